@@ -1,0 +1,133 @@
+"""Exact ways to sum weighted signals along the edges of a digraph.
+
+All compute the same numbers, s_i = sum over edges (j -> i) of w_ij v_j, with the edge
+weights in one array, sorted by receiver, then by sender. They differ in speed, and in
+the shape of that array: a matrix where every node has the same number of incoming
+edges, because XLA does not vectorise an outer product into a flat array.
+"""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from ._types import Edges, Int, Neurons
+
+
+class AbstractAggregation(eqx.Module):
+    """Computes s_i = sum_j w_ij v_j in O(edges), with weights of a given shape."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an array with one number an edge."""
+
+    @abstractmethod
+    def __call__(self, weight: Edges, value: Neurons) -> Neurons:
+        """The weighted sum that arrives at every node."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """The form in a few words, for the repr of a graph."""
+
+
+class Dense(AbstractAggregation):
+    """Complete digraph with self-loops: the weights are the matrix."""
+
+    num_nodes: int = eqx.field(static=True)
+
+    @property
+    def shape(self):
+        return (self.num_nodes, self.num_nodes)
+
+    def __call__(self, weight: Edges, value: Neurons) -> Neurons:
+        return weight @ value
+
+    def describe(self) -> str:
+        return "dense product"
+
+
+class DenseWithoutLoops(AbstractAggregation):
+    """Complete digraph without self-loops: the matrix less its diagonal."""
+
+    num_nodes: int = eqx.field(static=True)
+
+    @property
+    def shape(self):
+        return (self.num_nodes, self.num_nodes - 1)
+
+    def __call__(self, weight: Edges, value: Neurons) -> Neurons:
+        n = self.num_nodes
+        # Off-diagonal entries in row order, one zero before every n of them, are the
+        # matrix without its first entry: no index array is needed.
+        rows = jnp.pad(weight.reshape(n - 1, n), ((0, 0), (0, 1)))
+        matrix = jnp.pad(rows.reshape(-1), (1, 0)).reshape(n, n)
+        return matrix @ value
+
+    def describe(self) -> str:
+        return "dense product, empty diagonal"
+
+
+class Layered(AbstractAggregation):
+    """Consecutive layers, each fully connected to the next: one block a pair."""
+
+    sizes: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def shape(self):
+        return (
+            sum(a * b for a, b in zip(self.sizes[:-1], self.sizes[1:], strict=True)),
+        )
+
+    def __call__(self, weight: Edges, value: Neurons) -> Neurons:
+        sums = [jnp.zeros(self.sizes[0], value.dtype)]
+        first_edge = first_node = 0
+        for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+            block = weight[first_edge : first_edge + fan_in * fan_out]
+            layer = value[first_node : first_node + fan_in]
+            sums.append(block.reshape(fan_out, fan_in) @ layer)
+            first_edge, first_node = first_edge + block.size, first_node + fan_in
+        return jnp.concatenate(sums)
+
+    def describe(self) -> str:
+        return f"{len(self.sizes) - 1} block products"
+
+
+class Rows(AbstractAggregation):
+    """The same number of incoming edges at every node: gather, then sum rows."""
+
+    senders: Int[jax.Array, "nodes in_degree"]
+
+    @property
+    def shape(self):
+        return self.senders.shape
+
+    def __call__(self, weight: Edges, value: Neurons) -> Neurons:
+        return jnp.sum(weight * value[self.senders], axis=1)
+
+    def describe(self) -> str:
+        return f"gather, {self.senders.shape[1]} a node"
+
+
+class Segments(AbstractAggregation):
+    """Any digraph: gather, then a sum over the sorted segments of each receiver."""
+
+    senders: Int[jax.Array, "edges"]
+    receivers: Int[jax.Array, "edges"]
+    num_nodes: int = eqx.field(static=True)
+
+    @property
+    def shape(self):
+        return self.senders.shape
+
+    def __call__(self, weight: Edges, value: Neurons) -> Neurons:
+        return jax.ops.segment_sum(
+            weight * value[self.senders],
+            self.receivers,
+            num_segments=self.num_nodes,
+            indices_are_sorted=True,
+        )
+
+    def describe(self) -> str:
+        return "gather and segment sum"

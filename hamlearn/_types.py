@@ -1,0 +1,30 @@
+"""Names for the arrays that appear everywhere."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from jaxtyping import Array, Float, Int, PyTree, Shaped
+
+Numbers: TypeAlias = Any  # an array of JAX or of NumPy
+Scalar: TypeAlias = Float[Array, ""]
+Neurons: TypeAlias = Float[Array, "neurons"]
+Edges: TypeAlias = Float[Array, "*edges"]
+Params: TypeAlias = dict[str, Float[Array, "..."]]
+State: TypeAlias = PyTree[Shaped[Array, "..."]]
+Loss: TypeAlias = Callable[[Float[Array, "outputs"], Float[Array, "outputs"]], Scalar]
+
+__all__ = [
+    "Array",
+    "Callable",
+    "Edges",
+    "Float",
+    "Int",
+    "Loss",
+    "Neurons",
+    "Numbers",
+    "Params",
+    "PyTree",
+    "Scalar",
+    "Shaped",
+    "State",
+]

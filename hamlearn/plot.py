@@ -1,0 +1,69 @@
+"""Pictures of runs. Needs matplotlib (`pip install "hamlearn[plot]"`)."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from ._result import Result
+
+#: Okabe and Ito's colours, told apart by colour-blind readers.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def run(result: Result, *, time_unit: str = "time units") -> Figure:
+    """Target and output above, loss, Lagrangian and Hamiltonian below, over time."""
+    scalars = [
+        name for name in ("loss", "lagrangian", "hamiltonian") if name in result.info
+    ]
+    rows = 1 + min(len(scalars), 1) + (len(scalars) > 1)
+    figure, axes = plt.subplots(
+        rows, 1, sharex=True, figsize=(9, 2.3 * rows), layout="constrained"
+    )
+    axes = np.atleast_1d(axes)
+    outputs(axes[0], result)
+    if scalars:
+        _loss(axes[1], result)
+    if len(scalars) > 1:
+        for name, colour in zip(scalars[1:], COLOURS[2:], strict=False):
+            _line(axes[2], result.times, result.info[name], colour, name.capitalize())
+        axes[2].set_yscale("symlog", linthresh=1.0)
+        axes[2].set_ylabel("Lagrangian,\nHamiltonian")
+        axes[2].legend(loc="upper right", frameon=False, ncols=2)
+    axes[-1].set_xlabel(f"time ({time_unit})")
+    return figure
+
+
+def outputs(axis: Any, result: Result, *, most: int = 3) -> None:
+    """Target (dark) and output (coloured) of the first few outputs."""
+    target = result.target.reshape(len(result.times), -1)
+    output = result.output.reshape(len(result.times), -1)
+    for k in range(min(target.shape[1], most)):
+        label = "" if target.shape[1] == 1 else f" {k}"
+        axis.plot(
+            result.times, target[:, k], color="0.45", lw=2.5, label="target" + label
+        )
+        axis.plot(
+            result.times, output[:, k], color=COLOURS[k], lw=1, label="output" + label
+        )
+    axis.set_ylabel("target, output")
+    axis.legend(loc="upper right", frameon=False, ncols=2 * min(target.shape[1], most))
+
+
+def _loss(axis: Any, result: Result) -> None:
+    loss = np.maximum(result.loss, 1e-12)
+    axis.plot(result.times, loss, color="0.75", lw=0.6)
+    width = max(len(loss) // 50, 1)
+    mean = np.convolve(loss, np.ones(width) / width, mode="valid")
+    axis.plot(result.times[width - 1 :], mean, color=COLOURS[0], label="running mean")
+    if "zero" in result.losses:
+        zero = result.losses["zero"]
+        axis.axhline(zero, color=COLOURS[1], ls="--", lw=1, label="predicting zero")
+    axis.set_yscale("log")
+    axis.set_ylabel("loss")
+    axis.legend(loc="lower left", frameon=False, ncols=2)
+
+
+def _line(axis: Any, times: np.ndarray, values: np.ndarray, colour: str, label: str):
+    axis.plot(times, values, color=colour, lw=0.8, label=label)
