@@ -7,9 +7,11 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optax
 
+from .._action import Cost
 from .._signal import Sample
-from .._types import Array, Float, PyTree, Scalar
+from .._types import Array, Float, Params, PyTree, Scalar
 
 
 class AbstractRule(eqx.Module):
@@ -18,7 +20,13 @@ class AbstractRule(eqx.Module):
     `state.network` is the network with all it has learned so far. What is carried
     (the state) and what is reported (the info, with at least `output` and `loss`,
     both from before the sample taught anything) are different types.
+
+    In discrete time all laws share one convention: the output of step k is h(x_k, u_k)
+    and its loss is against y_k; then x_{k+1} = x_k + dt f(x_k, u_k) (or another
+    solver's step). An input thus acts on the output one step later.
     """
+
+    cost: eqx.AbstractVar[Cost]
 
     @abstractmethod
     def init(self, network: Any, *, x0: PyTree = None, key: Array | None = None) -> Any:
@@ -85,3 +93,15 @@ def solver_step(
         return y1
     failed = result != dfx.RESULTS.successful
     return jax.tree.map(lambda leaf: jnp.where(failed, jnp.nan, leaf), y1)
+
+
+def descend(
+    optimizer: optax.GradientTransformation,
+    gradient: Params,
+    memory: optax.OptState,
+    w: Params,
+) -> tuple[Params, optax.OptState]:
+    """(w, memory) after one update of any optax optimizer."""
+    change, memory = optimizer.update(gradient, memory, w)
+    moved = jax.tree.map(lambda w, d: (w + d).astype(w.dtype), w, change)
+    return moved, memory

@@ -1,0 +1,1 @@
+"""Streams with targets, made here or shipped; nothing is downloaded."""
