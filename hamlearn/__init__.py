@@ -1,11 +1,14 @@
 """Learning as dynamics: laws generated from one Lagrangian or Hamiltonian."""
 
+from . import tasks as tasks
 from ._action import Cost as Cost
 from ._action import cross_entropy as cross_entropy
 from ._action import hamiltonian as hamiltonian
 from ._action import lagrangian as lagrangian
 from ._action import legendre as legendre
 from ._action import squared_error as squared_error
+from ._adjoint import midpoint_gradient as midpoint_gradient
+from ._adjoint import reversed_stream_gradient as reversed_stream_gradient
 from ._constraint import Baumgarte as Baumgarte
 from ._constraint import constrained_euler_lagrange as constrained_euler_lagrange
 from ._graph import Digraph as Digraph
@@ -38,6 +41,7 @@ from ._solver import RungeKutta4 as RungeKutta4
 from ._solver import SemiImplicitEuler as SemiImplicitEuler
 from ._stream import resume as resume
 from ._stream import stream as stream
+from ._track import track as track
 from .rules import AbstractFlow as AbstractFlow
 from .rules import AbstractRule as AbstractRule
 from .rules import HamiltonianLearning as HamiltonianLearning

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ._result import Result
+from .tasks import Tracking
 
 #: Okabe and Ito's colours, told apart by colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -32,6 +33,40 @@ def run(result: Result, *, time_unit: str = "time units") -> Figure:
         axes[2].set_ylabel("Lagrangian,\nHamiltonian")
         axes[2].legend(loc="upper right", frameon=False, ncols=2)
     axes[-1].set_xlabel(f"time ({time_unit})")
+    return figure
+
+
+def tracking(target: Tracking, result: Result) -> Figure:
+    """A tracked signal in its own unit, a closer look at its end, and L and H."""
+    figure, axes = plt.subplots(3, 1, figsize=(9, 7.5), layout="constrained")
+    times, count = result.times, len(result.times)
+    output = target.unscaled(result.output)
+    closer = slice(max(count - count // 8, 0), count)
+    unit = f" ({target.unit})" if target.unit else ""
+    for axis, part in ((axes[0], slice(None)), (axes[1], closer)):
+        shown = target.values[:count][part]
+        axis.plot(times[part], shown, color="0.45", lw=2.5, label="target")
+        axis.plot(times[part], output[part], color=COLOURS[0], lw=1, label="output")
+        axis.set_ylabel(f"target, output{unit}")
+        span = target.values.max() - target.values.min()
+        axis.set_ylim(
+            target.values.min() - 0.25 * span, target.values.max() + 0.45 * span
+        )
+    axes[0].legend(loc="upper right", frameon=False, ncols=2)
+    error = target.errors(result.output)
+    if error["rmse"] is not None:
+        rmse, zero = error["rmse"], error["rmse_zero"]
+        text = f"{target.name}: settled RMSE {rmse:.3g}, predicting zero {zero:.3g}"
+        axes[0].set_title(text + unit, loc="left", fontsize=10)
+    for name, colour in (("hamiltonian", COLOURS[1]), ("lagrangian", COLOURS[2])):
+        width = max(count // 1000, 1)
+        mean = result.info[name][: count // width * width].reshape(-1, width).mean(1)
+        _line(axes[2], times[::width][: len(mean)], mean, colour, name.capitalize())
+    axes[2].set_yscale("symlog", linthresh=1.0)
+    axes[2].set_ylabel("L, H (cost a unit of time)")
+    axes[2].legend(loc="upper right", frameon=False, ncols=2)
+    for axis in axes:
+        axis.set_xlabel(f"time ({target.time_unit})")
     return figure
 
 
