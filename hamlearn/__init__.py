@@ -27,9 +27,9 @@ from ._policy import HysteresisSign as HysteresisSign
 from ._policy import NoFlip as NoFlip
 from ._policy import SignFlip as SignFlip
 from ._policy import SmoothSign as SmoothSign
-from ._policy import TimeReversal as TimeReversal
 from ._result import DivergenceWarning as DivergenceWarning
 from ._result import Result as Result
+from ._reversal import TimeReversal as TimeReversal
 from ._signal import Held as Held
 from ._signal import Mollified as Mollified
 from ._signal import Sample as Sample

@@ -18,7 +18,7 @@ from ._aggregation import (
     Rows,
     Segments,
 )
-from ._types import Array, Edges, Int, Neurons
+from ._types import Array, Edges, Float, Int, Neurons
 
 if TYPE_CHECKING:
     import networkx
@@ -168,6 +168,31 @@ class Digraph(eqx.Module):
             f"Digraph({self.num_nodes} nodes, {self.num_edges} edges, "
             f"{self.aggregation.describe()})"
         )
+
+
+class NodeSet(eqx.Module):
+    """Some nodes of a graph; consecutive ones are read as a slice."""
+
+    nodes: Int[Array, "nodes"] | None
+    span: tuple[int, int] | None = eqx.field(static=True)
+    size: int = eqx.field(static=True)
+
+    def __init__(self, nodes: np.ndarray):
+        consecutive = bool(np.all(np.diff(nodes) == 1))
+        self.span = (int(nodes[0]), int(nodes[-1]) + 1) if consecutive else None
+        self.nodes = None if consecutive else jnp.asarray(nodes, jnp.int32)
+        self.size = int(nodes.size)
+
+    def take(self, value: Neurons) -> Float[Array, "nodes"]:
+        """The entries of `value` at these nodes."""
+        return value[self.nodes] if self.span is None else value[slice(*self.span)]
+
+    def add(self, value: Neurons, increment: Float[Array, "nodes"]) -> Neurons:
+        """`value` with `increment` added at these nodes."""
+        if self.span is None:
+            return value.at[self.nodes].add(increment)
+        first, last = self.span
+        return value + jnp.pad(increment, (first, value.shape[0] - last))
 
 
 def _sorted_edges(num_nodes, senders, receivers):

@@ -1,6 +1,6 @@
 """Samples on their way into a run: arrays or any iterable, in blocks of one length."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 from typing import Any
 
@@ -41,7 +41,7 @@ def length(samples: Any) -> int | None:
     whole = _as_arrays(samples)
     if whole is not None:
         return whole.target.shape[0]
-    return len(samples) if hasattr(type(samples), "__len__") else None
+    return len(samples) if isinstance(samples, Sized) else None
 
 
 def first(samples: Any) -> tuple[Sample, Any]:

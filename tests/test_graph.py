@@ -1,0 +1,289 @@
+"""Graphs against NumPy loops and networkx."""
+
+import jax
+import jax.numpy as jnp
+import networkx as nx
+import numpy as np
+import pytest
+
+from hamlearn import Digraph
+from hamlearn._aggregation import Dense, DenseWithoutLoops, Layered, Rows, Segments
+
+
+def sparse(num_nodes, num_edges, seed=0):
+    """A graph with distinct random edges, in shuffled order."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(num_nodes**2)[:num_edges]
+    return Digraph(num_nodes, chosen % num_nodes, chosen // num_nodes)
+
+
+def uniform():
+    return Digraph.random(12, in_degree=4, key=jax.random.key(1))
+
+
+FORMS = {
+    "dense": (lambda: Digraph.complete(5, self_loops=True), Dense),
+    "one": (lambda: Digraph.complete(1, self_loops=True), Dense),
+    "no loops": (lambda: Digraph.complete(6, self_loops=False), DenseWithoutLoops),
+    "pair": (lambda: Digraph.complete(2, self_loops=False), DenseWithoutLoops),
+    "layered": (lambda: Digraph.layered([3, 1, 4, 2]), Layered),
+    "rows": (uniform, Rows),
+    "ring": (lambda: Digraph(7, np.arange(7), (np.arange(7) + 1) % 7), Rows),
+    "segments": (lambda: sparse(11, 30), Segments),
+    "one edge": (lambda: Digraph(3, [2], [0]), Segments),
+}
+forms = pytest.mark.parametrize("name", FORMS)
+
+
+def by_loop(graph, weight, value):
+    """s_i = sum_j w_ij v_j, one edge after the other."""
+    total = np.zeros(graph.num_nodes)
+    edges = zip(graph.senders, graph.receivers, np.ravel(weight), strict=True)
+    for j, i, w in edges:
+        total[int(i)] += w * value[int(j)]
+    return total
+
+
+def numbers(graph, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=graph.edge_shape), rng.normal(size=graph.num_nodes)
+
+
+@forms
+def test_form_is_the_expected_one(name):
+    make, kind = FORMS[name]
+    graph = make()
+    assert type(graph.aggregation) is kind
+    assert np.prod(graph.edge_shape) == graph.num_edges
+    assert graph.aggregation.describe() in repr(graph)
+    assert repr(graph).startswith(
+        f"Digraph({graph.num_nodes} nodes, {graph.num_edges} edges, "
+    )
+
+
+@forms
+def test_aggregate_is_the_loop(name):
+    graph = FORMS[name][0]()
+    weight, value = numbers(graph)
+    got = graph.aggregate(jnp.asarray(weight), jnp.asarray(value))
+    np.testing.assert_allclose(got, by_loop(graph, weight, value), rtol=0, atol=1e-13)
+
+
+@forms
+def test_aggregate_in_single_precision(name):
+    graph = FORMS[name][0]()
+    weight, value = numbers(graph)
+    got = graph.aggregate(
+        jnp.asarray(weight, jnp.float32), jnp.asarray(value, jnp.float32)
+    )
+    assert got.dtype == jnp.float32
+    np.testing.assert_allclose(got, by_loop(graph, weight, value), rtol=0, atol=5e-6)
+
+
+@forms
+def test_aggregate_pushes_tangents_forward(name):
+    graph = FORMS[name][0]()
+    (weight, value), (d_weight, d_value) = numbers(graph), numbers(graph, 1)
+    primals = jnp.asarray(weight), jnp.asarray(value)
+    tangents = jnp.asarray(d_weight), jnp.asarray(d_value)
+    _, got = jax.jvp(graph.aggregate, primals, tangents)
+    wanted = by_loop(graph, d_weight, value) + by_loop(graph, weight, d_value)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-13)
+
+
+@forms
+def test_aggregate_pulls_cotangents_back(name):
+    graph = FORMS[name][0]()
+    weight, value = numbers(graph)
+    cotangent = np.random.default_rng(2).normal(size=graph.num_nodes)
+    _, pull = jax.vjp(graph.aggregate, jnp.asarray(weight), jnp.asarray(value))
+    got_weight, got_value = pull(jnp.asarray(cotangent))
+    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
+    back = np.zeros(graph.num_nodes)
+    for j, i, w in zip(senders, receivers, np.ravel(weight), strict=True):
+        back[j] += w * cotangent[i]
+    outer = cotangent[receivers] * value[senders]
+    np.testing.assert_allclose(np.ravel(got_weight), outer, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(got_value, back, rtol=0, atol=1e-13)
+
+
+@forms
+def test_aggregate_is_batched_by_vmap(name):
+    graph = FORMS[name][0]()
+    weight, _ = numbers(graph)
+    values = np.random.default_rng(3).normal(size=(4, graph.num_nodes))
+    got = jax.vmap(graph.aggregate, (None, 0))(jnp.asarray(weight), jnp.asarray(values))
+    wanted = np.stack([by_loop(graph, weight, value) for value in values])
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-13)
+
+
+@forms
+def test_edges_are_sorted_int32(name):
+    graph = FORMS[name][0]()
+    assert graph.senders.dtype == graph.receivers.dtype == jnp.int32
+    order = np.lexsort((graph.senders, graph.receivers))
+    np.testing.assert_array_equal(order, np.arange(graph.num_edges))
+
+
+def test_edge_order_does_not_depend_on_the_order_given():
+    graph = sparse(9, 25)
+    shuffle = np.random.default_rng(5).permutation(25)
+    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
+    again = Digraph(9, senders[shuffle], receivers[shuffle])
+    np.testing.assert_array_equal(again.senders, senders)
+    np.testing.assert_array_equal(again.receivers, receivers)
+
+
+def test_rows_of_dense_weights_receive():
+    graph = Digraph.complete(3, self_loops=True)
+    matrix = jnp.arange(9.0).reshape(3, 3)
+    unit = jnp.array([0.0, 1.0, 0.0])
+    np.testing.assert_array_equal(graph.aggregate(matrix, unit), matrix[:, 1])
+
+
+def test_layered_edges():
+    graph = Digraph.layered([2, 1, 2])
+    np.testing.assert_array_equal(graph.senders, [0, 1, 2, 2])
+    np.testing.assert_array_equal(graph.receivers, [2, 2, 3, 4])
+
+
+def test_complete_has_all_edges():
+    for loops in (True, False):
+        graph = Digraph.complete(4, self_loops=loops)
+        edges = set(zip(graph.senders.tolist(), graph.receivers.tolist(), strict=True))
+        wanted = {(j, i) for i in range(4) for j in range(4) if loops or i != j}
+        assert edges == wanted
+
+
+@forms
+def test_levels_against_networkx(name):
+    graph = FORMS[name][0]()
+    theirs = graph.to_networkx()
+    if not nx.is_directed_acyclic_graph(theirs):
+        assert graph.levels() is None
+        return
+    for level, nodes in enumerate(nx.topological_generations(theirs)):
+        np.testing.assert_array_equal(graph.levels()[sorted(nodes)], level)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_levels_of_random_acyclic_graphs(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 40, (2, 90))
+    edges = np.unique(np.stack([np.minimum(a, b), np.maximum(a, b)])[:, a != b], axis=1)
+    names = rng.permutation(40)  # so that index order says nothing
+    graph = Digraph(40, *names[edges])
+    expected = np.zeros(40)
+    for level, nodes in enumerate(nx.topological_generations(graph.to_networkx())):
+        expected[sorted(nodes)] = level
+    np.testing.assert_array_equal(graph.levels(), expected)
+
+
+def test_in_degree_is_counted():
+    graph = sparse(11, 30)
+    theirs = dict(graph.to_networkx().in_degree())
+    np.testing.assert_array_equal(graph.in_degree(), [theirs[k] for k in range(11)])
+
+
+@pytest.mark.parametrize(("n", "degree"), [(2, 1), (30, 3), (30, 20), (9, 8)])
+@pytest.mark.parametrize("acyclic", [False, True])
+def test_random_graphs(n, degree, acyclic, getkey):
+    graph = Digraph.random(n, in_degree=degree, acyclic=acyclic, key=getkey())
+    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
+    wanted = np.minimum(np.arange(n), degree) if acyclic else np.full(n, degree)
+    np.testing.assert_array_equal(graph.in_degree(), wanted)
+    assert len(set(zip(senders, receivers, strict=True))) == graph.num_edges
+    assert not np.any(senders == receivers)
+    if acyclic:
+        assert np.all(senders < receivers)
+        assert nx.is_directed_acyclic_graph(graph.to_networkx())
+
+
+def test_random_senders_are_uniform():
+    graph = Digraph.random(20, in_degree=5, key=jax.random.key(0))
+    counts = np.zeros(20)
+    for seed in range(200):
+        graph = Digraph.random(20, in_degree=5, key=jax.random.key(seed))
+        counts += np.bincount(graph.senders, minlength=20)
+    # 200 graphs, 19 possible receivers each with chance 5/19: 1000 +- 27.
+    assert np.all(np.abs(counts - 1000) < 5 * np.sqrt(200 * 19 * 5 / 19 * 14 / 19))
+
+
+def test_random_graphs_follow_the_key():
+    make = lambda seed: Digraph.random(30, in_degree=4, key=jax.random.key(seed))
+    np.testing.assert_array_equal(make(3).senders, make(3).senders)
+    assert np.any(make(3).senders != make(4).senders)
+
+
+@forms
+def test_networkx_round_trip(name):
+    graph = FORMS[name][0]()
+    again = Digraph.from_networkx(graph.to_networkx())
+    assert again.num_nodes == graph.num_nodes
+    np.testing.assert_array_equal(again.senders, graph.senders)
+    np.testing.assert_array_equal(again.receivers, graph.receivers)
+
+
+def test_networkx_nodes_are_numbered_in_their_order():
+    theirs = nx.DiGraph()
+    theirs.add_nodes_from(["out", "in", "between"])
+    theirs.add_edges_from([("in", "between"), ("between", "out")])
+    graph = Digraph.from_networkx(theirs)
+    np.testing.assert_array_equal(graph.senders, [2, 1])
+    np.testing.assert_array_equal(graph.receivers, [0, 2])
+
+
+ERRORS = {
+    "`num_nodes` must be an integer of at least 1, but is 0.": lambda: Digraph(
+        0, [0], [0]
+    ),
+    "`num_nodes` must be an integer of at least 1, but is -3.": lambda: Digraph(
+        -3, [0], [0]
+    ),
+    "`senders` must be non-empty: a network needs an edge, but is empty.": (
+        lambda: Digraph(3, [], [])
+    ),
+    "`senders` must be nodes between 0 and 2, but is 3 at index 1.": lambda: Digraph(
+        3, [0, 3], [1, 2]
+    ),
+    "`receivers` must be nodes between 0 and 2, but is -1 at index 0.": (
+        lambda: Digraph(3, [0, 1], [-1, 2])
+    ),
+    "`senders` must be integers, but is of type float64.": lambda: Digraph(
+        3, [0.0, 1.0], [1, 2]
+    ),
+    "`senders` must be an array of shape (edges), but is of shape (1, 2).": (
+        lambda: Digraph(3, [[0, 1]], [1, 2])
+    ),
+    "`receivers` must be an array of shape (2), but is of shape (1,).": (
+        lambda: Digraph(3, [0, 1], [2])
+    ),
+    "`senders` must be without repeated edges, but is holding 0 -> 1 twice.": (
+        lambda: Digraph(3, [0, 1, 0], [1, 2, 1])
+    ),
+    "`num_nodes` must be an integer of at least 2, but is 1.": (
+        lambda: Digraph.complete(1, self_loops=False)
+    ),
+    "`sizes` must be at least two layer sizes, but is [3].": (
+        lambda: Digraph.layered([3])
+    ),
+    "`sizes` must be an integer of at least 1, but is 0.": (
+        lambda: Digraph.layered([3, 0, 2])
+    ),
+    "`in_degree` must be less than `num_nodes` = 4, but is 4.": (
+        lambda: Digraph.random(4, in_degree=4, key=jax.random.key(0))
+    ),
+    "`in_degree` must be an integer of at least 1, but is 0.": (
+        lambda: Digraph.random(4, in_degree=0, key=jax.random.key(0))
+    ),
+    "`graph` must be directed, but is Graph with 2 nodes and 1 edges.": (
+        lambda: Digraph.from_networkx(nx.path_graph(2))
+    ),
+}
+
+
+@pytest.mark.parametrize("message", ERRORS)
+def test_errors(message):
+    with pytest.raises(ValueError) as caught:
+        ERRORS[message]()
+    assert str(caught.value) == message
