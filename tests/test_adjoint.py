@@ -104,7 +104,7 @@ def test_midpoint_memory_does_not_grow_with_the_stream(getkey):
 
     stored = [temporary_bytes(hl.reversed_stream_gradient, n) for n in (100, 1000)]
     free = [temporary_bytes(hl.midpoint_gradient, n) for n in (100, 1000)]
-    state_bytes = x0.nbytes
-    assert stored[1] - stored[0] >= 900 * state_bytes
-    samples_bytes = 900 * 4 * 8  # what slicing off the first sample may copy
-    assert free[1] - free[0] <= samples_bytes
+    states, inputs = 900 * x0.nbytes, 900 * 4 * 8
+    assert stored[1] - stored[0] > 0.9 * states
+    # Cutting off the first sample may copy the others; states are never stored.
+    assert free[1] - free[0] <= inputs
