@@ -24,9 +24,11 @@ from ._policy import CostateBox as CostateBox
 from ._policy import CostateReset as CostateReset
 from ._policy import HamiltonianSign as HamiltonianSign
 from ._policy import HysteresisSign as HysteresisSign
+from ._policy import Motion as Motion
 from ._policy import NoFlip as NoFlip
 from ._policy import SignFlip as SignFlip
 from ._policy import SmoothSign as SmoothSign
+from ._policy import causal_hamilton as causal_hamilton
 from ._result import DivergenceWarning as DivergenceWarning
 from ._result import Result as Result
 from ._reversal import TimeReversal as TimeReversal

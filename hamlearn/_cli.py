@@ -24,9 +24,9 @@ from ._policy import (
     NoFlip,
     SignFlip,
     SmoothSign,
-    TimeReversal,
 )
 from ._result import DivergenceWarning, Result
+from ._reversal import TimeReversal
 from ._track import Settings, track
 from .reproduce import NAMES, Claim, reproduce
 
@@ -217,6 +217,7 @@ def _save(out: Path, target, result: Result, report: dict[str, Any]) -> list[Pat
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
+    jax.config.update("jax_enable_x64", True)
     claims: list[Claim] = []
     if not arguments.json:
         print(f"{'claim':<34} {'measured':>11} {'expected':>16}  verdict")
@@ -246,3 +247,7 @@ def _quietly(make: Any) -> Any:
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
     return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

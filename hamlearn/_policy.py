@@ -57,6 +57,33 @@ class AbstractPolicy(eqx.Module):
         """(p, memory) after a step, given H before it: for what jumps."""
 
 
+def causal_hamilton(
+    hamiltonian: Callable[..., Scalar],
+    policy: AbstractPolicy,
+    *,
+    dissipation: Any = 0.0,
+) -> Callable[..., tuple[PyTree, PyTree, PyTree]]:
+    """Hamilton's equations with the costate of a policy.
+
+        dq/dt = H_p,    dp/dt and d memory/dt as the policy says
+
+    **Arguments:** `hamiltonian`: H(t, q, p, args) on any pytrees; `dissipation`:
+    theta, of an action with weight e^{theta t}.
+
+    **Returns:** the vector field of y = (q, p, memory), by one gradient of H. Start
+    the memory with `policy.init(q)`.
+    """
+
+    def field(t, y, args=None):
+        q, p, memory = y
+        H = lambda q, p: hamiltonian(t, q, p, args)
+        value, (H_q, H_p) = jax.value_and_grad(H, argnums=(0, 1))(q, p)
+        motion = Motion(q, p, value, H_q, H_p, jnp.asarray(dissipation), H)
+        return H_p, *policy.rates(motion, memory)
+
+    return field
+
+
 class SignFlip(AbstractPolicy):
     """s = -1 at all times: the costate of the true equations run backwards, forward.
 

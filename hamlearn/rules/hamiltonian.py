@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .. import _checks
 from .._action import Cost, hamiltonian, lagrangian_at, output_loss
 from .._network import AbstractNetwork, as_network, join, split
-from .._policy import AbstractPolicy, Motion, SignFlip
+from .._policy import AbstractPolicy, SignFlip, causal_hamilton
 from .._solver import Euler
 from .._types import Array, Float, Params, PyTree, Scalar
 from ._base import AbstractFlow, solver_step
@@ -112,12 +112,12 @@ class HamiltonianLearning(AbstractFlow):
 
     def vector_field(self, t, y: HamiltonianFlow, args) -> HamiltonianFlow:
         """(dx/dt, dw/dt, dp_x/dt, dp_w/dt) by one gradient of the Hamiltonian."""
-        H = self._hamiltonian(t, args)
+        field = causal_hamilton(
+            self._hamiltonian, self.policy, dissipation=self.cost.dissipation
+        )
         q, p = (y.x, y.w), (y.p_x, y.p_w)
-        value, (H_q, H_p) = jax.value_and_grad(H, argnums=(0, 1))(q, p)
-        motion = Motion(q, p, value, H_q, H_p, self.cost.dissipation, H)
-        p_rate, memory_rate = self.policy.rates(motion, y.memory)
-        return HamiltonianFlow(*H_p, *p_rate, memory=memory_rate)
+        q_rate, p_rate, memory_rate = field(t, (q, p, y.memory), args)
+        return HamiltonianFlow(*q_rate, *p_rate, memory=memory_rate)
 
     def observe(self, t, y: HamiltonianFlow, args) -> HamiltonianInfo:
         """Output, loss, L and H, with dw/dt = -p_w/r."""
@@ -140,13 +140,8 @@ class HamiltonianLearning(AbstractFlow):
     def join(self, flow: HamiltonianFlow, still: PyTree) -> HamiltonianState:
         return HamiltonianState(flow, still)
 
-    def _hamiltonian(self, t: Scalar, args: Any):
+    def _hamiltonian(self, t: Scalar, q: Any, p: Any, args: Any) -> Scalar:
+        """H of q = (x, w) and p = (p_x, p_w)."""
         frozen, signal = args
-        sample = signal(t)
-
-        def H(q, p):
-            (x, w), (p_x, p_w) = q, p
-            network = join(w, frozen)
-            return hamiltonian(self.cost, network, x, p_x, p_w, sample)
-
-        return H
+        (x, w), (p_x, p_w) = q, p
+        return hamiltonian(self.cost, join(w, frozen), x, p_x, p_w, signal(t))
