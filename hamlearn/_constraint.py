@@ -21,7 +21,7 @@ Constraint = Callable[..., PyTree]
 
 
 def motion(
-    constraint: Constraint, t: Scalar, q: PyTree, v: PyTree, args: Any
+    constraint: Constraint, t: Any, q: PyTree, v: PyTree, args: Any
 ) -> tuple[PyTree, PyTree, PyTree]:
     """(G, dG/dt, Gamma): residual, its rate, and d^2 G/dt^2 at zero acceleration.
 
