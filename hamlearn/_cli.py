@@ -28,7 +28,7 @@ from ._policy import (
 from ._result import DivergenceWarning, Result
 from ._reversal import TimeReversal
 from ._track import Settings, track
-from .reproduce import NAMES, Claim, reproduce
+from .reproduce import NAMES, Claim, about, reproduce
 
 POLICIES: dict[str, Any] = {
     "flip": SignFlip,
@@ -150,7 +150,8 @@ def _target(arguments: argparse.Namespace) -> tasks.Tracking:
 
 
 def _report(arguments, target, settings: Settings, result: Result) -> dict[str, Any]:
-    errors = target.errors(result.output)
+    errors = target.errors(result.output).items()
+    errors = {name: None if np.isnan(value) else value for name, value in errors}
     return {
         "target": target.name,
         "source": target.source,
@@ -219,6 +220,7 @@ def _save(out: Path, target, result: Result, report: dict[str, Any]) -> list[Pat
 def _reproduce(arguments: argparse.Namespace) -> int:
     jax.config.update("jax_enable_x64", True)
     claims: list[Claim] = []
+    print(about(arguments.name), file=sys.stderr)
     if not arguments.json:
         print(f"{'claim':<34} {'measured':>11} {'expected':>16}  verdict")
     for claim in reproduce(arguments.name, arguments.out):

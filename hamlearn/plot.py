@@ -54,7 +54,7 @@ def tracking(target: Tracking, result: Result) -> Figure:
         )
     axes[0].legend(loc="upper right", frameon=False, ncols=2)
     error = target.errors(result.output)
-    if error["rmse"] is not None:
+    if not np.isnan(error["rmse"]):
         rmse, zero = error["rmse"], error["rmse_zero"]
         text = f"{target.name}: settled RMSE {rmse:.3g}, predicting zero {zero:.3g}"
         axes[0].set_title(text + unit, loc="left", fontsize=10)

@@ -14,6 +14,11 @@ from ._claim import Claim as Claim
 NAMES = ("nilp",)
 
 
+def about(name: str) -> str:
+    """What is reproduced: which parameters are published, which had to be found."""
+    return (import_module(f"{__name__}.{name}").__doc__ or "").strip() + "\n"
+
+
 def reproduce(name: str, out: Path, *, quick: bool = False) -> Iterator[Claim]:
     """Draw the figures of `name` into `out/name` and yield its claims."""
     module = import_module(f"{__name__}.{name}")

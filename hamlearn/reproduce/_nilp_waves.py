@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -43,7 +44,9 @@ def _waves() -> tuple[np.ndarray, np.ndarray]:
     # Weights so heavy that they rest: the waves are those of a given network.
     rule = HamiltonianLearning(Cost(inertia=1e9))
     dtype = network.bias.dtype
-    sample = Sample(jnp.ones(1, dtype), jnp.ones(WIDTH, dtype))
+    # A faint input keeps the neurons in their linear range, and a target far from
+    # the outputs keeps the error constant: each wave is then one of its own.
+    sample = Sample(jnp.full(1, 0.01, dtype), jnp.ones(WIDTH, dtype))
 
     def step(flow, _):
         state = eqx.tree_at(lambda s: s.flow, start, flow)
@@ -72,6 +75,7 @@ def _draw(out: Path, times, x, p, up, down) -> None:
     figure, axes = plt.subplots(
         1, 2, figsize=(9, 3.6), sharey=True, layout="constrained"
     )
+    picture: Any = None
     names = "state (from the input)", "costate (from the supervision)"
     for axis, size, half, name in zip(axes, (x, p), (up, down), names, strict=True):
         picture = axis.imshow(

@@ -43,16 +43,18 @@ class Tracking:
         """An output of the network in the unit of the target."""
         return np.asarray(output, np.float64).reshape(-1) / self.scale + self.offset
 
-    def errors(self, output: np.ndarray) -> dict[str, float | None]:
+    def errors(self, output: np.ndarray) -> dict[str, float]:
         """RMSE of a (perhaps shortened) output and of predictors that learn nothing.
 
         Over the settled part, the last five sixths of the signal: `rmse`,
-        `rmse_zero`, `rmse_mean` (the mean of the settled part), `rmse_last`.
+        `rmse_zero`, `rmse_mean` (the mean of the settled part), `rmse_last`. NaN where
+        the output ends before.
         """
         settled = slice(len(self.values) // 6, len(output))
         target = self.values[settled]
         if target.size == 0:
-            return dict.fromkeys(("rmse", "rmse_zero", "rmse_mean", "rmse_last"))
+            names = ("rmse", "rmse_zero", "rmse_mean", "rmse_last")
+            return dict.fromkeys(names, float("nan"))
         guesses = {
             "rmse": self.unscaled(output)[settled],
             "rmse_zero": 0.0,
