@@ -1,0 +1,148 @@
+"""The command line, run in this process as a user types it."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from hamlearn._cli import main
+
+
+@pytest.fixture(autouse=True)
+def plain_promotion():
+    """Users have neither strict promotion nor, unless they ask, double precision."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
+def ramp(tmp_path):
+    path = tmp_path / "ramp.csv"
+    rows = [f"{t:.2f},{np.sin(t):.5f}" for t in np.arange(0, 6, 0.05)]
+    path.write_text("time,height\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def run(capsys, *arguments):
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_track_writes_and_prints_one_json_object(capsys, tmp_path, ramp):
+    out = tmp_path / "out"
+    status, printed, err = run(
+        capsys, "track", "--target", ramp, "--out", out, "--json"
+    )
+    assert status == 0
+    report = json.loads(printed)
+    assert printed.count("\n") == 1
+    with np.load(out / "track-ramp.npz") as data:
+        arrays = {name: data[name] for name in data.files}
+    settled = slice(report["samples"] // 6, None)
+    target, output = arrays["target"][settled], arrays["output"][settled]
+    rmse = np.sqrt(np.mean((output - target) ** 2))
+    assert report["rmse"] == pytest.approx(rmse, rel=1e-6)
+    assert report["rmse_zero"] == pytest.approx(np.sqrt(np.mean(target**2)))
+    assert report["rmse"] < report["rmse_last"] < report["rmse_zero"]
+    assert report["samples"] == arrays["time"].size == 120 * 40
+    assert report["diverged"] is False
+    assert json.loads((out / "track-ramp.json").read_text()) == report
+    assert (out / "track-ramp.png").stat().st_size > 20_000
+    assert "settled" in err
+
+
+def test_track_prints_a_card_with_the_trivial_predictors(capsys, tmp_path, ramp):
+    status, printed, _ = run(capsys, "track", "--target", ramp, "--out", tmp_path)
+    assert status == 0
+    assert "RMSE from t = 1" in printed
+    assert "predicting zero" in printed
+    assert "µs a sample" in printed
+
+
+def test_options_reach_the_run(capsys, tmp_path, ramp):
+    options = {
+        "accuracy": 50.0, "weight_decay": 0.5, "inertia": 0.2, "dissipation": 9.0,
+        "speed": 7.0, "neurons": 3, "seed": 4,
+    }  # fmt: skip
+    words = [
+        word
+        for name, value in options.items()
+        for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    arguments = ["track", "--target", ramp, "--out", tmp_path, "--json"]
+    _, printed, _ = run(capsys, *arguments, *words, "--dt", 0.01)
+    report = json.loads(printed)
+    assert {name: report[name] for name in options} == options
+    assert report["dt"] == 0.01
+    assert report["samples"] == 600
+
+
+POLICIES = ["flip", "h-sign", "smooth", "hysteresis", "reversal", "box", "reset"]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_runs_and_tracks_better_than_zero(capsys, tmp_path, ramp, policy):
+    arguments = ["track", "--target", ramp, "--out", tmp_path, "--json"]
+    if policy in ("box", "reset"):
+        arguments += ["--accuracy", 100.0, "--dissipation", 20.0, "--speed", 20.0]
+    _, printed, _ = run(capsys, *arguments, "--policy", policy)
+    report = json.loads(printed)
+    assert report["rmse"] < report["rmse_zero"]
+
+
+def test_divergence_is_reported_and_what_was_computed_is_kept(capsys, tmp_path, ramp):
+    arguments = ["track", "--target", ramp, "--out", tmp_path, "--json"]
+    status, printed, err = run(capsys, *arguments, "--policy", "none")
+    report = json.loads(printed)
+    assert status == 0
+    assert report["diverged"] is True
+    assert "left the finite numbers" in report["divergence"]
+    assert "diverges exponentially" in err
+    with np.load(tmp_path / "track-ramp.npz") as data:
+        assert data["time"].size == report["samples"] > 10
+        assert np.isfinite(data["output"]).all()
+
+
+BAD = {
+    (
+        "--target",
+        "nothing",
+    ): "`--target` must be one of sine, patched, heartbeat or a .csv",
+    ("--target", "missing.csv"): "missing.csv",
+    ("--dt", "0"): "`dt` must be positive, but is 0.0",
+    ("--dissipation", "-1"): "`dissipation` must be non-negative, but is -1.0",
+    ("--speed", "0"): "`speed` must be positive, but is 0.0",
+    ("--neurons", "0"): "`neurons` must be an integer of at least 1, but is 0",
+    ("--inertia", "0"): "`inertia` must be positive, but is 0.0",
+}
+
+
+@pytest.mark.parametrize("words", BAD)
+def test_bad_options_name_the_option_and_the_value(capsys, tmp_path, words):
+    status, out, err = run(capsys, "track", "--out", tmp_path, *words)
+    assert status == 2
+    assert BAD[words] in err
+    assert out == ""
+
+
+@pytest.mark.parametrize("words", [["--colour", "red"], ["--policy", "magic"]])
+def test_unknown_options_are_errors(capsys, tmp_path, words):
+    with pytest.raises(SystemExit) as stop:
+        main(["track", "--out", str(tmp_path), *words])
+    assert stop.value.code == 2
+    assert words[-1] in capsys.readouterr().err
+
+
+def test_reproduce_prints_one_json_object_a_claim(capsys, tmp_path):
+    status, printed, _ = run(capsys, "reproduce", "nilp", "--out", tmp_path, "--json")
+    claims = [json.loads(line) for line in printed.splitlines()]
+    assert status == 0
+    assert len(claims) == len({claim["name"] for claim in claims}) >= 20
+    for claim in claims:
+        assert set(claim) == {"name", "value", "bound", "within_bound", "verdict"}
+        assert claim["within_bound"], claim
+        assert claim["verdict"].startswith(("holds", "does not hold"))
+    drawn = {path.name for path in (tmp_path / "nilp").glob("*.png")}
+    assert drawn == {"waves.png", "sine.png", "patched.png", "energy.png", "limit.png"}

@@ -1,0 +1,103 @@
+"""Signals to track and CSV files: values, grids, gaps, errors."""
+
+import numpy as np
+import pytest
+
+from hamlearn import tasks
+
+
+def write(tmp_path, text, name="signal.csv"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+def test_sine_and_patched_have_their_documented_size():
+    sine, patched = tasks.sine(), tasks.patched()
+    assert sine.values.shape == patched.values.shape == (60_000,)
+    np.testing.assert_allclose(sine.values[1571], 0.5 * np.sin(1.571), atol=1e-15)
+    assert np.sqrt(np.mean(sine.values**2)) == pytest.approx(0.354, abs=2e-3)
+    assert np.abs(patched.values).max() <= 0.6
+    jumps = np.abs(np.diff(patched.values)) > 0.05
+    assert 10 < jumps.sum() < 40
+
+
+def test_heartbeat_is_the_recorded_signal():
+    beat = tasks.heartbeat(seconds=60.0)
+    recorded = beat.values[::40]
+    assert recorded.shape == (21_600,)
+    # First samples and mean as published with the recording (mV).
+    np.testing.assert_allclose(recorded[:3], [-0.245, -0.215, -0.185], atol=1e-12)
+    assert beat.interval == pytest.approx(1 / 360)
+    assert np.array_equal(beat.values[40:80], np.full(40, recorded[1]))
+    assert np.array_equal(beat.last[80:120], np.full(40, recorded[1]))
+    scaled = beat.samples().target
+    assert scaled.min() == pytest.approx(-0.8)
+    assert scaled.max() == pytest.approx(0.8)
+
+
+def test_errors_are_in_the_unit_of_the_signal():
+    target = tasks.held("ramp", np.arange(12.0), np.arange(12.0) * 10, dt=1.0)
+    output = target.samples().target[:, 0] + 3 * target.scale
+    errors = target.errors(output)
+    assert errors["rmse"] == pytest.approx(3.0)
+    settled = np.arange(2, 12) * 10.0
+    assert errors["rmse_zero"] == pytest.approx(np.sqrt(np.mean(settled**2)))
+    assert errors["rmse_mean"] == pytest.approx(settled.std())
+    assert errors["rmse_last"] == pytest.approx(10.0)
+    assert np.isnan(target.errors(output[:1])["rmse"])
+
+
+HEADERS = ["", "time,level\n", "t (s), level (m)\n"]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_csv_with_uneven_times_and_gaps_holds_the_last_value(tmp_path, header):
+    text = header + "0,1.0\n1,2.0\n3,\n4,nan\n5.5,4.0\n"
+    target = tasks.from_csv(write(tmp_path, text), dt=0.5)
+    expected = [1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4][: target.values.size]
+    assert np.array_equal(target.values, expected)
+    assert target.unit == ("" if not header else header.strip().split(",")[1].strip())
+
+
+def test_csv_of_values_alone_and_of_dates(tmp_path):
+    alone = tasks.from_csv(write(tmp_path, "3\n1\n2\n"), dt=1.0)
+    assert np.array_equal(alone.values, [3, 1, 2])
+    assert alone.time_unit == "samples"
+    text = "when,degrees\n2024-01-01,5\n2024-01-02,7\n2024-01-04,6\n"
+    dated = tasks.from_csv(write(tmp_path, text), dt=86_400.0)
+    assert np.array_equal(dated.values, [5, 7, 7, 6, 6][: dated.values.size])
+    assert dated.time_unit == "s"
+
+
+def test_csv_column_by_name_or_number(tmp_path):
+    path = write(tmp_path, "t,a,b\n0,1,5\n1,2,6\n2,3,7\n")
+    assert tasks.from_csv(path, column="b", dt=1.0).values[0] == 5
+    assert tasks.from_csv(path, column="2", dt=1.0).values[0] == 1
+
+
+BAD = {
+    "t,v\n0,1\n1,two\n": r"numbers in the value column, but is 'two' in row 3",
+    "t,v\n0,1\n0,2\n": r"`times` must be rising, but is 0 after 0 at sample 1",
+    "t,v\n0,1\nsoon,2\n": r"time column, but is 'soon' in row 3",
+    "t,a,b\n0,1,2\n1,2,3\n": r"`--column` must be given for 3 columns \(t, a, b\)",
+    "0,1\n1\n": r"of 2 columns in every row, but is 1 in row 2",
+    "": r"which is empty",
+    "5\n": r"at least two samples",
+    "t,v\n0,inf\n1,2\n": r"but is 'inf' in row 2",
+}
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_bad_csv_names_the_row_and_the_text(tmp_path, text):
+    with pytest.raises(ValueError, match=BAD[text]):
+        tasks.from_csv(write(tmp_path, text))
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match=r"`dt` must be positive, but is 0\.0"):
+        tasks.sine(dt=0.0)
+    with pytest.raises(ValueError, match=r"`seconds` must be between 0 and 60"):
+        tasks.heartbeat(seconds=61.0)
+    with pytest.raises(ValueError, match=r"`values` must be finite, but is nan at"):
+        tasks.held("x", [0.0, 1.0], [0.0, np.nan])
