@@ -32,7 +32,7 @@ def reversed_stream_gradient(
 
     **Returns:** (dJ/dw by name, dJ/dx_0), equal to `jax.grad` to rounding error.
 
-    Betti, Casoni, Gori, Marullo, Melacci, Tiezzi, "A Unified Framework for Neural
+    Melacci, Betti, Casoni, Guidi, Tiezzi, Gori, "A Unified Framework for Neural
     Computation and Learning Over Time", section on recovering BPTT.
     """
     _checks.positive("dt", dt)

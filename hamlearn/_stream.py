@@ -48,7 +48,7 @@ def stream(
       leading axis, or any iterable of samples, without end if need be.
     - `dt`: time between samples, > 0.
     - `record_every`: keep the info of every k-th sample.
-    - `chunk`: samples a compiled call; by default 256 to 8192, more for small networks.
+    - `chunk`: samples a compiled call; by default 256 to 32768, more for small networks.
     - `checkpoint`: a directory to save to about every `every` samples, and when the
       run is interrupted; `resume` goes on from there.
     - `progress`: a progress bar for runs longer than a second.
@@ -242,9 +242,9 @@ def _chunks(rule, state, samples, position, size, dt) -> Iterator[_Chunk]:
 
 
 def _chunk_size(options: _Options, state: Any) -> int:
-    """Samples a chunk: a multiple of `record_every`, about 10 ms of work by default."""
+    """Samples a chunk: a multiple of `record_every`, about 50 ms of work by default."""
     numbers = sum(leaf.size for leaf in _floats(state))
-    wanted = options.chunk or int(np.clip(2**22 // numbers, 256, 8192))
+    wanted = options.chunk or int(np.clip(2**22 // numbers, 256, 32768))
     return -(-wanted // options.record_every) * options.record_every
 
 

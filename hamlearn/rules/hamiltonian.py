@@ -66,7 +66,7 @@ class HamiltonianLearning(AbstractFlow):
     **Arguments:** `cost`: what is minimised; `policy`: how the costate is made
     causal; `solver`: any diffrax solver, one step of which is taken a sample.
 
-    Betti & Gori (2024), theorems 1 and 2; Betti, Casoni, Gori, Marullo, Melacci,
+    Betti & Gori (2024), theorems 1 and 2; Melacci, Betti, Casoni, Guidi, Tiezzi,
     Tiezzi, "A Unified Framework for Neural Computation and Learning Over Time".
     """
 
