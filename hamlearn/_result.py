@@ -245,7 +245,7 @@ def _span(samples: int, dt: float | None) -> str:
     return f"{samples:,} of dt = {dt:g} ({samples * dt:g} units of time)"
 
 
-def _bytes(size: float) -> str:
+def _bytes(size: int | float) -> str:
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -39,10 +39,10 @@ class TimeReversal(AbstractPolicy):
         def columns(derivative, point):  # derivative of a vector field along each P e_k
             return jax.vmap(lambda d: jax.jvp(derivative, (point,), (d,))[1])(P).T
 
-        AP = columns(lambda q: jax.grad(H, 1)(q, p), q)
+        ATP = columns(lambda p: jax.grad(H, 0)(q, p), p)
         SP = -columns(lambda p: jax.grad(H, 1)(q, p), p)
         Q = jax.hessian(lambda q: H(q, jnp.zeros_like(p)))(q)
-        P_rate = Q + AP.T + AP - P @ SP - motion.dissipation * P
+        P_rate = Q + ATP + ATP.T - P @ SP - motion.dissipation * P
         q_rate, _ = ravel_pytree(motion.H_p)
         damping = unravel(2 * P @ q_rate)
         flip = signed_rates(-1.0, motion)

@@ -24,7 +24,7 @@ def blocks(samples: Any, size: int, skip: int = 0) -> Iterator[tuple[Sample, int
     """
     whole = _as_arrays(samples)
     if whole is None:
-        parts = _batched(islice(iter(samples), skip, None), size)
+        parts = _batched(islice(iter(samples), skip, None), size, skip)
     else:
         starts = range(skip, whole.target.shape[0], size)
         parts = (_cut(whole, start, start + size) for start in starts)
@@ -95,20 +95,26 @@ def as_sample(item: Any) -> Any:
     return item
 
 
-def _batched(items: Iterator, size: int) -> Iterator[Sample]:
+def _batched(items: Iterator, size: int, position: int) -> Iterator[Sample]:
     while chunk := [as_sample(item) for item in islice(items, size)]:
         shapes = [jax.tree.map(np.shape, item) for item in chunk]
         for k, other in enumerate(shapes):
-            if other != shapes[0]:
-                wanted = f"of one shape, {shapes[0].target} at the target"
-                _checks.reject("samples", wanted, f"{other.target} at item {k}")
+            _same_shape(shapes[0], other, position + k)
         yield jax.tree.map(lambda *leaves: np.stack(leaves), *chunk)
+        position += len(chunk)
+
+
+def _same_shape(expected: Any, got: Any, position: int) -> None:
+    if got != expected:
+        words = lambda s: f"input {s.input} and target {s.target}"
+        here = f"{words(got)} at item {position}"
+        _checks.reject("samples", f"of one shape, {words(expected)}", here)
 
 
 def _checked(part: Sample, expected: Any, position: int) -> Any:
-    shapes = jax.tree.map(lambda leaf: (leaf.shape[1:], leaf.dtype), part)
-    if expected is not None and shapes != expected:
-        _checks.reject("samples", f"of one shape, {expected.target}", shapes.target)
+    shapes = jax.tree.map(lambda leaf: leaf.shape[1:], part)
+    if expected is not None:
+        _same_shape(expected, shapes, position)
     for name in part.__dataclass_fields__:
         value = getattr(part, name)
         if value is None or np.all(np.isfinite(value)):

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from diffrax import RESULTS, AbstractSolver, AbstractTerm
 
-from ._types import PyTree, Scalar
+from ._types import PyTree
 
 
 class AbstractExplicit(AbstractSolver):
@@ -111,7 +111,7 @@ class SemiImplicitEuler(AbstractExplicit):
         return eqx.tree_at(self.costates, move(y, h, f1), moved), f0, f1
 
 
-def move(y: PyTree, h: Scalar, *rates: PyTree) -> PyTree:
+def move(y: PyTree, h: Any, *rates: PyTree) -> PyTree:
     """y + h (sum of `rates`), leaf by leaf, in the dtype of y."""
 
     def leaf(y, *fs):
