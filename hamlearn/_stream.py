@@ -48,7 +48,7 @@ def stream(
       leading axis, or any iterable of samples, without end if need be.
     - `dt`: time between samples, > 0.
     - `record_every`: keep the info of every k-th sample.
-    - `chunk`: samples a compiled call; by default 256 to 32768, more for small networks.
+    - `chunk`: samples a compiled call; 256 to 32768 by default, more for small nets.
     - `checkpoint`: a directory to save to about every `every` samples, and when the
       run is interrupted; `resume` goes on from there.
     - `progress`: a progress bar for runs longer than a second.
