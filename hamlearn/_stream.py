@@ -111,7 +111,9 @@ class _Options(eqx.Module):
 
 def _start(rule: Any, network: Any, x0: PyTree, key: Array | None) -> Any:
     _checks.instance("rule", rule, AbstractRule)
-    return rule.init(network, x0=x0, key=key)
+    state = rule.init(network, x0=x0, key=key)
+    strong = lambda a: jnp.asarray(a, a.dtype) if eqx.is_inexact_array(a) else a
+    return jax.tree.map(strong, state)  # weak types would compile the loop twice
 
 
 def _check_fit(rule: AbstractRule, state: Any, sample: Sample) -> None:
