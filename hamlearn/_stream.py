@@ -111,7 +111,9 @@ class _Options(eqx.Module):
 
 def _start(rule: Any, network: Any, x0: PyTree, key: Array | None) -> Any:
     _checks.instance("rule", rule, AbstractRule)
-    return rule.init(network, x0=x0, key=key)
+    state = rule.init(network, x0=x0, key=key)
+    strong = lambda a: jnp.asarray(a, a.dtype) if eqx.is_inexact_array(a) else a
+    return jax.tree.map(strong, state)  # weak types would compile the loop twice
 
 
 def _check_fit(rule: AbstractRule, state: Any, sample: Sample) -> None:
@@ -139,7 +141,10 @@ def _check_fit(rule: AbstractRule, state: Any, sample: Sample) -> None:
 
 @eqx.filter_jit
 def _advance(rule, state, block, count, dt):
-    """`count` steps over a block: (state, infos, whether each state leaf is finite)."""
+    """`count` steps over a block: (state, infos, whether each state leaf is finite).
+
+    `count` is an array: a last chunk of another length does not compile again.
+    """
     moving, still = eqx.partition(state, eqx.is_array)
 
     def step(k, carry):
@@ -233,7 +238,7 @@ def _chunks(rule, state, samples, position, size, dt) -> Iterator[_Chunk]:
     dtype, ready = _samples.state_dtype(state), None
     for block, count in _samples.blocks(samples, size, position):
         block = _samples.cast(block, dtype)
-        state, infos, finite = _advance(rule, state, block, count, dt)
+        state, infos, finite = _advance(rule, state, block, np.asarray(count), dt)
         if ready is not None:
             yield ready
         ready = _Chunk(block, count, state, infos, finite)
@@ -264,11 +269,11 @@ def _find(rule, state, block, healthy, dt, position, dt_seconds):
     Runs the block again up to the failure, which happens once a run at most.
     """
     count = healthy
-    good, _, finite = _advance(rule, state, block, count, dt)
+    good, _, finite = _advance(rule, state, block, np.asarray(count), dt)
     while not np.asarray(finite).all() and count > 0:
         count -= 1
-        good, _, finite = _advance(rule, state, block, count, dt)
-    bad, infos, _ = _advance(rule, state, block, count + 1, dt)
+        good, _, finite = _advance(rule, state, block, np.asarray(count), dt)
+    bad, infos, _ = _advance(rule, state, block, np.asarray(count + 1), dt)
     here = jax.tree.map(lambda leaf: leaf[count], infos)
     names = _not_finite(here) or _not_finite(bad)
     sample = position + count
