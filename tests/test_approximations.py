@@ -136,24 +136,18 @@ def test_without_leak_rflo_is_bptt_of_one_step(getkey):
     network, samples = make(
         getkey(), Digraph.complete(5, self_loops=True), tau=(DT, DT)
     )
-    g, total = summed(RFLO(COST, feedback=EXACT), network, samples), None
-    x, w = network.initial_state(), split(network)[0]
-    frozen = split(network)[1]
-    for k in range(12):
-        now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
+    g = summed(RFLO(COST, feedback=EXACT), network, samples)
+    w, frozen = split(network)
+    at = lambda k: jax.tree.map(lambda leaf: leaf[k], samples)
 
-        def one(w, x=x, k=k, now=now):
-            if k > 0:
-                before = samples.input[k - 1]
-                x = x[0] + DT * join(w, frozen)(x[0], before)
-            else:
-                x = x[1]
-            return running_cost(COST, join(w, frozen), x, now)
+    def last_step(w, x, k):
+        after = x + DT * join(w, frozen)(x, samples.input[k])
+        return running_cost(COST, network, after, at(k + 1))
 
-        pair = (x, x) if k == 0 else (previous, x)
-        part = jax.grad(lambda w, one=one, pair=pair: one(w, pair))(w)
-        total = part if total is None else jax.tree.map(jnp.add, total, part)
-        previous, x = x, x + DT * network(x, now.input)
+    x, total = network.initial_state(), jax.tree.map(jnp.zeros_like, w)
+    for k in range(11):
+        total = jax.tree.map(jnp.add, total, jax.grad(last_step)(w, x, k))
+        x = x + DT * network(x, samples.input[k])
     assert relative(g, total) < 1e-12
 
 
@@ -202,7 +196,7 @@ def mean_over_signs(network, samples, start, advance, gradient, bits):
         x, trace, g = network.initial_state(), start, None
         for k in range(steps):
             now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-            ell = lambda x, w: running_cost(COST, join(w, frozen), x, now)
+            ell = lambda x, w, now=now: running_cost(COST, join(w, frozen), x, now)
             c_x, c_w = jax.grad(ell, argnums=(0, 1))(x, w)
             moment = Moment(
                 x, w, frozen, now, jnp.asarray(DT), c_x, c_w, jnp.zeros(1), None

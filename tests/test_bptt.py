@@ -117,7 +117,7 @@ def test_truncation_error_falls_with_the_overlap(getkey):
         state, _ = run(
             BPTT(Cost(), optax.sgd(0.0), window=1, overlap=overlap), network, samples
         )
-        start = jax.tree.map(lambda a: a[state.count % (overlap + 1)], state.past.x)
+        start = state.past.x[state.count % (overlap + 1)]
         g, _ = stream_gradient(
             Cost(), network, tail, dt=0.1, x0=start, counted=counted[-overlap - 1 :]
         )

@@ -45,7 +45,8 @@ def own_weight(network: RateNetwork) -> Neurons:
     if isinstance(form, DenseWithoutLoops | Layered):
         return jnp.zeros_like(network.bias)
     if isinstance(form, Rows):
-        own = form.senders == jnp.arange(form.senders.shape[0])[:, None]
+        nodes = jnp.arange(form.senders.shape[0], dtype=form.senders.dtype)
+        own = form.senders == nodes[:, None]
         return jnp.sum(jnp.where(own, weight, 0), axis=1)
     graph = network.graph
     own = jnp.where(graph.senders == graph.receivers, weight.reshape(-1), 0)

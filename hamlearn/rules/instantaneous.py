@@ -19,7 +19,7 @@ from ._rows import require_rate_network
 class Instantaneous(AbstractOnlineRule):
     """Backprop through the graph at each sample, as if neurons had no time constants.
 
-        delta_i = ell_{x_i} + sum_k sigma'(a_k) w_ki delta_k,   g_ij = delta_i sigma'_i x_j
+        delta_i = ell_{x_i} + sum_k sigma'_k w_ki delta_k,   g_ij = delta_i sigma'_i x_j
 
     by sweeps over all neurons at once, each of which carries credit one edge back.
     On an acyclic graph it is exact Backprop of the resting network after as many
@@ -56,7 +56,7 @@ class Instantaneous(AbstractOnlineRule):
 class FeedbackAlignment(AbstractOnlineRule):
     """`Instantaneous` with fixed random weights B on the way back: no weight transport.
 
-        delta_i = ell_{x_i} + sum_k sigma'(a_k) b_ki delta_k,   g_ij = delta_i sigma'_i x_j
+        delta_i = ell_{x_i} + sum_k sigma'_k b_ki delta_k,   g_ij = delta_i sigma'_i x_j
 
     **Arguments:** as for `Instantaneous`. B is drawn like fresh weights, from the
     `key` of `init`.
