@@ -3,6 +3,7 @@
 from ._table import Table as Table
 from .alignment import alignment as alignment
 from .alignment import directions as directions
+from .locality import locality as locality
 from .two_point import Gap as Gap
 from .two_point import Optimum as Optimum
 from .two_point import action as action

@@ -140,7 +140,9 @@ def parts(network: Any, biases: bool = False) -> dict[str, Callable[[Params], Ar
     """
     names = [n for n in split(network)[0] if biases or not n.endswith("bias")]
     flat = lambda leaf: leaf.reshape(leaf.shape[0], -1)
-    found = {name: lambda g, name=name: flat(g[name]) for name in names}
+    found: dict[str, Callable[[Params], Array]] = {
+        name: lambda g, name=name: flat(g[name]) for name in names
+    }
     single, prefix = network, ""
     if isinstance(network, Batch):
         single, prefix = network.network, "network."

@@ -122,9 +122,9 @@ def gap(
 
     **Returns:** a `Gap`; the weights of a law move in jumps, v_k = (w_{k+1} - w_k)/dt.
     """
-    if cost is None:
-        zero = jnp.zeros_like(rule.cost.dissipation)
-        cost = eqx.tree_at(lambda c: c.dissipation, rule.cost, zero)
+    zero = jnp.zeros_like(rule.cost.dissipation)
+    plain = eqx.tree_at(lambda c: c.dissipation, rule.cost, zero)
+    judge = plain if cost is None else cost
     state = rule.init(network, x0=x0, key=key)
     dt = jnp.asarray(dt, jnp.result_type(*split(state.network)[0].values()))
     before = jax.tree.map(lambda leaf: leaf[:settle], samples)
@@ -136,8 +136,8 @@ def gap(
     v = jax.tree.map(
         lambda a, b: jnp.diff(jnp.concatenate([a, b]), axis=0) / dt, first, path
     )
-    law = action(cost, start, after, v, dt=dt, x0=x)
-    return Gap(law, two_point(cost, start, after, dt=dt, x0=x, **options))
+    law = action(judge, start, after, v, dt=dt, x0=x)
+    return Gap(law, two_point(judge, start, after, dt=dt, x0=x, **options))
 
 
 @eqx.filter_jit
@@ -206,7 +206,7 @@ def _descend(problem, v, tolerance, max_steps):
 
     def body(carry):
         v, memory, count, _ = carry
-        value, g = value_and_grad(v, state=memory)
+        value, g = value_and_grad(v, state=memory)  # pyright: ignore[reportAssignmentType]
         step, memory = solver.update(g, memory, v, value=value, grad=g, value_fn=J)
         return (
             optax.apply_updates(v, step),

@@ -56,7 +56,7 @@ class Moment(eqx.Module):
     c_x: PyTree
     c_w: Params
     error: Float[Array, "outputs"]
-    key: Array | None
+    key: Any
 
     @property
     def network(self) -> Any:
@@ -88,7 +88,7 @@ class AbstractOnlineRule(AbstractRule):
 
     @abstractmethod
     def start(
-        self, network: AbstractNetwork, x: PyTree, key: Array | None
+        self, network: Any, x: PyTree, key: Array | None
     ) -> tuple[PyTree, PyTree]:
         """(fixed, trace): what all streams share for good, and one stream's trace."""
 

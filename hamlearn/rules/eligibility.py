@@ -1,6 +1,7 @@
 """Eligibility traces that see only a neuron's own leak: RFLO and e-prop."""
 
 from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,7 +10,7 @@ import optax
 
 from .. import _checks
 from .._action import Cost
-from .._network import AbstractNetwork, split
+from .._network import split
 from .._types import Array, Neurons, Params, PyTree
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
 from ._rows import immediate, moving, require_rate_network, slopes, spread
@@ -19,7 +20,7 @@ class AbstractFeedback(eqx.Module):
     """How neurons hear of the error at the outputs."""
 
     @abstractmethod
-    def init(self, network: AbstractNetwork, key: Array | None) -> PyTree:
+    def init(self, network: Any, key: Array | None) -> PyTree:
         """What it keeps, fixed for good."""
 
     @abstractmethod
@@ -30,7 +31,7 @@ class AbstractFeedback(eqx.Module):
 class SymmetricFeedback(AbstractFeedback):
     """ell_x itself: the transposed weights of the readout."""
 
-    def init(self, network, key):
+    def init(self, network: Any, key: Array | None):
         return None
 
     def signal(self, moment, fixed):
@@ -43,7 +44,7 @@ class RandomFeedback(AbstractFeedback):
     `rule.init` draws B with its `key`.
     """
 
-    def init(self, network, key):
+    def init(self, network: Any, key: Array | None):
         if key is None:
             _checks.reject("key", "given: the feedback weights are drawn", None)
         outputs = network.output_nodes.size
@@ -88,7 +89,7 @@ class RFLO(AbstractOnlineRule):
         self.optimizer = checked_optimizer(optimizer)
         self.feedback = feedback
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         require_rate_network("RFLO", network)
         w = moving(network, split(network)[0])
         zeros = jax.tree.map(jnp.zeros_like, w)
@@ -131,7 +132,7 @@ class EProp(AbstractOnlineRule):
         self.optimizer = checked_optimizer(optimizer)
         self.feedback = feedback
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         require_rate_network("EProp", network)
         w = moving(network, split(network)[0])
         zeros = jax.tree.map(jnp.zeros_like, w)
@@ -148,7 +149,7 @@ def _eligible(moment: Moment, signal: Neurons, trace: Params) -> tuple[Params, P
     now = slopes(network, moment.x, moment.sample, moment.dt)
     held = lambda x, w: moment.transition(x, moment.w | w)
     fresh = immediate(network, held, moment.x, w)
-    signal, keep = spread(network, w, signal, u), spread(network, w, now.leak, u)
-    g = {name: moment.c_w[name] + signal[name] * trace[name] for name in w}
+    heard, keep = spread(network, w, signal, u), spread(network, w, now.leak, u)
+    g = {name: moment.c_w[name] + heard[name] * trace[name] for name in w}
     trace = jax.tree.map(lambda d, s, m: d * s + m, keep, trace, fresh)
     return moment.c_w | g, trace

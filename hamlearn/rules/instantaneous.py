@@ -10,7 +10,7 @@ import optax
 
 from .. import _checks
 from .._action import Cost
-from .._network import AbstractNetwork, RateNetwork, join
+from .._network import RateNetwork, join
 from .._types import Array, Float, Int, Params, PyTree
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
 from ._rows import require_rate_network
@@ -45,7 +45,7 @@ class Instantaneous(AbstractOnlineRule):
         self.optimizer = checked_optimizer(optimizer)
         self.sweeps = _checked_sweeps(sweeps)
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         require_rate_network("Instantaneous", network)
         return _number_of_sweeps(self.sweeps, network), None
 
@@ -80,11 +80,10 @@ class FeedbackAlignment(AbstractOnlineRule):
         self.optimizer = checked_optimizer(optimizer)
         self.sweeps = _checked_sweeps(sweeps)
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         require_rate_network("FeedbackAlignment", network)
         if key is None:
             _checks.reject("key", "given: the feedback weights are drawn", None)
-        assert isinstance(network, RateNetwork)
         drawn = RateNetwork(network.graph, dtype=network.weight.dtype, key=key)
         return (_number_of_sweeps(self.sweeps, network), drawn.weight), None
 
@@ -125,7 +124,7 @@ class RecurrentBackprop(AbstractOnlineRule):
         self.optimizer = checked_optimizer(optimizer)
         self.linear_solver = linear_solver
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         return None, None
 
     def credit(self, moment: Moment, fixed: PyTree, trace: PyTree):

@@ -1,5 +1,7 @@
 """Real-time recurrent learning: exact sensitivities dx/dw, carried forward in time."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -7,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from .._action import Cost
 from .._aggregation import Dense
-from .._network import AbstractNetwork, RateNetwork, split
+from .._network import RateNetwork, split
 from .._types import Array, Float, Int, Params, PyTree
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
 from ._rows import immediate, moving, receivers, slopes
@@ -43,7 +45,7 @@ class RTRL(AbstractOnlineRule):
         self.cost = checked_cost(cost)
         self.optimizer = checked_optimizer(optimizer)
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         w = moving(network, split(network)[0])
         flat_x, flat_w = ravel_pytree(x)[0], ravel_pytree(w)[0]
         P = jnp.zeros((flat_x.size, flat_w.size), flat_x.dtype)

@@ -1,5 +1,7 @@
 """Sparse n-step approximations of RTRL: only the nearest sensitivities are kept."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from jaxtyping import Bool
 from .. import _checks
 from .._action import Cost
 from .._graph import Digraph
-from .._network import AbstractNetwork, split
+from .._network import split
 from .._types import Array, Int, PyTree
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
 from ._rows import (
@@ -48,7 +50,7 @@ class SnAp1(AbstractOnlineRule):
         self.cost = checked_cost(cost)
         self.optimizer = checked_optimizer(optimizer)
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         require_rate_network("SnAp1", network)
         return None, jax.tree.map(jnp.zeros_like, moving(network, split(network)[0]))
 
@@ -111,7 +113,7 @@ class SnAp(AbstractOnlineRule):
         self.optimizer = checked_optimizer(optimizer)
         self.order = order
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         require_rate_network("SnAp", network)
         rows = receivers(network, moving(network, split(network)[0]))
         owner = ravel_pytree(jax.tree.map(jnp.asarray, rows))[0]

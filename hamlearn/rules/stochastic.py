@@ -9,7 +9,7 @@ import optax
 
 from .. import _checks
 from .._action import Cost, inner, squared_norm
-from .._network import AbstractNetwork, split
+from .._network import split
 from .._types import Array, Float, Neurons, Params, PyTree, Scalar
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
 from ._rows import moving, products, require_rate_network, slopes
@@ -48,7 +48,7 @@ class UORO(AbstractOnlineRule):
         self.cost = checked_cost(cost)
         self.optimizer = checked_optimizer(optimizer)
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         _require_key(key)
         w = moving(network, split(network)[0])
         return None, RankOne(*jax.tree.map(jnp.zeros_like, (x, w)))
@@ -116,7 +116,7 @@ class KFRTRL(AbstractOnlineRule):
         self.cost = checked_cost(cost)
         self.optimizer = checked_optimizer(optimizer)
 
-    def start(self, network: AbstractNetwork, x: PyTree, key: Array | None):
+    def start(self, network: Any, x: PyTree, key: Array | None):
         _require_key(key)
         require_rate_network("KFRTRL", network)
         if "time_constant" in split(network)[0]:
