@@ -44,6 +44,8 @@ from ._solver import SemiImplicitEuler as SemiImplicitEuler
 from ._stream import resume as resume
 from ._stream import stream as stream
 from ._track import track as track
+from .rules import BPTT as BPTT
+from .rules import RTRL as RTRL
 from .rules import AbstractFlow as AbstractFlow
 from .rules import AbstractRule as AbstractRule
 from .rules import HamiltonianLearning as HamiltonianLearning

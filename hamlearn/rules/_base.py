@@ -102,6 +102,8 @@ def descend(
     w: Params,
 ) -> tuple[Params, optax.OptState]:
     """(w, memory) after one update of any optax optimizer."""
-    change, memory = optimizer.update(gradient, memory, w)
+    # optax mixes its counters with floats, which strict promotion forbids.
+    with jax.numpy_dtype_promotion("standard"):
+        change, memory = optimizer.update(gradient, memory, w)
     moved = jax.tree.map(lambda w, d: (w + d).astype(w.dtype), w, change)
     return moved, memory

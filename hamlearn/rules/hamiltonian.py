@@ -41,7 +41,7 @@ class HamiltonianState(eqx.Module):
 class HamiltonianInfo(eqx.Module):
     """Output and loss, Lagrangian and Hamiltonian (without the factor e^{theta t})."""
 
-    output: Float[Array, "*time outputs"]
+    output: Float[Array, "*batch outputs"]
     loss: Float[Array, "*time"]
     lagrangian: Float[Array, "*time"]
     hamiltonian: Float[Array, "*time"]

@@ -1,0 +1,11 @@
+"""Instruments that judge a law: exact gradients, true optima, audits."""
+
+from ._table import Table as Table
+from .alignment import alignment as alignment
+from .alignment import directions as directions
+from .locality import locality as locality
+from .two_point import Gap as Gap
+from .two_point import Optimum as Optimum
+from .two_point import action as action
+from .two_point import gap as gap
+from .two_point import two_point as two_point

@@ -1,0 +1,50 @@
+"""Tables that print, and give their rows as plain dictionaries."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, repr=False)
+class Table:
+    """What an analysis found.
+
+    **Attributes:** `title`; `columns`: their names; `values`: one tuple a row.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    values: tuple[tuple[Any, ...], ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary a row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.values]
+
+    def to_json(self) -> str:
+        """One JSON object a line; what is not finite is null."""
+        return "\n".join(
+            json.dumps({name: _plain(value) for name, value in row.items()})
+            for row in self.rows()
+        )
+
+    def __repr__(self) -> str:
+        lines = [self.columns, *[tuple(map(_shown, row)) for row in self.values]]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        pad = lambda line: "  ".join(
+            c.ljust(w) for c, w in zip(line, widths, strict=True)
+        )
+        return "\n".join([self.title, *(pad(line).rstrip() for line in lines)])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return None
+    return value
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
