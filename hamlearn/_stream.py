@@ -18,7 +18,7 @@ from ._records import Records, named_leaves
 from ._result import Divergence, DivergenceWarning, Result
 from ._signal import Sample
 from ._types import Array, PyTree
-from .rules._base import AbstractRule
+from .rules._base import AbstractConstrained, AbstractRule
 
 
 def stream(
@@ -61,6 +61,7 @@ def stream(
     head, samples = _samples.first(samples)
     state = _start(rule, network, x0, key)
     _check_fit(rule, state, head)
+    state = _begun(rule, state, head, x0)
     options = _Options(dt, record_every, chunk, checkpoint, every, progress)
     return _run(rule, state, samples, Records(), 0, options)
 
@@ -112,6 +113,14 @@ class _Options(eqx.Module):
 def _start(rule: Any, network: Any, x0: PyTree, key: Array | None) -> Any:
     _checks.instance("rule", rule, AbstractRule)
     return rule.init(network, x0=x0, key=key)
+
+
+def _begun(rule: AbstractRule, state: Any, head: Sample, x0: PyTree) -> Any:
+    if not isinstance(rule, AbstractConstrained):
+        return state
+    dtype = _samples.state_dtype(state)
+    head = jax.tree.map(jnp.asarray, _samples.cast(head, dtype))
+    return rule.begin(state, jnp.zeros((), dtype), head, x0=x0)
 
 
 def _check_fit(rule: AbstractRule, state: Any, sample: Sample) -> None:
@@ -287,5 +296,6 @@ def _floats(tree: PyTree) -> list[Any]:
     return [
         leaf
         for leaf in jax.tree.leaves(tree)
-        if eqx.is_array_like(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)
+        if isinstance(leaf, jax.Array | np.ndarray | np.generic)
+        and jnp.issubdtype(leaf.dtype, jnp.inexact)
     ]
