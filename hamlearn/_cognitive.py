@@ -73,7 +73,9 @@ def settled(network: AbstractNetwork, x: PyTree, u: Float[Array, "..."]) -> PyTr
     return jax.tree.map(jnp.add, x, network(x, u))
 
 
-def residual(network: AbstractNetwork, q: Coordinates, u: Float[Array, "..."]) -> PyTree:
+def residual(
+    network: AbstractNetwork, q: Coordinates, u: Float[Array, "..."]
+) -> PyTree:
     """G = x - sigma(a(x, w, u)) - s, zero on the motion (Betti & Gori 2019, 3.1).
 
     The paper's input neurons x_j = u_j(t) are eliminated; by d'Alembert's principle
@@ -175,5 +177,3 @@ def require_rates(sample: Any) -> None:
         if getattr(sample, name) is None:
             wanted = "given (`mollify` and `Signal.jets` make such samples)"
             _checks.reject(f"sample.{name}", wanted, None)
-
-

@@ -16,7 +16,7 @@ from . import _checks
 from ._drift import AbstractStabilisation, Baumgarte, Constraint, Lagrangian
 from ._gram import AbstractGram, GramSolve, Tangent
 from ._mechanics import floating, generalised_force, mass_operator
-from ._types import PyTree, Scalar
+from ._types import Count, PyTree, Scalar
 
 
 def motion(
@@ -48,7 +48,7 @@ class Reaction(eqx.Module):
     force: PyTree
     reaction: PyTree
     multipliers: PyTree
-    iterations: Scalar
+    iterations: Count
     G: PyTree
     G_dot: PyTree
 
@@ -68,15 +68,13 @@ class ConstrainedMotion(eqx.Module):
         """dy/dt = (v, a) at y = (q, v)."""
         return y[1], self.react(t, y, args).acceleration
 
-    def react(
-        self, t: Any, y: tuple[PyTree, PyTree], args: Any = None
-    ) -> Reaction:
+    def react(self, t: Any, y: tuple[PyTree, PyTree], args: Any = None) -> Reaction:
         """Acceleration, multipliers and forces at y = (q, v)."""
-        q, v = y
+        t, (q, v) = floating(t), y
         L = self.stabilisation.lagrangian(self.lagrangian, self.constraint)
         force = generalised_force(L, t, q, v, args, self.dissipation)
         G, G_dot, gamma = motion(self.constraint, t, q, v, args)
-        tangent = self._tangent(t, q, v, args)
+        tangent = self.tangent(t, q, v, args)
         free = tangent.along(tangent.accelerate(force))
         wanted = jax.tree.map(
             lambda w, g, f: w - g - f, self.stabilisation(G, G_dot), gamma, free
@@ -93,14 +91,16 @@ class ConstrainedMotion(eqx.Module):
 
         **Arguments:** `newton`: Gauss-Newton steps for G; dG/dt is linear in v.
         """
-        q, v = y
+        t, (q, v) = floating(t), y
         for _ in range(newton):
-            tangent = self._tangent(t, q, v, args)
+            tangent = self.tangent(t, q, v, args)
             q = self._remove(tangent, tangent.G, q)
         _, G_dot, _ = motion(self.constraint, t, q, v, args)
-        return q, self._remove(self._tangent(t, q, v, args), G_dot, v)
+        return q, self._remove(self.tangent(t, q, v, args), G_dot, v)
 
-    def _tangent(self, t, q, v, args) -> Tangent:
+    def tangent(self, t: Any, q: PyTree, v: PyTree, args: Any = None) -> Tangent:
+        """The constraints linearised at a point, with the masses there."""
+        t = floating(t)
         mass = mass_operator(self.lagrangian, t, q, v, args)
         accelerate = lambda f: lx.linear_solve(mass, f, self.linear_solver).value
         return Tangent(lambda q: self.constraint(t, q, args), q, accelerate)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import diffrax as dfx
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from diffrax import RESULTS, AbstractSolver, AbstractTerm
@@ -71,15 +70,15 @@ class Projected(AbstractSolver):
         _checks.instance("solver", self.solver, AbstractSolver)
 
     @property
-    def term_structure(self):
+    def term_structure(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.solver.term_structure
 
     @property
-    def interpolation_cls(self):  # pyright: ignore[reportIncompatibleVariableOverride]
+    def interpolation_cls(self):  # pyright: ignore[reportIncompatibleMethodOverride]
         return self.solver.interpolation_cls
 
     @property
-    def term_compatible_contr_kwargs(self):
+    def term_compatible_contr_kwargs(self):  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.solver.term_compatible_contr_kwargs
 
     def order(self, terms):
@@ -106,4 +105,6 @@ class Projected(AbstractSolver):
 def _gain(theta: Any, h: Any) -> Any:
     """(1 - e^{-theta h})/theta, which is h without damping."""
     positive = theta > 0
-    return jnp.where(positive, -jnp.expm1(-theta * h) / jnp.where(positive, theta, 1), h)
+    return jnp.where(
+        positive, -jnp.expm1(-theta * h) / jnp.where(positive, theta, 1), h
+    )

@@ -11,7 +11,7 @@ import lineax as lx
 
 from . import _checks
 from ._network import AbstractNetwork, Batch, RateNetwork
-from ._types import PyTree, Scalar
+from ._types import Count, PyTree
 
 
 class Tangent(eqx.Module):
@@ -51,7 +51,7 @@ class AbstractGram(eqx.Module):
     """A way to solve the Gram system; reports the iterations it took (0: direct)."""
 
     @abstractmethod
-    def __call__(self, tangent: Tangent, b: PyTree) -> tuple[PyTree, Scalar]:
+    def __call__(self, tangent: Tangent, b: PyTree) -> tuple[PyTree, Count]:
         """(delta, iterations)."""
 
     @abstractmethod
@@ -170,8 +170,9 @@ class ConjugateGradients(AbstractGram):
         a_scale = _reciprocal(_size(tangent.gram(b)))
         operator = _operator(lambda y: _times(a_scale, tangent.gram(y)), b)
         options = {}
-        if self.preconditioner is not None:
-            sweep = lambda y: self.preconditioner(tangent, y)
+        sweeps = self.preconditioner
+        if sweeps is not None:
+            sweep = lambda y: sweeps(tangent, y)
             options["preconditioner"] = _operator(sweep, b)
         rtol = self._tolerance(b)
         solver = lx.CG(rtol=rtol, atol=rtol, max_steps=self.max_steps)
@@ -228,10 +229,10 @@ def depth(network: AbstractNetwork) -> int | None:
 
 
 def _operator(product, b):
-    structure = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), b)
-    return lx.FunctionLinearOperator(
-        product, structure, lx.positive_semidefinite_tag
+    structure = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), b
     )
+    return lx.FunctionLinearOperator(product, structure, lx.positive_semidefinite_tag)
 
 
 def _size(tree):

@@ -61,7 +61,8 @@ def stream(
     head, samples = _samples.first(samples)
     state = _start(rule, network, x0, key)
     _check_fit(rule, state, head)
-    state = _begun(rule, state, head, x0)
+    if isinstance(rule, AbstractConstrained):
+        state = _begun(rule, state, head, x0)
     options = _Options(dt, record_every, chunk, checkpoint, every, progress)
     return _run(rule, state, samples, Records(), 0, options)
 
@@ -115,9 +116,7 @@ def _start(rule: Any, network: Any, x0: PyTree, key: Array | None) -> Any:
     return rule.init(network, x0=x0, key=key)
 
 
-def _begun(rule: AbstractRule, state: Any, head: Sample, x0: PyTree) -> Any:
-    if not isinstance(rule, AbstractConstrained):
-        return state
+def _begun(rule: AbstractConstrained, state: Any, head: Sample, x0: PyTree) -> Any:
     dtype = _samples.state_dtype(state)
     head = jax.tree.map(jnp.asarray, _samples.cast(head, dtype))
     return rule.begin(state, jnp.zeros((), dtype), head, x0=x0)

@@ -201,7 +201,7 @@ class STLP(AbstractConstrained):
             return y
         return Phase(*self.motion(args[0].gram).project(t, y, args, newton=newton))
 
-    def gradient(self, t: Scalar, y: Phase, args: Any) -> Params:
+    def gradient(self, t: Any, y: Phase, args: Any) -> Params:
         """V_w - G_w^T delta, what stands where gradient descent has its gradient."""
         at = self.motion(args[0].gram).react(t, y, args)
         theta = self.cost.dissipation
@@ -268,9 +268,8 @@ class STLP(AbstractConstrained):
         return consistent_start(still.frozen, y, t, signal, sweeps=still.sweeps)
 
     def _masses(self, v: Coordinates) -> Coordinates:
-        room = None
-        if self.slack is not None:
-            room = jax.tree.map(lambda _: self.slack.mass, v.slack)
+        slack = self.slack
+        room = None if slack is None else jax.tree.map(lambda _: slack.mass, v.slack)
         weights = {name: self.weight_mass.get(name, self.cost.inertia) for name in v.w}
         return Coordinates(jax.tree.map(lambda _: self.neuron_mass, v.x), weights, room)
 
@@ -282,4 +281,6 @@ class STLP(AbstractConstrained):
 
 
 def _largest(tree: PyTree) -> Scalar:
-    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)]))
+    return jnp.max(
+        jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)])
+    )
