@@ -63,7 +63,7 @@ def euler_lagrange(
 
 def generalised_force(
     lagrangian: Callable[..., Scalar],
-    t: Scalar,
+    t: Any,
     q: PyTree,
     v: PyTree,
     args: Any,
@@ -91,7 +91,7 @@ def floating(t: Any) -> Scalar:
 
 
 def mass_operator(
-    lagrangian: Callable[..., Scalar], t: Scalar, q: PyTree, v: PyTree, args: Any
+    lagrangian: Callable[..., Scalar], t: Any, q: PyTree, v: PyTree, args: Any
 ) -> lx.AbstractLinearOperator:
     """L_vv as a linear operator: one jvp of a gradient a product, no matrix."""
 

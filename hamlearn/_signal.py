@@ -62,11 +62,11 @@ class Signal(eqx.Module):
     def __call__(self, t: Scalar) -> Sample:
         return Sample(_vector(self.input, t), _vector(self.target, t))
 
-    def sample(self, times: Float[Array, "time"]) -> Sample:
+    def sample(self, times: Float[Numbers, "time"]) -> Sample:
         """The values at `times`, as held samples for `stream`."""
         return jax.vmap(self)(jnp.asarray(times))
 
-    def jets(self, times: Float[Array, "time"]) -> Sample:
+    def jets(self, times: Float[Numbers, "time"]) -> Sample:
         """The values at `times` with their exact first and second derivatives."""
 
         def along(t):
@@ -140,7 +140,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 _NORMALISER = 0.443993816168079437823  # integral of exp(-1/(1-s^2)) over |s| < 1
 
 
-def mollifier(s: Scalar) -> Scalar:
+def mollifier(s: Float[Array, "*times"]) -> Float[Array, "*times"]:
     """rho(s) = exp(-1/(1-s^2))/C inside |s| < 1, zero outside, of integral 1."""
     inside = jnp.abs(s) < 1
     gap = jnp.where(inside, 1 - s * s, 1)
