@@ -45,15 +45,16 @@ class Slack(eqx.Module):
     of its reciprocal; without stiffness the slack absorbs every error and nothing is
     learned.
 
-    **Arguments:** `mass` > 0, large against the mass of a neuron; `stiffness`:
-    kappa >= 0; `sweeps`: of the network towards its fixed point before the start.
+    **Arguments:** `mass` > 0, between the mass of a neuron and that of a weight;
+    `stiffness`: kappa >= 0; `sweeps`: of the network towards its fixed point before
+    the start.
     """
 
     mass: Scalar
     stiffness: Scalar
     sweeps: int = eqx.field(static=True)
 
-    def __init__(self, *, mass: Any = 1.0, stiffness: Any = 100.0, sweeps: int = 100):
+    def __init__(self, *, mass: Any = 0.03, stiffness: Any = 100.0, sweeps: int = 100):
         _checks.positive("mass", mass)
         _checks.non_negative("stiffness", stiffness)
         _checks.at_least("sweeps", sweeps, 1)

@@ -36,9 +36,9 @@ def test_every_solver_solves(getkey, ratio):
     for name, solver in {
         "any": hl.GramSolve(),
         "local": hl.LocalCholesky(),
-        "plain": hl.ConjugateGradients(),
+        "plain": hl.ConjugateGradients(rtol=1e-12),  # its error is times cond(A)
         "swept": hl.ConjugateGradients(hl.Sweeps(deep)),
-        "half": hl.ConjugateGradients(hl.Sweeps(2)),
+        "half": hl.ConjugateGradients(hl.Sweeps(2), rtol=1e-12),
     }.items():
         delta, steps = solver(tangent, b)
         error = np.max(np.abs(delta - expected)) / np.max(np.abs(expected))
@@ -132,9 +132,9 @@ def test_the_choice_is_automatic_and_shown(getkey):
     )
     choose = lambda network, ratio: repr(Automatic().bind(network, ratio))
     assert choose(small, 1.0) == "LocalCholesky()"
-    assert "preconditioner=None" in choose(large, 1e-4)
+    assert choose(large, 1e-4) == "ConjugateGradients()"
     assert "Sweeps(exchanges=2)" in choose(layered, 1e-4)
-    assert "preconditioner=None" in choose(layered, 1.0)
+    assert choose(layered, 1.0) == "ConjugateGradients()"
     assert "GramSolve" in choose(hl.Batch(small, 2), 1e-3)
     forced = hl.STLP(gram=hl.ConjugateGradients(hl.Sweeps())).init(small).still.gram
     assert forced.preconditioner.exchanges == depth(small)

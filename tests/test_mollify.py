@@ -31,7 +31,7 @@ def test_samples_are_those_of_the_mollified_signal():
         hl.Mollified(values, dt=1.0, width=0.3),
         hl.Mollified(targets, dt=1.0, width=0.3),
     )
-    times = jnp.arange(30) * 0.1
+    times = jnp.asarray(np.arange(30) * 0.1)
     # The last half item goes on towards a next one that repeats it.
     expected = signal.jets(times)
     for name in expected.__dataclass_fields__:
