@@ -5,7 +5,6 @@ multipliers delta follow from d^2 G/dt^2 = 0, a Gram system that is solved witho
 forming the Jacobian G_q.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -14,10 +13,10 @@ import jax.numpy as jnp
 import lineax as lx
 
 from . import _checks
-from ._mechanics import Field, generalised_force, mass_operator
-from ._types import PyTree, Scalar
-
-Constraint = Callable[..., PyTree]
+from ._drift import AbstractStabilisation, Baumgarte, Constraint, Lagrangian
+from ._gram import AbstractGram, GramSolve, Tangent
+from ._mechanics import floating, generalised_force, mass_operator
+from ._types import Count, PyTree, Scalar
 
 
 def motion(
@@ -28,7 +27,7 @@ def motion(
     Gamma is the second derivative of s -> G(t + s, q + s v): two nested jvps, O(cost
     of G).
     """
-    t = jnp.asarray(t, jnp.result_type(float))
+    t = floating(t)
     ones = jnp.ones_like(t)
 
     def rate(t, q):
@@ -38,67 +37,104 @@ def motion(
     return G, G_dot, gamma
 
 
-class Baumgarte(eqx.Module):
-    """Drift control G'' = -2 alpha G' - beta^2 G, from `alpha`, `beta` in 1/time.
+class Reaction(eqx.Module):
+    """What the constraints do at one point of a motion.
 
-    Both zero leave d^2 G/dt^2 = 0, under which errors of G grow linearly in time.
+    `force` is what acts without them, `reaction` is G_q^T delta; `G` and `G_dot` say
+    how well they hold; `iterations` is what the multipliers took.
     """
 
-    alpha: Any = 0.0
-    beta: Any = 0.0
+    acceleration: PyTree
+    force: PyTree
+    reaction: PyTree
+    multipliers: PyTree
+    iterations: Count
+    G: PyTree
+    G_dot: PyTree
 
-    def __check_init__(self):
-        _checks.non_negative("alpha", self.alpha)
-        _checks.non_negative("beta", self.beta)
 
-    def __call__(self, G: PyTree, G_dot: PyTree) -> PyTree:
-        return jax.tree.map(
-            lambda g, rate: -2 * self.alpha * rate - self.beta**2 * g, G, G_dot
+class ConstrainedMotion(eqx.Module):
+    """Euler-Lagrange equations under constraints, as made by
+    `constrained_euler_lagrange`: called with (t, y, args) it is the vector field."""
+
+    lagrangian: Lagrangian
+    constraint: Constraint
+    dissipation: Any
+    stabilisation: AbstractStabilisation
+    linear_solver: lx.AbstractLinearSolver
+    gram: AbstractGram
+
+    def __call__(self, t: Any, y: tuple[PyTree, PyTree], args: Any = None):
+        """dy/dt = (v, a) at y = (q, v)."""
+        return y[1], self.react(t, y, args).acceleration
+
+    def react(self, t: Any, y: tuple[PyTree, PyTree], args: Any = None) -> Reaction:
+        """Acceleration, multipliers and forces at y = (q, v)."""
+        t, (q, v) = floating(t), y
+        L = self.stabilisation.lagrangian(self.lagrangian, self.constraint)
+        force = generalised_force(L, t, q, v, args, self.dissipation)
+        G, G_dot, gamma = motion(self.constraint, t, q, v, args)
+        tangent = self.tangent(t, q, v, args)
+        free = tangent.along(tangent.accelerate(force))
+        wanted = jax.tree.map(
+            lambda w, g, f: w - g - f, self.stabilisation(G, G_dot), gamma, free
         )
+        delta, iterations = self.gram(tangent, wanted)
+        reaction = tangent.across(self.stabilisation.multiplier(delta, G))
+        acceleration = tangent.accelerate(jax.tree.map(jnp.add, force, reaction))
+        return Reaction(acceleration, force, reaction, delta, iterations, G, G_dot)
+
+    def project(
+        self, t: Any, y: tuple[PyTree, PyTree], args: Any = None, *, newton: int = 1
+    ) -> tuple[PyTree, PyTree]:
+        """(q, v) brought to G = 0 and dG/dt = 0, along the mass-weighted normal.
+
+        **Arguments:** `newton`: Gauss-Newton steps for G; dG/dt is linear in v.
+        """
+        t, (q, v) = floating(t), y
+        for _ in range(newton):
+            tangent = self.tangent(t, q, v, args)
+            q = self._remove(tangent, tangent.G, q)
+        _, G_dot, _ = motion(self.constraint, t, q, v, args)
+        return q, self._remove(self.tangent(t, q, v, args), G_dot, v)
+
+    def tangent(self, t: Any, q: PyTree, v: PyTree, args: Any = None) -> Tangent:
+        """The constraints linearised at a point, with the masses there."""
+        t = floating(t)
+        mass = mass_operator(self.lagrangian, t, q, v, args)
+        accelerate = lambda f: lx.linear_solve(mass, f, self.linear_solver).value
+        return Tangent(lambda q: self.constraint(t, q, args), q, accelerate)
+
+    def _remove(self, tangent, error, where):
+        delta, _ = self.gram(tangent, error)
+        normal = tangent.accelerate(tangent.across(delta))
+        return jax.tree.map(lambda a, b: a - b, where, normal)
 
 
 def constrained_euler_lagrange(
-    lagrangian: Callable[..., Scalar],
+    lagrangian: Lagrangian,
     constraint: Constraint,
     *,
     dissipation: Any = 0.0,
-    stabilisation: Baumgarte = Baumgarte(),  # noqa: B008
+    stabilisation: AbstractStabilisation = Baumgarte(),  # noqa: B008
     linear_solver: lx.AbstractLinearSolver = lx.AutoLinearSolver(well_posed=True),  # noqa: B008
-) -> Field:
+    gram: AbstractGram | None = None,
+) -> ConstrainedMotion:
     """Euler-Lagrange equations with G(t, q) = 0 imposed by multipliers delta.
 
         L_vv a = F + G_q^T delta,      F = L_q - (L_vt + L_vq v) - theta L_v
         (G_q L_vv^-1 G_q^T) delta = G''_wanted - Gamma - G_q L_vv^-1 F
 
     **Arguments:** `lagrangian`: L(t, q, v, args); `constraint`: G(t, q, args), any
-    pytree; `stabilisation`: what d^2 G/dt^2 shall be; `linear_solver`: for the mass
-    matrix and for the Gram matrix, both positive definite operators.
+    pytree; `stabilisation`: what keeps G from drifting; `linear_solver`: for the mass
+    matrix, `DiagonalMass()` where it is diagonal; `gram`: for the multipliers, by
+    default `linear_solver` too. Both get matrix-free positive definite operators.
 
-    **Returns:** the vector field of y = (q, v).
+    **Returns:** the vector field of y = (q, v), with `react` and `project` beside.
     """
-
-    def field(t, y, args=None):
-        q, v = y
-        force = generalised_force(lagrangian, t, q, v, args, dissipation)
-        mass = mass_operator(lagrangian, t, q, v, args)
-        accelerate = lambda f: lx.linear_solve(mass, f, linear_solver).value
-        G, G_dot, gamma = motion(constraint, t, q, v, args)
-        G_q = lambda dq: jax.jvp(lambda q: constraint(t, q, args), (q,), (dq,))[1]
-        _, G_q_transpose = jax.vjp(lambda q: constraint(t, q, args), q)
-
-        def gram(delta):
-            return G_q(accelerate(G_q_transpose(delta)[0]))
-
-        free = G_q(accelerate(force))
-        wanted = jax.tree.map(
-            lambda w, g, f: w - g - f, stabilisation(G, G_dot), gamma, free
-        )
-        structure = eqx.filter_eval_shape(lambda: wanted)
-        operator = lx.FunctionLinearOperator(
-            gram, structure, lx.positive_semidefinite_tag
-        )
-        delta = lx.linear_solve(operator, wanted, linear_solver).value
-        total = jax.tree.map(jnp.add, force, G_q_transpose(delta)[0])
-        return v, accelerate(total)
-
-    return field
+    _checks.instance("stabilisation", stabilisation, AbstractStabilisation)
+    gram = GramSolve(linear_solver) if gram is None else gram
+    _checks.instance("gram", gram, AbstractGram)
+    return ConstrainedMotion(
+        lagrangian, constraint, dissipation, stabilisation, linear_solver, gram
+    )

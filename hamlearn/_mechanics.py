@@ -74,7 +74,7 @@ def generalised_force(
     One gradient and one gradient's directional derivative: O(cost of L).
     """
     momentum = jax.grad(lagrangian, argnums=2)
-    t = jnp.asarray(t, jnp.result_type(float))
+    t = floating(t)
     L_v, drift = jax.jvp(
         lambda t, q: momentum(t, q, v, args), (t, q), (jnp.ones_like(t), v)
     )
@@ -82,6 +82,12 @@ def generalised_force(
     return jax.tree.map(
         lambda force, drift, p: force - drift - dissipation * p, L_q, drift, L_v
     )
+
+
+def floating(t: Any) -> Scalar:
+    """A time that can be differentiated, in its own precision where it has one."""
+    t = jnp.asarray(t)
+    return t if jnp.issubdtype(t.dtype, jnp.inexact) else t.astype(float)
 
 
 def mass_operator(
@@ -95,6 +101,32 @@ def mass_operator(
 
     structure = eqx.filter_eval_shape(lambda: v)
     return lx.FunctionLinearOperator(product, structure, lx.positive_semidefinite_tag)
+
+
+class DiagonalMass(lx.AbstractLinearSolver):
+    """Solves with a mass matrix known to be diagonal: one product, one division."""
+
+    def init(self, operator, options):
+        return _ones_times(operator)
+
+    def compute(self, state, vector, options):
+        solution = jax.tree.map(lambda v, m: v / m, vector, state)
+        return solution, lx.RESULTS.successful, {}
+
+    def transpose(self, state, options):
+        return state, options
+
+    def conj(self, state, options):
+        return state, options
+
+    def assume_full_rank(self):
+        return True
+
+
+def _ones_times(operator: lx.AbstractLinearOperator) -> PyTree:
+    """The diagonal of a diagonal operator, without a matrix."""
+    structure = operator.in_structure()
+    return operator.mv(jax.tree.map(lambda s: jnp.ones(s.shape, s.dtype), structure))
 
 
 def energy(lagrangian: Callable[..., Scalar]) -> Callable[..., Scalar]:

@@ -14,7 +14,7 @@ from . import _checks, _samples
 from ._result import DivergenceWarning, Result
 from ._signal import Held, Signal
 from ._types import Array, PyTree
-from .rules._base import AbstractFlow
+from .rules._base import AbstractConstrained, AbstractFlow
 
 
 def solve(
@@ -59,6 +59,8 @@ def solve(
         _checks.reject("t1", f"later than `t0` = {t0}", t1)
     state = rule.init(network, x0=x0, key=key)
     dtype = _samples.state_dtype(state)
+    if isinstance(rule, AbstractConstrained):
+        state = rule.begin(state, jnp.asarray(t0, dtype), signal, x0=x0)
     if controller is None:
         # The smallest step lets a solve that explodes end instead of crawling.
         dtmin = 10 * float(jnp.finfo(dtype).eps) * (t1 - t0)

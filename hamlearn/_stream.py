@@ -18,7 +18,7 @@ from ._records import Records, named_leaves
 from ._result import Divergence, DivergenceWarning, Result
 from ._signal import Sample
 from ._types import Array, PyTree
-from .rules._base import AbstractRule
+from .rules._base import AbstractConstrained, AbstractRule
 
 
 def stream(
@@ -61,6 +61,8 @@ def stream(
     head, samples = _samples.first(samples)
     state = _start(rule, network, x0, key)
     _check_fit(rule, state, head)
+    if isinstance(rule, AbstractConstrained):
+        state = _begun(rule, state, head, x0)
     options = _Options(dt, record_every, chunk, checkpoint, every, progress)
     return _run(rule, state, samples, Records(), 0, options)
 
@@ -114,6 +116,12 @@ def _start(rule: Any, network: Any, x0: PyTree, key: Array | None) -> Any:
     state = rule.init(network, x0=x0, key=key)
     strong = lambda a: jnp.asarray(a, a.dtype) if eqx.is_inexact_array(a) else a
     return jax.tree.map(strong, state)  # weak types would compile the loop twice
+
+
+def _begun(rule: AbstractConstrained, state: Any, head: Sample, x0: PyTree) -> Any:
+    dtype = _samples.state_dtype(state)
+    head = jax.tree.map(jnp.asarray, _samples.cast(head, dtype))
+    return rule.begin(state, jnp.zeros((), dtype), head, x0=x0)
 
 
 def _check_fit(rule: AbstractRule, state: Any, sample: Sample) -> None:
@@ -292,5 +300,6 @@ def _floats(tree: PyTree) -> list[Any]:
     return [
         leaf
         for leaf in jax.tree.leaves(tree)
-        if eqx.is_array_like(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)
+        if isinstance(leaf, jax.Array | np.ndarray | np.generic)
+        and jnp.issubdtype(leaf.dtype, jnp.inexact)
     ]

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, Int, PyTree, Shaped
 
 Numbers: TypeAlias = Any  # an array of JAX or of NumPy
 Scalar: TypeAlias = Float[Array, ""]
+Count: TypeAlias = Int[Array, ""]
 Neurons: TypeAlias = Float[Array, "neurons"]
 Edges: TypeAlias = Float[Array, "*edges"]
 Params: TypeAlias = dict[str, Float[Array, "..."]]
@@ -16,6 +17,7 @@ Loss: TypeAlias = Callable[[Float[Array, "outputs"], Float[Array, "outputs"]], S
 __all__ = [
     "Array",
     "Callable",
+    "Count",
     "Edges",
     "Float",
     "Int",

@@ -1,5 +1,6 @@
 """Learning laws, one a file."""
 
+from ._base import AbstractConstrained as AbstractConstrained
 from ._base import AbstractFlow as AbstractFlow
 from ._base import AbstractRule as AbstractRule
 from ._online import AbstractOnlineRule as AbstractOnlineRule
@@ -20,3 +21,4 @@ from .snap import SnAp as SnAp
 from .snap import SnAp1 as SnAp1
 from .stochastic import KFRTRL as KFRTRL
 from .stochastic import UORO as UORO
+from .stlp import STLP as STLP

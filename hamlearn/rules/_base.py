@@ -76,6 +76,21 @@ class AbstractFlow(AbstractRule):
         """The info at time t."""
 
 
+class AbstractConstrained(AbstractFlow):
+    """A law whose state must fit the signal from the start.
+
+    `stream` and `solve` call `begin` once; a `step` from a state that has not begun
+    begins by itself.
+    """
+
+    @abstractmethod
+    def begin(self, state: Any, t: Scalar, signal: Any, *, x0: PyTree = None) -> Any:
+        """The state moved onto the constraints at time t of the signal.
+
+        **Raises:** `ValueError` for an `x0` that is not on them, by how much.
+        """
+
+
 def solver_step(
     solver: dfx.AbstractSolver, rule: AbstractFlow, y: PyTree, args: Any, dt: Scalar
 ) -> PyTree:

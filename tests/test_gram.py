@@ -1,0 +1,155 @@
+"""Gram solvers against dense NumPy, and against each other."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from stlp_twin import dag, moving_signal
+
+import hamlearn as hl
+from hamlearn._gram import Automatic, Tangent, depth
+
+
+def system(network, ratio):
+    """The tangent of a network in motion, as STLP has it, and a right-hand side."""
+    rule = hl.STLP(neuron_mass=ratio)
+    signal = moving_signal()
+    state = rule.begin(rule.init(network), jnp.array(0.3), signal)
+    motion = rule.motion(state.still.gram)
+    tangent = motion.tangent(0.3, *state.flow, (state.still, signal))
+    return tangent, jax.random.normal(jax.random.key(5), (network.graph.num_nodes,))
+
+
+def dense(tangent, b):
+    """The Gram matrix column by column."""
+    return np.stack([np.asarray(tangent.gram(e)) for e in np.eye(b.size)], axis=1)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 1e-2, 1e-5])
+def test_every_solver_solves(getkey, ratio):
+    """Within 1e-8 of NumPy's dense solution, whatever the masses."""
+    network = dag(getkey(), neurons=30, in_degree=5)
+    tangent, b = system(network, ratio)
+    expected = np.linalg.solve(dense(tangent, b), b)
+    deep = depth(network)
+    iterations = {}
+    for name, solver in {
+        "any": hl.GramSolve(),
+        "local": hl.LocalCholesky(),
+        "plain": hl.ConjugateGradients(rtol=1e-12),  # its error is times cond(A)
+        "swept": hl.ConjugateGradients(hl.Sweeps(deep)),
+        "half": hl.ConjugateGradients(hl.Sweeps(2), rtol=1e-12),
+    }.items():
+        delta, steps = solver(tangent, b)
+        error = np.max(np.abs(delta - expected)) / np.max(np.abs(expected))
+        assert error < 1e-8, name
+        iterations[name] = int(steps)
+    assert iterations["any"] == iterations["local"] == 0
+    if ratio <= 1e-5:
+        assert iterations["swept"] <= 4 < iterations["plain"]
+
+
+def test_the_limit_is_one_forward_and_one_backward_sweep(getkey):
+    """A sweep of the network's depth inverts G_x exactly, by NumPy's inverse."""
+    network = dag(getkey(), neurons=20, in_degree=4)
+    tangent, b = system(network, 1e-3)
+    along, _ = tangent.first()
+    J = np.stack([np.asarray(along(e)) for e in np.eye(20)], axis=1)
+    expected = np.linalg.solve(J.T, np.linalg.solve(J, b))
+    exact = hl.Sweeps().bind(network)
+    np.testing.assert_allclose(exact(tangent, b), expected, rtol=1e-12, atol=1e-12)
+    short = hl.Sweeps(exact.exchanges - 1)
+    assert np.max(np.abs(short(tangent, b) - expected)) > 1e-12
+
+
+def test_truncated_gradients_are_the_krylov_optimum(getkey):
+    """After k iterations the error in the A-norm is least over the Krylov space."""
+    tangent, b = system(dag(getkey()), 0.5)
+    A = dense(tangent, b)
+    x = np.linalg.solve(A, b)
+    for k in (1, 3):
+        basis = np.stack([np.linalg.matrix_power(A, p) @ b for p in range(k)], axis=1)
+        basis, _ = np.linalg.qr(basis)
+        best = basis @ np.linalg.solve(basis.T @ A @ basis, basis.T @ b)
+        ours, steps = hl.ConjugateGradients(max_steps=k)(tangent, b)
+        assert int(steps) == k
+        np.testing.assert_allclose(ours, best, atol=1e-9 * np.abs(x).max())
+
+
+def test_nothing_in_nothing_out(getkey):
+    tangent, b = system(dag(getkey()), 1e-2)
+    for solver in (hl.LocalCholesky(), hl.ConjugateGradients()):
+        np.testing.assert_array_equal(solver(tangent, 0 * b)[0], 0 * b)
+
+
+def test_masses_a_neuron(getkey):
+    """Unequal masses: the structured form agrees with the column-by-column one."""
+    q = (jax.random.normal(getkey(), (4,)), jax.random.normal(getkey(), (4,)))
+    inverse = (jnp.array([1.0, 10.0, 0.1, 3.0]), jnp.array([2.0, 0.5, 1.0, 1.0]))
+    constraint = lambda q: q[0] - jnp.tanh(jnp.cumsum(q[0]) - q[0] + 0.3) * q[1]
+    accelerate = lambda f: jax.tree.map(jnp.multiply, inverse, f)
+    tangent = Tangent(constraint, q, accelerate)
+    b = jnp.arange(1.0, 5.0)
+    J = np.concatenate([*map(np.asarray, jax.jacobian(constraint)(q))], axis=1)
+    A = J @ np.diag(np.concatenate(inverse)) @ J.T
+    expected = np.linalg.solve(A, b)
+    for solver in (hl.LocalCholesky(), hl.ConjugateGradients(), hl.GramSolve()):
+        np.testing.assert_allclose(solver(tangent, b)[0], expected, rtol=1e-9)
+
+
+def test_single_precision(getkey):
+    graph = hl.Digraph.random(30, in_degree=5, acyclic=True, key=getkey())
+    network = hl.RateNetwork(graph, key=getkey(), dtype=jnp.float32, gain=2.0)
+    rule = hl.STLP(hl.Cost(), neuron_mass=1e-3)
+    signal = hl.Signal(target=lambda t: jnp.zeros(1, jnp.float32))
+    x = 0.5 * jax.random.normal(getkey(), (30,), jnp.float32)
+    state = rule.init(network, x0=x)
+    t = jnp.zeros((), jnp.float32)
+    tangent = rule.motion(state.still.gram).tangent(
+        t, *state.flow, (state.still, signal)
+    )
+    b = jax.random.normal(getkey(), (30,), jnp.float32)
+    exact = np.linalg.solve(dense32(tangent).astype(float), np.asarray(b, float))
+    for solver in (
+        hl.LocalCholesky(),
+        hl.ConjugateGradients(),
+        hl.ConjugateGradients(hl.Sweeps().bind(network)),
+    ):
+        delta, _ = solver(tangent, b)
+        assert delta.dtype == jnp.float32
+        np.testing.assert_allclose(delta, exact, atol=1e-4 * np.abs(exact).max())
+
+
+def dense32(tangent):
+    columns = np.eye(30, dtype=np.float32)
+    return np.stack([np.asarray(tangent.gram(jnp.asarray(e))) for e in columns], 1)
+
+
+def test_the_choice_is_automatic_and_shown(getkey):
+    small, large = dag(getkey()), dag(getkey(), neurons=200, in_degree=3)
+    layered = hl.RateNetwork(
+        hl.Digraph.layered([80, 80, 2]), inputs=2, outputs=2, key=getkey()
+    )
+    choose = lambda network, ratio: repr(Automatic().bind(network, ratio))
+    assert choose(small, 1.0) == "LocalCholesky()"
+    assert choose(large, 1e-4) == "ConjugateGradients()"
+    assert "Sweeps(exchanges=2)" in choose(layered, 1e-4)
+    assert choose(layered, 1.0) == "ConjugateGradients()"
+    assert "GramSolve" in choose(hl.Batch(small, 2), 1e-3)
+    forced = hl.STLP(gram=hl.ConjugateGradients(hl.Sweeps())).init(small).still.gram
+    assert forced.preconditioner.exchanges == depth(small)
+    assert "LocalCholesky()" in repr(hl.STLP().init(small))
+
+
+def test_bad_choices(getkey):
+    with pytest.raises(ValueError, match=r"`exchanges` must be .* but is 0"):
+        hl.Sweeps(0)
+    with pytest.raises(ValueError, match=r"`rtol` must be positive, but is -1"):
+        hl.ConjugateGradients(rtol=-1.0)
+    network = dag(getkey())
+    with pytest.raises(ValueError, match="`gram` must be"):
+        hl.STLP(gram=hl.LocalCholesky(), slack=hl.Slack()).init(hl.Batch(network, 2))
+    cyclic = hl.RateNetwork(hl.Digraph.complete(4, self_loops=True), key=getkey())
+    with pytest.raises(ValueError, match="acyclic"):
+        hl.STLP(gram=hl.ConjugateGradients(hl.Sweeps()), slack=hl.Slack()).init(cyclic)
+    assert depth(cyclic) is None
