@@ -62,6 +62,7 @@ def stream(
     state = _start(rule, network, x0, key)
     _check_fit(rule, state, head)
     options = _Options(dt, record_every, chunk, checkpoint, every, progress)
+    rule.check(state.network, dt)
     return _run(rule, state, samples, Records(), 0, options)
 
 
