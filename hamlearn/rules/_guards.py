@@ -21,12 +21,9 @@ class StabilityWarning(UserWarning):
 
 def check_network(network: VoltageNetwork, closure: AbstractClosure) -> None:
     """Warn of unstable error loops on a cycle, of large amplification without one."""
-    times = (network.membrane_time_constant, network.prospective_time_constant)
-    if any(isinstance(leaf, Tracer) for leaf in (*times, network.weight)):
+    if isinstance(network.weight, Tracer) or not isinstance(closure, Prospective):
         return
-    if not isinstance(closure, Prospective):
-        return
-    tau_m, tau_r = np.asarray(network.tau_m), np.asarray(network.tau_r)
+    tau_m, tau_r = _times(network)
     level = network.graph.levels()
     if level is None:
         _check_loop(network, tau_m, tau_r)
@@ -47,7 +44,7 @@ def amplification(network: VoltageNetwork) -> float:
     By this a step of the output error is amplified on its way to the first level
     (weights and slopes aside). Neurons with tau_r = 0 count 1: their lag is the step.
     """
-    tau_m, tau_r = np.asarray(network.tau_m), np.asarray(network.tau_r)
+    tau_m, tau_r = _times(network)
     logs = np.where(tau_r > 0, np.log(tau_m / np.where(tau_r > 0, tau_r, 1)), 0.0)
     level = network.graph.levels()
     if level is None:
@@ -70,11 +67,11 @@ def error_loop(network: VoltageNetwork) -> tuple[float, float]:
     tau_r dz/dt = (A (1 - K A)^-1 (1 - K) - 1) z, for one neuron the pole
     (mu - 1)/(tau_r - mu tau_m). Sweeps and one-step delays iterate K A on top.
     """
-    tau_m, tau_r = np.asarray(network.tau_m), np.asarray(network.tau_r)
-    slope = jax.vmap(jax.grad(network.activation))(jnp.zeros_like(network.bias))
-    if network.is_linear is not None:
-        slope = jnp.where(network.is_linear, 1, slope)
+    tau_m, tau_r = _times(network)
     n = tau_m.size
+    with jax.ensure_compile_time_eval():
+        rest = jnp.zeros_like(network.bias)
+        _, slope = jax.jvp(network.rate, (rest,), (jnp.ones_like(rest),))
     W = np.zeros((n, n))
     graph = network.graph
     edges = np.asarray(graph.receivers), np.asarray(graph.senders)
@@ -93,7 +90,7 @@ def check_step(network: VoltageNetwork, dt: Any, leak: AbstractLeak) -> None:
     """
     if not isinstance(leak, EulerLeak) or isinstance(network.bias, Tracer):
         return
-    tau_m, tau_r = np.asarray(network.tau_m), np.asarray(network.tau_r)
+    tau_m, tau_r = _times(network)
     if float(dt) >= 2 * tau_m.min():
         limit = f"less than 2 min(tau_m) = {2 * tau_m.min():g} for `EulerLeak`"
         _checks.reject("dt", limit, float(dt))
@@ -110,7 +107,7 @@ def check_no_lag(network: VoltageNetwork) -> None:
 
     **Raises:** `ValueError` where that is not so.
     """
-    tau_m, tau_r = np.asarray(network.tau_m), np.asarray(network.tau_r)
+    tau_m, tau_r = _times(network)
     if not np.allclose(tau_m, tau_r, rtol=1e-6, atol=0):
         k = int(np.argmax(np.abs(tau_m - tau_r)))
         wanted = f"equal to `membrane_time_constant` = {tau_m[k]:g} for `LE`"
@@ -143,9 +140,16 @@ def _check_loop(network: VoltageNetwork, tau_m: np.ndarray, tau_r: np.ndarray) -
     elif radius >= 1:
         _warn(
             "the loop of the errors does not converge: "
-            f"|mu| tau_m/tau_r = {radius:.3g} for the largest eigenvalue mu of phi' W^T, but must be below 1. Weaken "
-            "the recurrence, raise `prospective_time_constant`, or use `VLE`."
+            f"|mu| tau_m/tau_r = {radius:.3g} for the largest eigenvalue mu of "
+            "phi' W^T, but must be below 1. Weaken the recurrence, raise "
+            "`prospective_time_constant`, or use `VLE`."
         )
+
+
+def _times(network: VoltageNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """tau_m and tau_r as numbers, also while a program around is being traced."""
+    tau_m = np.maximum(network.membrane_time_constant, network.floor)
+    return np.asarray(tau_m), np.maximum(network.prospective_time_constant, 0)
 
 
 def _warn(text: str) -> None:

@@ -26,7 +26,7 @@ def single(network: AbstractNetwork) -> Any:
 
 
 def over_streams(network: AbstractNetwork, function: Callable[..., Any]) -> Any:
-    """`function` of trees of arrays, mapped over the streams where there are several."""
+    """`function`, mapped over the streams where there are several."""
     return jax.vmap(function) if isinstance(network, Batch) else function
 
 
