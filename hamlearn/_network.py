@@ -12,7 +12,7 @@ from jaxtyping import DTypeLike
 
 from . import _checks
 from ._graph import Digraph
-from ._types import Array, Edges, Float, Int, Neurons, PyTree
+from ._types import Array, Edges, Float, Int, Neurons, PyTree, Shaped
 
 
 class AbstractNetwork(eqx.Module):
@@ -50,7 +50,7 @@ class NodeSet(eqx.Module):
         self.nodes = None if consecutive else jnp.asarray(nodes, jnp.int32)
         self.size = int(nodes.size)
 
-    def take(self, value: Neurons) -> Float[Array, "nodes"]:
+    def take(self, value: Shaped[Array, "neurons"]) -> Shaped[Array, "nodes"]:
         """The entries of `value` at these nodes."""
         return value[self.nodes] if self.span is None else value[slice(*self.span)]
 
