@@ -72,7 +72,7 @@ def _concrete(name: str, value: Any) -> np.ndarray | None:
         reject(name, "numeric", repr(value))
 
 
-def _offender(array: np.ndarray, bad: np.ndarray) -> Any:
+def _offender(array: np.ndarray, bad: Any) -> Any:
     if array.ndim == 0:
         return float(array)
     where = tuple(int(i) for i in np.argwhere(bad)[0])
