@@ -14,7 +14,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 import optax
 from tqdm.auto import tqdm
@@ -27,10 +26,8 @@ from .._network import Batch
 from .._signal import Sample
 from .._types import Array
 from .._voltage import VoltageNetwork
-from ..plot import COLOURS
 from ..rules import GLE
 from ..tasks.mnist1d import Digits, mnist1d
-from ._claim import Claim
 
 DT = 0.2
 POINT = 5  # steps that a point of a digit is held
@@ -65,7 +62,7 @@ def network(key: Array, *, layers: int = 6) -> VoltageNetwork:
 
 
 def rule(closure: AbstractClosure, *, rate: float, epochs: int, updates: int) -> GLE:
-    """GLE with cross-entropy and Adam at every step, its rate falling to a hundredth."""
+    """GLE with cross-entropy, Adam at every step, its rate falling to a hundredth."""
     schedule = optax.cosine_decay_schedule(rate, epochs * updates, alpha=0.01)
     return GLE(Cost(loss=cross_entropy), optax.adam(schedule), closure=closure)
 
