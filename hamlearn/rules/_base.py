@@ -108,6 +108,7 @@ def descend(
     w: Params,
 ) -> tuple[Params, optax.OptState]:
     """(w, memory) after one update of any optax optimizer."""
-    change, memory = optimizer.update(gradient, memory, w)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
+        change, memory = optimizer.update(gradient, memory, w)
     moved = jax.tree.map(lambda w, d: (w + d).astype(w.dtype), w, change)
     return moved, memory
