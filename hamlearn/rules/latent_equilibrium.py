@@ -62,7 +62,7 @@ class Moment(eqx.Module):
 class GLEInfo(eqx.Module):
     """Output and loss."""
 
-    output: Float[Array, "*time outputs"]
+    output: Float[Array, "*time_batch outputs"]
     loss: Float[Array, "*time"]
 
 

@@ -139,7 +139,7 @@ class VLEState(eqx.Module):
 class VLEInfo(eqx.Module):
     """Output and loss."""
 
-    output: Float[Array, "*time outputs"]
+    output: Float[Array, "*time_batch outputs"]
     loss: Float[Array, "*time"]
 
 
