@@ -111,7 +111,7 @@ def gle_twin(network, samples, dt, rate, sweep):
 def small(key, **options):
     k1, k2 = jax.random.split(key)
     tau_m = np.array(jax.random.uniform(k1, (8,), minval=0.5, maxval=1.5))
-    tau_m[0] = 0.15
+    tau_m[1] = 0.15
     options = {
         "membrane_time_constant": tau_m,
         "prospective_time_constant": np.array([0, 0.02, 0.3, 0.3, 2.0, 0.3, 0.3, 0.5]),
