@@ -1,7 +1,7 @@
 """MNIST-1D: ten digits as noisy, shifted, sheared lines, generated here."""
 
 import random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,7 +33,7 @@ def mnist1d(*, number: int = 5000, length: int = 72, seed: int = 42) -> Digits:
 
     _checks.at_least("number", number, 10)
     _checks.at_least("length", length, 2)
-    args = get_dataset_args()
+    args: Any = get_dataset_args()
     args.num_samples, args.final_seq_length, args.seed = number, length, seed
     outer = np.random.get_state(), random.getstate()  # noqa: NPY002
     try:
