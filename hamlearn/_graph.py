@@ -18,7 +18,7 @@ from ._aggregation import (
     Rows,
     Segments,
 )
-from ._types import Array, Edges, Float, Int, Neurons
+from ._types import Array, Edges, Float, Int, Neurons, Shaped
 
 if TYPE_CHECKING:
     import networkx
@@ -183,7 +183,7 @@ class NodeSet(eqx.Module):
         self.nodes = None if consecutive else jnp.asarray(nodes, jnp.int32)
         self.size = int(nodes.size)
 
-    def take(self, value: Neurons) -> Float[Array, "nodes"]:
+    def take(self, value: Shaped[Array, "neurons"]) -> Shaped[Array, "nodes"]:
         """The entries of `value` at these nodes."""
         return value[self.nodes] if self.span is None else value[slice(*self.span)]
 

@@ -64,6 +64,7 @@ def stream(
     if isinstance(rule, AbstractConstrained):
         state = _begun(rule, state, head, x0)
     options = _Options(dt, record_every, chunk, checkpoint, every, progress)
+    rule.check(state.network, dt)
     return _run(rule, state, samples, Records(), 0, options)
 
 

@@ -22,3 +22,8 @@ from .snap import SnAp1 as SnAp1
 from .stochastic import KFRTRL as KFRTRL
 from .stochastic import UORO as UORO
 from .stlp import STLP as STLP
+from .latent_equilibrium import GLE as GLE
+from .latent_equilibrium import LE as LE
+from .vle import VLE as VLE
+from .vle import prospective_costate as prospective_costate
+from .vle import vle_gradient as vle_gradient

@@ -1,0 +1,188 @@
+"""Voltage networks against neuron-by-neuron NumPy twins."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hamlearn as hl
+from hamlearn._network import join, split
+
+TIMES = ("membrane_time_constant", "prospective_time_constant")
+
+
+def twin(network, u, x, *, sweeps=1):
+    """(du/dt, rates) one neuron after the other, in topological order of the index."""
+    n = network.graph.num_nodes
+    W = np.zeros((n, n))
+    edges = np.asarray(network.graph.receivers), np.asarray(network.graph.senders)
+    W[edges] = np.asarray(network.weight).reshape(-1)
+    tau_m, tau_r = (np.asarray(getattr(network, name)) for name in TIMES)
+    drive = np.array(network.bias)
+    drive[np.flatnonzero(network.graph.in_degree() == 0)] += (
+        np.asarray(network.input_weight) @ x
+    )
+    r, v = np.zeros(n), np.zeros(n)
+    for _ in range(sweeps):
+        for i in range(n):
+            v[i] = (-u[i] + W[i] @ r + drive[i]) / tau_m[i]
+            r[i] = np.tanh(u[i] + tau_r[i] * v[i])
+    return v, r
+
+
+def make(graph, key, **options):
+    n = graph.num_nodes
+    k1, k2, k3 = jax.random.split(key, 3)
+    tau_m = np.array(jax.random.uniform(k1, (n,), minval=0.4, maxval=2.0))
+    tau_r = np.array(jax.random.uniform(k2, (n,), minval=0.0, maxval=1.5))
+    tau_r[0], tau_r[1] = 0.0, tau_m[1]
+    times = dict(zip(TIMES, (tau_m, tau_r), strict=True))
+    options = times | options
+    return hl.VoltageNetwork(graph, inputs=2, outputs=2, key=k3, **options)
+
+
+def acyclic_graphs():
+    key = jax.random.key(7)
+    gaps = hl.Digraph(7, [0, 0, 2, 3, 1, 4, 0], [2, 3, 3, 5, 4, 6, 6])
+    return [
+        hl.Digraph.layered([3, 4, 2]),
+        hl.Digraph.random(9, in_degree=3, acyclic=True, key=key),
+        gaps,
+    ]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_sweep_is_neuron_by_neuron(which, getkey):
+    network = make(acyclic_graphs()[which], getkey())
+    u = jax.random.normal(getkey(), network.bias.shape)
+    x = jax.random.normal(getkey(), (2,))
+    v, r = twin(network, np.asarray(u), np.asarray(x))
+    np.testing.assert_allclose(network(u, x), v, rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(network.readout(u, x), r[-2:], rtol=1e-13)
+
+
+def test_cyclic_loop_is_solved(getkey):
+    graph = hl.Digraph.complete(6, self_loops=True)
+    network = make(graph, getkey(), prospective_time_constant=0.3, gain=0.7)
+    network = eqx.tree_at(lambda n: n.input_weight, network, jnp.zeros((6, 2)))
+    u = jax.random.normal(getkey(), (6,))
+    v = network(u, jnp.zeros(2))
+    W, tau = np.asarray(network.weight), np.asarray(network.tau_m)
+    current = W @ np.tanh(u + 0.3 * v)
+    np.testing.assert_allclose(tau * v, -u + current, rtol=1e-13, atol=1e-13)
+
+
+def test_loop_that_does_not_converge_is_nan(getkey):
+    graph = hl.Digraph.complete(4, self_loops=True)
+    network = make(graph, getkey(), prospective_time_constant=3.0, gain=30.0)
+    assert jnp.isnan(network(jnp.full(4, 0.01), jnp.ones(2))).any()
+
+
+def test_derivatives_of_the_loop(getkey):
+    """Implicit derivatives, both modes, against an unrolled fixed point."""
+    graph = hl.Digraph.complete(5, self_loops=False)
+    network = make(graph, getkey(), prospective_time_constant=0.2, gain=0.6)
+    u, x = jax.random.normal(getkey(), (5,)), jax.random.normal(getkey(), (2,))
+    w, frozen = split(network)
+
+    def implicit(w):
+        return join(w, frozen)(u, x)
+
+    def unrolled(w):
+        network = join(w, frozen)
+        v = jnp.zeros(5)
+        for _ in range(80):
+            ur = u + 0.2 * v
+            v = (network.current(ur, x) - u) / network.tau_m
+        return v
+
+    direction = jax.tree.map(lambda a: jax.random.normal(getkey(), a.shape), w)
+    wanted = jax.jvp(unrolled, (w,), (direction,))[1]
+    got = jax.jvp(implicit, (w,), (direction,))[1]
+    np.testing.assert_allclose(got, wanted, rtol=1e-10)
+    one = jax.grad(lambda w: jnp.sum(implicit(w) ** 2))(w)
+    two = jax.grad(lambda w: jnp.sum(unrolled(w) ** 2))(w)
+    for name in w:
+        np.testing.assert_allclose(one[name], two[name], rtol=1e-9, atol=1e-12)
+
+
+def test_prospective_rate_leads_by_its_time_constant():
+    """One neuron, sine input: phase and gain of (1 + i w tau_r)/(1 + i w tau_m)."""
+    network = hl.VoltageNetwork(
+        hl.Digraph.layered([1, 1]),
+        inputs=1,
+        linear=[0, 1],
+        outputs=[0],
+        membrane_time_constant=1.0,
+        prospective_time_constant=0.4,
+        key=jax.random.key(0),
+    )
+    network = eqx.tree_at(lambda n: n.input_weight, network, jnp.ones((1, 1)))
+    w, dt = 2.0, 1e-3
+    t = dt * jnp.arange(40_000.0)
+
+    def step(u, x):
+        return u + dt * network(u, x), network.readout(u, x)[0]
+
+    _, y = jax.lax.scan(step, network.initial_state(), jnp.sin(w * t)[:, None])
+    last = t > 40 - 2 * np.pi / w * 5
+    basis = np.exp(-1j * w * np.asarray(t[last]))
+    measured = 2j * np.mean(np.asarray(y[last]) * basis)
+    assert abs(measured - (1 + 0.4j * w) / (1 + 1j * w)) < 3e-3
+
+
+def test_clamp_of_time_constants():
+    network = hl.VoltageNetwork(
+        hl.Digraph.layered([1, 1]),
+        inputs=1,
+        membrane_time_constant=[0.01, 2.0],
+        prospective_time_constant=[0.0, 0.5],
+        floor=0.1,
+        learn=("membrane_time_constant", "prospective_time_constant"),
+        key=jax.random.key(0),
+    )
+    np.testing.assert_allclose(network.tau_m, [0.1, 2.0])
+    moved = eqx.tree_at(lambda n: n.prospective_time_constant, network, -jnp.ones(2))
+    np.testing.assert_allclose(moved.tau_r, 0.0)
+    # The derivative passes as if 0.1 were the parameter: -(I - u)/tau_m^2 = -I/0.01.
+    w, frozen = split(network)
+    rate = jax.grad(lambda w: join(w, frozen)(jnp.zeros(2), jnp.ones(1))[0])(w)
+    current = float(network.input_weight[0, 0])
+    got = rate["membrane_time_constant"][0]
+    np.testing.assert_allclose(got, -current / 0.01, rtol=1e-12)
+
+
+def test_errors_solve_their_equation(getkey):
+    """lam = k (phi' W^T lam + f) + c, by a dense solve."""
+    for graph in (*acyclic_graphs(), hl.Digraph.random(8, in_degree=2, key=getkey())):
+        network = make(graph, getkey(), gain=0.3)
+        n = graph.num_nodes
+        ur, f, c, k = jax.random.normal(getkey(), (4, n))
+        k = 0.5 * jnp.tanh(k)
+        s, lam = network.errors(ur, f, lambda s, k=k, c=c: k * s + c)
+        W = np.zeros((n, n))
+        edges = np.asarray(graph.receivers), np.asarray(graph.senders)
+        W[edges] = np.asarray(network.weight).reshape(-1)
+        A = np.asarray(1 - jnp.tanh(ur) ** 2)[:, None] * W.T
+        wanted = np.linalg.solve(np.eye(n) - np.asarray(k)[:, None] * A, k * f + c)
+        np.testing.assert_allclose(lam, wanted, rtol=1e-12, atol=1e-13)
+        np.testing.assert_allclose(s, A @ wanted + f, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"membrane_time_constant": 0.0}, "`membrane_time_constant` must be positive"),
+        ({"prospective_time_constant": -1.0}, "must be non-negative, but is -1.0"),
+        ({"membrane_time_constant": [1.0]}, r"must be an array of shape \(5\)"),
+        ({"linear": [9]}, "`linear` must be distinct nodes between 0 and 4"),
+        ({"floor": 0.0}, "`floor` must be positive"),
+        ({"learn": ("wieght",)}, "`learn` must be names of fields"),
+    ],
+)
+def test_bad_arguments(options, words):
+    with pytest.raises(ValueError, match=words):
+        hl.VoltageNetwork(
+            hl.Digraph.layered([2, 3]), inputs=1, key=jax.random.key(0), **options
+        )
