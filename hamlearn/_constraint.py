@@ -16,7 +16,7 @@ from . import _checks
 from ._drift import AbstractStabilisation, Baumgarte, Constraint, Lagrangian
 from ._gram import AbstractGram, GramSolve, Tangent
 from ._mechanics import floating, generalised_force, mass_operator
-from ._types import Count, PyTree, Scalar
+from ._types import Count, PyTree
 
 
 def motion(

@@ -14,7 +14,7 @@ from .. import tasks
 from .._result import Result
 from .._reversal import TimeReversal
 from .._track import track
-from . import _nilp_theory, _nilp_waves
+from . import _nilp_optimum, _nilp_theory, _nilp_waves
 from ._claim import Claim
 
 SETTINGS = {"q100": (100.0, 20.0), "q1000": (1000.0, 60.0)}
@@ -25,6 +25,7 @@ def run(out: Path, *, quick: bool = False) -> Iterator[Claim]:
     """Draw `waves`, `sine`, `patched`, `energy`, `limit` and check the claims."""
     yield from _nilp_waves.run(out)
     yield from _tracking(out, quick)
+    yield from _nilp_optimum.run(quick=quick)
     yield from _nilp_theory.run(out)
 
 

@@ -16,14 +16,14 @@ from .hamiltonian import HamiltonianLearning as HamiltonianLearning
 from .instantaneous import FeedbackAlignment as FeedbackAlignment
 from .instantaneous import Instantaneous as Instantaneous
 from .instantaneous import RecurrentBackprop as RecurrentBackprop
+from .latent_equilibrium import GLE as GLE
+from .latent_equilibrium import LE as LE
 from .rtrl import RTRL as RTRL
 from .snap import SnAp as SnAp
 from .snap import SnAp1 as SnAp1
+from .stlp import STLP as STLP
 from .stochastic import KFRTRL as KFRTRL
 from .stochastic import UORO as UORO
-from .stlp import STLP as STLP
-from .latent_equilibrium import GLE as GLE
-from .latent_equilibrium import LE as LE
 from .vle import VLE as VLE
 from .vle import prospective_costate as prospective_costate
 from .vle import vle_gradient as vle_gradient

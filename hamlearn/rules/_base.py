@@ -41,6 +41,12 @@ class AbstractRule(eqx.Module):
     def step(self, state: Any, sample: Sample, dt: Scalar) -> tuple[Any, Any]:
         """(state after dt, info at the start of the step). Pure; for `jit`, `scan`."""
 
+    def check(self, network: Any, dt: Any) -> None:
+        """Warn of, or reject, a step that does not suit the network, before a run.
+
+        By default every step suits. **Raises:** `ValueError`.
+        """
+
 
 class AbstractFlow(AbstractRule):
     """A law that is a differential equation.
