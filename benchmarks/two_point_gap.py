@@ -24,7 +24,7 @@ from hamlearn import (
     Sample,
     SignFlip,
 )
-from hamlearn.analysis import gap
+from hamlearn.analysis import gap, law_action
 
 DT, HORIZON = 0.01, 5.0
 DISSIPATIONS = {1.0: (3.0, 10.0, 20.0), 10.0: (10.0, 20.0, 40.0)}
@@ -64,29 +64,30 @@ def make_network(seed: int, speed: float) -> tuple[RateNetwork, jax.Array]:
 
 
 def best_gap(policy, signal, accuracy, speed, seed, settled):
-    """(ratio, J of the law, J of the optimum, its residual) at the best dissipation."""
+    """The gap at the best dissipation, as a dictionary."""
     network, x0 = make_network(seed, speed)
     steps = round(HORIZON / DT)
     settle = steps if settled else 0
     t = DT * np.arange(steps + settle)
     samples = Sample(jnp.ones((t.size, 1)), jnp.asarray(signal(t)[:, None]))
-    found = []
-    for dissipation in DISSIPATIONS[speed]:
-        cost = Cost(
-            accuracy=accuracy, weight_decay=1.0, inertia=0.1, dissipation=dissipation
+    laws = [
+        HamiltonianLearning(
+            Cost(accuracy=accuracy, weight_decay=1.0, inertia=0.1, dissipation=theta),
+            policy,
         )
-        rule = HamiltonianLearning(cost, policy)
-        one = gap(rule, network, samples, dt=DT, settle=settle, x0=x0, tolerance=5e-4)
-        found.append(
-            {
-                "ratio": one.ratio,
-                "law": float(one.law),
-                "optimum": float(one.optimum.value),
-                "residual": float(one.optimum.residual),
-                "dissipation": dissipation,
-            }
-        )
-    return min(found, key=lambda row: row["law"])
+        for theta in DISSIPATIONS[speed]
+    ]
+    options = {"dt": DT, "settle": settle, "x0": x0}
+    costs = [float(law_action(law, network, samples, **options)[0]) for law in laws]
+    best = int(np.nanargmin(costs))
+    one = gap(laws[best], network, samples, **options, tolerance=5e-4)
+    return {
+        "ratio": one.ratio,
+        "law": float(one.law),
+        "optimum": float(one.optimum.value),
+        "residual": float(one.optimum.residual),
+        "dissipation": DISSIPATIONS[speed][best],
+    }
 
 
 def main() -> None:
