@@ -230,26 +230,19 @@ def _descend(problem, v, tolerance, max_steps):
     value_and_grad = optax.value_and_grad_from_state(J)
 
     def body(carry):
-        v, memory, count, _ = carry
+        v, _, memory, count, _ = carry
         g: Any
         value, g = value_and_grad(v, state=memory)  # pyright: ignore[reportAssignmentType]
         step, memory = solver.update(g, memory, v, value=value, grad=g, value_fn=J)
-        return (
-            optax.apply_updates(v, step),
-            memory,
-            count + 1,
-            _residual(cost, dt, v, g),
-        )
+        after = optax.apply_updates(v, step)
+        return after, v, memory, count + 1, _residual(cost, dt, v, g)
 
     def going(carry):
-        _, _, count, residual = carry
+        *_, count, residual = carry
         return (count < max_steps) & (residual > tolerance)
 
-    start = (
-        v,
-        solver.init(v),
-        jnp.zeros((), jnp.int32),
-        jnp.full((), jnp.inf, dt.dtype),
-    )
-    v, _, count, _ = jax.lax.while_loop(going, body, start)
+    worst = jnp.full((), jnp.inf, dt.dtype)
+    start = (v, v, solver.init(v), jnp.zeros((), jnp.int32), worst)
+    # A step may worsen the residual: what comes back is where it was measured.
+    _, v, _, count, _ = jax.lax.while_loop(going, body, start)
     return v, count
