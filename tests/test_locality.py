@@ -39,7 +39,7 @@ EXPECTED = {
     "SnAp1": (True, True, 0.0, 1.0, False),
     "RFLO": (True, True, 0.0, 1.0, False),
     "RFLO random": (False, True, 2.0, 1.0, False),
-    "UORO": (False, True, 1.0, 1.0, False),
+    "UORO": (False, True, 1.0, 1.0, True),
     "FA": (True, True, 0.0, 1.0, False),
     "Hamiltonian": (True, True, 1.0, 1.0, True),
 }

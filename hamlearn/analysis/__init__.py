@@ -3,9 +3,13 @@
 from ._table import Table as Table
 from .alignment import alignment as alignment
 from .alignment import directions as directions
+from .conformance import conformance as conformance
+from .energy import Energy as Energy
+from .energy import energy as energy
 from .locality import locality as locality
 from .two_point import Gap as Gap
 from .two_point import Optimum as Optimum
 from .two_point import action as action
 from .two_point import gap as gap
+from .two_point import law_action as law_action
 from .two_point import two_point as two_point

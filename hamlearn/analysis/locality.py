@@ -27,6 +27,8 @@ _COLUMNS = (
     "weight_transport",
 )  # fmt: skip
 
+_OUTPUTS = [(4,), (11,)]
+
 
 def locality(rules: Mapping[str, AbstractRule], *, dt: float = 0.1) -> Table:
     """Audit laws: a table with one row each.
@@ -37,7 +39,9 @@ def locality(rules: Mapping[str, AbstractRule], *, dt: float = 0.1) -> Table:
     - `causal`: states and reports are the same, bit for bit, whatever comes later.
     - `per_node`, `per_edge`: numbers stored beside x and w, over nodes and edges; a
       matrix of nodes times edges counts with the edges.
-    - `weight_transport`: a node needs the weight of an edge that leaves it.
+    - `weight_transport`: a node needs the weight of an edge that leaves it (in a
+      linear network, where no slope of another neuron depends on that weight). A law
+      with a global normalisation needs every weight everywhere.
 
     **Arguments:** `rules`: laws by name, without momentum in their optimizers, which
     would count as storage; `dt`: of the audit's own samples.
@@ -46,7 +50,7 @@ def locality(rules: Mapping[str, AbstractRule], *, dt: float = 0.1) -> Table:
     return Table("Locality, measured by perturbation", _COLUMNS, rows)
 
 
-def audit_network(key: Array) -> RateNetwork:
+def audit_network(key: Array, activation: Any = jnp.tanh) -> RateNetwork:
     """A ring of 14 neurons, some with self-loops, with one input and two outputs."""
     n = 14
     loops = np.arange(0, n, 3)
@@ -54,7 +58,7 @@ def audit_network(key: Array) -> RateNetwork:
     receivers = np.concatenate([(np.arange(n) + 1) % n, loops])
     return RateNetwork(
         Digraph(n, senders, receivers), inputs=1, outputs=[4, 11], input_nodes=[0],
-        learn=("weight",), key=key,
+        activation=activation, learn=("weight",), key=key,
     )  # fmt: skip
 
 
@@ -64,18 +68,19 @@ def _audit(rule: AbstractRule, dt: float) -> tuple[Any, ...]:
     network = audit_network(keys[0])
     state = rule.init(network, key=keys[1])
     places = [_place(leaf, network) for leaf in _leaves(state)]
-    depth = max([place.past for place in places], default=1)
-    samples = _random_samples(keys[2], 8 + 2 * depth)
-    changes, nodes_in, nodes_out = _dependencies(rule, state, samples, dt, keys[3])
-    space = _local(changes, nodes_in, nodes_out, network.graph, max(depth, 1))
-    extra = [p for p in places if p.kind != "none"]
-    size = lambda kind: sum(p.size for p in extra if p.kind == kind)
+    depth = max([place.past for place in places], default=0)
+    samples = _random_samples(keys[2], 3 + 2 * depth)
+    found = _dependencies(rule, state, samples, dt, keys[3])
+    space = _local(*found, network.graph, max(depth, 1))
+    linear = rule.init(audit_network(keys[0], lambda a: a), key=keys[1])
+    found = _dependencies(rule, linear, samples, dt, keys[3])
+    transport = _transport(*found, _weights(linear))
     # x and w themselves are no extra storage.
-    per_node = (size("node") - network.graph.num_nodes) / network.graph.num_nodes
-    per_edge = (size("edge") - network.graph.num_edges) / network.graph.num_edges
-    transport = _transport(changes, nodes_in, nodes_out, network)
-    time = all(p.past == 0 for p in places)
-    return space, time, _causal(rule, state, samples, dt), per_node, per_edge, transport
+    n, edges = network.graph.num_nodes, network.graph.num_edges
+    size = lambda kind: sum(p.size for p in places if p.kind == kind)
+    per_node, per_edge = size("node") / n - 1, size("edge") / edges - 1
+    causal = _causal(rule, state, samples, dt)
+    return space, depth == 0, causal, per_node, per_edge, transport
 
 
 class _Place(eqx.Module):
@@ -108,6 +113,8 @@ def _place(leaf: Array, network: RateNetwork) -> _Place:
         return _Place("node", leaf.size, 0, repeat(nodes, leaf.size // n))
     if len(shape) > 1 and shape[1] == n:
         return _Place("node", leaf.size, shape[0], nodes * shape[0])
+    if len(shape) == 2 and shape[1] == len(_OUTPUTS):
+        return _Place("none", leaf.size, shape[0], _OUTPUTS * shape[0])
     past = shape[0] if len(shape) > 1 else 0
     return _Place("none", leaf.size, past, None)
 
@@ -147,8 +154,7 @@ def _dependencies(rule, state, samples, dt, key):
         found, state = step(state, now, draw)
         found = np.asarray(found)
         changes = found if changes is None else changes | found
-    outputs = [(4,), (11,)]
-    return changes, near + outputs, near
+    return changes, near + _OUTPUTS, near
 
 
 def _perturbed_steps(rule, state, dt):
@@ -187,24 +193,42 @@ def _perturbed_steps(rule, state, dt):
     return run
 
 
-def _local(changes, causes, effects, graph: Digraph, reach: int) -> bool:
-    """Whether each effect is at most `reach` edges from each of its causes."""
-    hops = _hops(graph)
+def _pairs(changes, causes, effects):
+    """(where the cause is, where the effect is) of every change.
+
+    A number without a place that nothing but itself changes is given from outside,
+    like a stored sample, and is no way for nodes to reach each other.
+    """
     for cause, effect in zip(*np.nonzero(changes), strict=True):
-        a, b = causes[cause], effects[effect]
+        sources = np.flatnonzero(changes[:, cause]) if cause < len(effects) else []
+        given = causes[cause] is None and all(k == cause for k in sources)
+        if not given:
+            yield causes[cause], effects[effect]
+
+
+def _local(changes, causes, effects, graph: Digraph, reach: int) -> bool:
+    """Whether each cause is at most `reach` edges from each of its effects."""
+    hops = _hops(graph)
+    for a, b in _pairs(changes, causes, effects):
         if a is None or b is None:
             return False
-        # Every place of the one must be near some place of the other.
-        far = any(min(hops[i][j] for j in b) > reach for i in a)
-        if far or any(min(hops[i][j] for i in a) > reach for j in b):
+        if any(min(hops[i][j] for j in b) > reach for i in a):
             return False
     return True
 
 
-def _transport(changes, causes, effects, network: RateNetwork) -> bool:
+def _weights(state: Any) -> np.ndarray:
+    """Which of the numbers that a law carries are the weights of the network."""
+    held = {id(leaf) for leaf in split(state.network)[0].values()}
+    marks = [np.full(leaf.size, id(leaf) in held) for leaf in _leaves(state)]
+    return np.concatenate(marks)
+
+
+def _transport(changes, causes, effects, weights: np.ndarray) -> bool:
     """Whether the weight of an edge changes what is stored where the edge begins."""
-    for cause, effect in zip(*np.nonzero(changes), strict=True):
-        a, b = causes[cause], effects[effect]
+    changes = changes.copy()
+    changes[: len(effects)][~weights] = False
+    for a, b in _pairs(changes, causes, effects):
         if a is None or b is None or len(a) != 2 or a[0] == a[1]:
             continue
         if b[-1] == a[0] and a[1] not in b:

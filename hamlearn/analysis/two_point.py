@@ -122,9 +122,29 @@ def gap(
 
     **Returns:** a `Gap`; the weights of a law move in jumps, v_k = (w_{k+1} - w_k)/dt.
     """
-    zero = jnp.zeros_like(rule.cost.dissipation)
-    plain = eqx.tree_at(lambda c: c.dissipation, rule.cost, zero)
-    judge = plain if cost is None else cost
+    judge = undamped(rule.cost) if cost is None else cost
+    law, (start, x, after) = law_action(
+        rule, network, samples, dt=dt, settle=settle, cost=judge, x0=x0, key=key
+    )
+    return Gap(law, two_point(judge, start, after, dt=dt, x0=x, **options))
+
+
+def law_action(
+    rule: Any,
+    network: Any,
+    samples: Sample,
+    *,
+    dt: Any,
+    settle: int = 0,
+    cost: Cost | None = None,
+    x0: PyTree = None,
+    key: Array | None = None,
+) -> tuple[Scalar, tuple[Any, PyTree, Sample]]:
+    """(J of a causal law after it has settled, the problem that it then faced).
+
+    Arguments as for `gap`; the problem is (network, its state, the samples left).
+    """
+    judge = undamped(rule.cost) if cost is None else cost
     state = rule.init(network, x0=x0, key=key)
     dt = jnp.asarray(dt, jnp.result_type(*split(state.network)[0].values()))
     before = jax.tree.map(lambda leaf: leaf[:settle], samples)
@@ -136,8 +156,13 @@ def gap(
     v = jax.tree.map(
         lambda a, b: jnp.diff(jnp.concatenate([a, b]), axis=0) / dt, first, path
     )
-    law = action(judge, start, after, v, dt=dt, x0=x)
-    return Gap(law, two_point(judge, start, after, dt=dt, x0=x, **options))
+    return action(judge, start, after, v, dt=dt, x0=x), (start, x, after)
+
+
+def undamped(cost: Cost) -> Cost:
+    """`cost` without dissipation."""
+    zero = jnp.zeros_like(cost.dissipation)
+    return eqx.tree_at(lambda c: c.dissipation, cost, zero)
 
 
 @eqx.filter_jit
@@ -205,25 +230,19 @@ def _descend(problem, v, tolerance, max_steps):
     value_and_grad = optax.value_and_grad_from_state(J)
 
     def body(carry):
-        v, memory, count, _ = carry
+        v, _, memory, count, _ = carry
+        g: Any
         value, g = value_and_grad(v, state=memory)  # pyright: ignore[reportAssignmentType]
         step, memory = solver.update(g, memory, v, value=value, grad=g, value_fn=J)
-        return (
-            optax.apply_updates(v, step),
-            memory,
-            count + 1,
-            _residual(cost, dt, v, g),
-        )
+        after = optax.apply_updates(v, step)
+        return after, v, memory, count + 1, _residual(cost, dt, v, g)
 
     def going(carry):
-        _, _, count, residual = carry
+        *_, count, residual = carry
         return (count < max_steps) & (residual > tolerance)
 
-    start = (
-        v,
-        solver.init(v),
-        jnp.zeros((), jnp.int32),
-        jnp.full((), jnp.inf, dt.dtype),
-    )
-    v, _, count, _ = jax.lax.while_loop(going, body, start)
+    worst = jnp.full((), jnp.inf, dt.dtype)
+    start = (v, v, solver.init(v), jnp.zeros((), jnp.int32), worst)
+    # A step may worsen the residual: what comes back is where it was measured.
+    _, v, _, count, _ = jax.lax.while_loop(going, body, start)
     return v, count

@@ -1,0 +1,67 @@
+"""The energy balance closes, to the order of the step."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hamlearn import (
+    Cost,
+    Digraph,
+    HamiltonianLearning,
+    NoFlip,
+    RateNetwork,
+    RungeKutta4,
+    Sample,
+    SignFlip,
+)  # fmt: skip
+from hamlearn.analysis import energy
+
+# The true costate is what these tests are about.
+pytestmark = pytest.mark.filterwarnings("ignore:`NoFlip`:UserWarning")
+
+
+def run(key, dt, rule, constant=False):
+    network = RateNetwork(Digraph.complete(4, self_loops=True), inputs=1, key=key)
+    t = dt * jnp.arange(1.0 / dt)
+    u = jnp.ones((t.size, 1))
+    y = 0.5 * jnp.ones_like(u) if constant else jnp.sin(3.0 * t)[:, None]
+    return energy(rule, network, Sample(u, y), dt=dt)
+
+
+@pytest.mark.parametrize("policy", [NoFlip, SignFlip])
+def test_what_is_left_over_falls_with_the_step(getkey, policy):
+    rule = HamiltonianLearning(
+        Cost(accuracy=5.0, inertia=0.5, dissipation=2.0), policy()
+    )
+    key = getkey()
+    left = [float(jnp.sum(run(key, dt, rule).residual)) for dt in (0.02, 0.01, 0.005)]
+    assert 1.7 < left[0] / left[1] < 2.3
+    assert 1.7 < left[1] / left[2] < 2.3
+
+
+def test_hamiltons_own_equations_conserve_h_at_constant_signals(getkey):
+    rule = HamiltonianLearning(Cost(accuracy=5.0), NoFlip(), RungeKutta4())
+    key = getkey()
+    found = run(key, 0.005, rule, constant=True)
+    drift = [
+        np.abs(np.diff(np.asarray(e.hamiltonian), prepend=e.hamiltonian[0])).sum()
+        for e in (run(key, 0.01, rule, constant=True), found)
+    ]
+    assert drift[1] < 1e-8  # of H = 0.625, by a method of order 4
+    assert 12 < drift[0] / drift[1] < 40
+    assert np.all(np.asarray(found.exchanged) == 0)
+    assert np.abs(np.asarray(found.turned)).max() < 1e-12
+    parts = {row["part"]: row["energy"] for row in found.rows()}
+    assert parts["dissipated"] == 0
+
+
+def test_dissipation_takes_what_it_should(getkey):
+    # At true Hamilton's equations: dH/dt = -theta p.H_p at constant signals.
+    rule = HamiltonianLearning(
+        Cost(accuracy=5.0, dissipation=2.0), NoFlip(), RungeKutta4()
+    )
+    found = run(getkey(), 0.001, rule, constant=True)
+    change = float(found.hamiltonian[-1] - found.hamiltonian[0])
+    lost = float(jnp.sum(found.dissipated[:-1]))
+    assert abs(change) > 1e-3
+    assert np.isclose(change, -lost, rtol=1e-2)
