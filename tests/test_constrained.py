@@ -8,7 +8,7 @@ import pytest
 
 import hamlearn as hl
 
-CONTROL = dfx.PIDController(rtol=1e-11, atol=1e-12)
+ORDER8, CONTROL = dfx.Dopri8(), dfx.PIDController(rtol=1e-11, atol=1e-12)
 
 
 def planar(t, q, v, args):
@@ -38,7 +38,7 @@ def positions(t, angles):
     return top + jnp.cumsum(rod, axis=0)
 
 
-def run(field, y0, solver=dfx.Dopri8(), dt0=None, t1=3.0, control=CONTROL, saveat=None):
+def run(field, y0, solver=ORDER8, dt0=None, t1=3.0, control=CONTROL, saveat=None):
     return dfx.diffeqsolve(
         dfx.ODETerm(field), solver, 0.0, t1, dt0, y0,
         stepsize_controller=control, max_steps=50_000,

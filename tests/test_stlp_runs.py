@@ -50,7 +50,6 @@ def test_slack_tends_to_recurrent_backprop():
     np.testing.assert_allclose(np.diff(np.log10(errors)), -1.0, atol=0.1)
 
 
-@eqx.filter_jit
 def settled_credit(network, kappa):
     """Error of the credit where x and s rest, against the implicit gradient.
 
@@ -59,7 +58,12 @@ def settled_credit(network, kappa):
     rule = hl.STLP(
         hl.Cost(inertia=1e9), neuron_mass=1e-3, slack=hl.Slack(stiffness=kappa)
     )
-    state, sample = rule.init(network), CONSTANT(jnp.array(0.0))
+    return _settled_credit(rule, rule.init(network), network, kappa)
+
+
+@eqx.filter_jit
+def _settled_credit(rule, state, network, kappa):
+    sample = CONSTANT(jnp.array(0.0))
     gap = lambda x: x - network.activation(network.drive(x, sample.input))
     energy = lambda x: (
         jnp.sum((x[-1:] - sample.target) ** 2) / 2 + kappa / 2 * jnp.sum(gap(x) ** 2)
@@ -296,5 +300,3 @@ def test_errors_say_what_is_wrong(getkey):
         hl.Slack(stiffness=-1.0)
     with pytest.raises(ValueError, match="`newton` must be an integer of at least 1"):
         hl.Projection(0)
-    with pytest.raises(ValueError, match="`solver` must be an AbstractSolver"):
-        hl.Projected(None, rule.project)

@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .. import _checks
 from .._action import Cost, output_loss
@@ -276,6 +277,8 @@ class STLP(AbstractConstrained):
     def _ratio(self) -> float:
         """The largest m_x/m_w, for the choice of a Gram solver."""
         masses = [self.cost.inertia, *self.weight_mass.values()]
+        if any(isinstance(mass, Tracer) for mass in [*masses, self.neuron_mass]):
+            return float("inf")  # unknown inside a transformation
         lightest = min(float(np.min(mass)) for mass in masses)
         return float(np.max(self.neuron_mass)) / lightest
 
