@@ -181,7 +181,7 @@ def inner(a: PyTree, b: PyTree) -> Scalar:
     """Sum of products of two trees of the same structure."""
     # A sum of products, not a dot product: XLA fuses it with what makes a and b.
     products = jax.tree.map(lambda x, y: jnp.sum(x * y), a, b)
-    return jax.tree.reduce(jnp.add, products, jnp.zeros(()))
+    return jax.tree.reduce(jnp.add, products, jnp.asarray(0.0))
 
 
 def squared_norm(a: PyTree) -> Scalar:
