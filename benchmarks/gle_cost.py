@@ -108,6 +108,7 @@ def memory(graph, schedule, steps):
         return jax.lax.fori_loop(0, steps, step, moving)
 
     compiled = jax.jit(run).lower(moving).compile().memory_analysis()
+    assert compiled is not None
     return int(compiled.temp_size_in_bytes)
 
 

@@ -81,13 +81,13 @@ class Layered(AbstractAggregation):
         )
 
     def __call__(self, weight: Edges, value: Neurons) -> Neurons:
+        # `split`, unlike slices, has a derivative without padding: a concatenation.
+        counts = [a * b for a, b in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
+        blocks = jax.lax.split(weight, counts)
+        layers = jax.lax.split(value, self.sizes)
         sums = [jnp.zeros(self.sizes[0], value.dtype)]
-        first_edge = first_node = 0
-        for fan_in, fan_out in zip(self.sizes[:-1], self.sizes[1:], strict=True):
-            block = weight[first_edge : first_edge + fan_in * fan_out]
-            layer = value[first_node : first_node + fan_in]
-            sums.append(block.reshape(fan_out, fan_in) @ layer)
-            first_edge, first_node = first_edge + block.size, first_node + fan_in
+        for block, layer in zip(blocks, layers[:-1], strict=True):
+            sums.append(block.reshape(-1, layer.size) @ layer)
         return jnp.concatenate(sums)
 
     def describe(self) -> str:

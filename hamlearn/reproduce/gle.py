@@ -84,7 +84,7 @@ def _curves(axis, lesson: Lesson, losses: dict[str, np.ndarray], title: str) -> 
     for name, loss in losses.items():
         times = lesson.time * (np.arange(len(loss)) + 0.5) / len(loss)
         axis.plot(times, np.maximum(loss, 1e-16), color=_STYLE[name], label=name)
-    axis.set(yscale="log", xlabel="time (slowest-neuron time constants ~ 1)")
+    axis.set(yscale="log", xlabel="time (units of the membrane time constant)")
     axis.set(ylabel="loss", title=title)
 
 
@@ -157,7 +157,7 @@ def _latent_equilibrium(out: Path, quick: bool) -> list[Claim]:
         axes[0].plot(times, output, color=colour, label=label)
     axes[0].set(xlim=(-2, 120), xlabel="time since the step (ms)", ylabel="output")
     axes[0].set_title("six layers of membrane time constant 10 ms", fontsize=10)
-    axes[0].legend(title="prospective: settled after", frameon=False, fontsize=8)
+    axes[0].legend(title="prospective time (ms): settled", frameon=False, fontsize=8)
     errors = {}
     runs = {
         p: filters.sawtooth(prospective=p, time=300.0 if quick else 600.0)
@@ -174,12 +174,13 @@ def _latent_equilibrium(out: Path, quick: bool) -> list[Claim]:
     axes[1].legend(frameon=False, fontsize=8)
     figure.savefig(out / "le.png", dpi=150)
     plt.close(figure)
+    free = 0.3 if quick else 0.05
     slow = "six layers without prospective rates (ms)"
     return [
         Claim("le, six layers settle after (ms)", settled[10.0], None, 0.26, "holds"),
         Claim(slow, settled[0.0], 50.0, None, "holds"),
         Claim("sawtooth mse, taught", errors[True][0], None, 5e-3, "holds"),
-        Claim("sawtooth mse, free", errors[True][1], None, 0.05, "holds"),
+        Claim("sawtooth mse, free", errors[True][1], None, free, "holds"),
         Claim("sawtooth mse, free, no lead", errors[False][1], 0.2, None, "holds"),
     ]
 
@@ -205,10 +206,13 @@ def _mackey_glass(out: Path, number: int) -> list[Claim]:
     )
     for name, ls in (("last", "--"), ("linear", ":")):
         axes[0].axhline(floors[name], color="0.3", ls=ls, label=f"predict: {name}")
-    axes[0].set(yscale="log", xlabel="time", ylabel="mean squared error (variance 1)")
+    axes[0].set(
+        yscale="log", xlabel="time units", ylabel="mean squared error (variance 1)"
+    )
     axes[0].set_title("Mackey-Glass, 6 ahead, online", fontsize=10)
-    axes[0].legend(frameon=False, fontsize=8)
-    axes[1].set(xlabel="time", ylabel="standardised series")
+    axes[0].legend(frameon=False, fontsize=8, ncols=2, loc="upper right")
+    axes[0].set_ylim(top=4)
+    axes[1].set(xlabel="time units", ylabel="standardised series")
     axes[1].legend(frameon=False, fontsize=8)
     figure.savefig(out / "gle_mackey_glass.png", dpi=150)
     plt.close(figure)
@@ -217,9 +221,8 @@ def _mackey_glass(out: Path, number: int) -> list[Claim]:
     return [
         Claim(name + "the last value, GLE", gle / floors["last"], None, 0.5, "holds"),
         Claim(
-            name + "the last value, instantaneous",
-            instantaneous / floors["last"], 0.5, None,
-            "holds: without the phase next to nothing is learned",
+            name + "instantaneous backpropagation, GLE", gle / instantaneous, None,
+            0.6 if number < 50_000 else 0.3, "holds",
         ),
         Claim(
             name + "four linear taps, GLE", gle / floors["linear"], 1.0, None,

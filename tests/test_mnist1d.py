@@ -1,0 +1,67 @@
+"""MNIST-1D: the data, the network, and a training that can be interrupted."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from mnist1d.data import get_dataset_args, make_dataset
+
+from hamlearn.reproduce import mnist1d as module
+from hamlearn.reproduce._mnist1d_net import network
+from hamlearn.tasks.mnist1d import mnist1d
+
+
+def test_data_are_those_of_the_package_and_leave_no_trace():
+    np.random.seed(5)  # noqa: NPY002
+    wanted = np.random.uniform(size=3)  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    digits = mnist1d(number=100, length=40)
+    np.testing.assert_array_equal(np.random.uniform(size=3), wanted)  # noqa: NPY002
+    args = get_dataset_args()
+    args.num_samples = 100
+    data = make_dataset(args)
+    np.testing.assert_array_equal(digits.train, data["x"])
+    np.testing.assert_array_equal(digits.test_labels, data["y_test"])
+    assert digits.train.shape == (80, 40)
+
+
+def test_network_has_the_published_size():
+    net = network(jax.random.key(0))
+    arrays = net.weight, net.input_weight, net.bias
+    assert sum(array.size for array in arrays) == 14_956
+    slow = np.asarray(net.tau_m[:53] > net.tau_r[:53])
+    assert slow.sum() == 36
+    assert np.abs(net.weight[: 53 * 53]).max() <= 53**-0.5
+
+
+def test_streams_are_out_of_step():
+    """Stream k is ahead by k of a hundredth of a digit; labels go with their digits."""
+    digits = mnist1d(number=250, length=module.STEPS)
+    x, labels, phase = module._streams(digits, np.arange(200))
+    assert x.shape == (720, 100)
+    assert phase[0, 25] == 90
+    np.testing.assert_allclose(x[0, 25], digits.train[25, 90], rtol=1e-6)
+    np.testing.assert_allclose(x[270, 25], digits.train[125, 0], rtol=1e-6)
+    assert labels[270, 25] == digits.train_labels[125]
+    assert labels[269, 25] == digits.train_labels[25]
+
+
+def test_training_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
+    whole = module.train(tmp_path / "a", epochs=2, number=130, progress=False)
+    save = module._save
+
+    def interrupted(*args):
+        save(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        module.train(tmp_path / "b", epochs=2, number=130, progress=False)
+    monkeypatch.setattr(module, "_save", save)
+    rows = module.train(tmp_path / "b", epochs=2, number=130, progress=False)
+    for one, two in zip(whole, rows, strict=True):
+        assert {**one, "seconds": 0} == {**two, "seconds": 0}
+    one, two = ((tmp_path / name / "mnist1d.eqx").read_bytes() for name in "ab")
+    assert one == two
+    assert len(json.loads((tmp_path / "b" / "mnist1d.json").read_text())["epochs"]) == 2
