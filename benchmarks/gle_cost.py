@@ -121,8 +121,8 @@ def main():
         "4 layers of 256": hl.Digraph.layered([256] * 4),
     }
     for name, graph in graphs.items():
-        for schedule in (hl.LayerParallel(), hl.Sweeps()):
-            if graph.levels() is None and isinstance(schedule, hl.Sweeps):
+        for schedule in (hl.schedule.LayerParallel(), hl.schedule.Sweeps()):
+            if graph.levels() is None and isinstance(schedule, hl.schedule.Sweeps):
                 continue  # an iteration whose length depends on the recurrence
             kind = type(schedule).__name__
             row = measure(graph, schedule, steps=2000, repeats=15)
@@ -131,7 +131,8 @@ def main():
             print(json.dumps(rows[-1]), flush=True)
     graph = graphs["4 layers of 64"]
     scratch = {
-        T: memory(graph, hl.LayerParallel(), T) for T in (100, 10_000, 1_000_000)
+        T: memory(graph, hl.schedule.LayerParallel(), T)
+        for T in (100, 10_000, 1_000_000)
     }
     result = {
         "device": f"{platform.machine()} CPU, 1 thread, shared machine",

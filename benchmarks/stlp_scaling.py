@@ -44,7 +44,7 @@ def main() -> None:
         "python": platform.python_version(),
         "steps_a_run": STEPS,
         "repeats": REPEATS,
-        "slope": float(np.polyfit(*logs, 1)[0]) if len(rows) > 1 else None,
+        "slope": float(np.polyfit(logs[0], logs[1], 1)[0]) if len(rows) > 1 else None,
         "rows": rows,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def measure(edges: int) -> dict[str, float]:
     theta = 30.0
     rule = hl.STLP(
         hl.Cost(inertia=1 / theta, dissipation=theta), neuron_mass=RATIO / theta,
-        gram=hl.ConjugateGradients(),
+        gram=hl.gram.ConjugateGradients(),
     )  # fmt: skip
     samples = signal().jets(jnp.arange(STEPS, dtype=jnp.float32) * 0.02)
     state = rule.init(network)

@@ -1,5 +1,9 @@
 """Learning as dynamics: laws generated from one Lagrangian or Hamiltonian."""
 
+from . import closure as closure
+from . import drift as drift
+from . import gram as gram
+from . import schedule as schedule
 from . import tasks as tasks
 from ._action import Cost as Cost
 from ._action import cross_entropy as cross_entropy
@@ -9,24 +13,11 @@ from ._action import legendre as legendre
 from ._action import squared_error as squared_error
 from ._adjoint import midpoint_gradient as midpoint_gradient
 from ._adjoint import reversed_stream_gradient as reversed_stream_gradient
-from ._closure import EulerLeak as EulerLeak
-from ._closure import ExponentialLeak as ExponentialLeak
-from ._closure import Instantaneous as Instantaneous
-from ._closure import Prospective as Prospective
-from ._closure import ProspectiveGain as ProspectiveGain
-from ._closure import SignFlipped as SignFlipped
 from ._cognitive import Slack as Slack
 from ._cognitive import cognitive_lagrangian as cognitive_lagrangian
 from ._constraint import constrained_euler_lagrange as constrained_euler_lagrange
 from ._damping import ExponentialDamping as ExponentialDamping
 from ._damping import Projected as Projected
-from ._drift import Baumgarte as Baumgarte
-from ._drift import ConstraintForce as ConstraintForce
-from ._drift import ConstraintPotential as ConstraintPotential
-from ._drift import Projection as Projection
-from ._gram import ConjugateGradients as ConjugateGradients
-from ._gram import GramSolve as GramSolve
-from ._gram import LocalCholesky as LocalCholesky
 from ._graph import Digraph as Digraph
 from ._mechanics import DiagonalMass as DiagonalMass
 from ._mechanics import energy as energy
@@ -54,8 +45,6 @@ from ._prospective import prospective_lagrangian as prospective_lagrangian
 from ._result import DivergenceWarning as DivergenceWarning
 from ._result import Result as Result
 from ._reversal import TimeReversal as TimeReversal
-from ._schedule import LayerParallel as LayerParallel
-from ._schedule import Sweeps as Sweeps
 from ._signal import Held as Held
 from ._signal import Mollified as Mollified
 from ._signal import Sample as Sample

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 
 from . import _checks
 from ._action import Cost, inner, running_cost, squared_norm
-from ._gram import depth
 from ._network import AbstractNetwork, Batch, RateNetwork, join
 from ._signal import Sample
 from ._types import Array, Float, Params, PyTree, Scalar
+from .gram import depth
 
 Potential = Callable[[AbstractNetwork, PyTree, Sample], Scalar]
 

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import lineax as lx
 
 from . import _checks
-from ._drift import AbstractStabilisation, Baumgarte, Constraint, Lagrangian
-from ._gram import AbstractGram, GramSolve, Tangent
 from ._mechanics import floating, generalised_force, mass_operator
 from ._types import Count, PyTree
+from .drift import AbstractStabilisation, Baumgarte, Constraint, Lagrangian
+from .gram import AbstractGram, GramSolve, Tangent
 
 
 def motion(

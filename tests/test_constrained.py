@@ -46,7 +46,7 @@ def run(field, y0, solver=ORDER8, dt0=None, t1=3.0, control=CONTROL, saveat=None
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("gram", [None, hl.ConjugateGradients()])
+@pytest.mark.parametrize("gram", [None, hl.gram.ConjugateGradients()])
 def test_a_driven_double_pendulum_moves_as_in_angles(gram):
     angles, rates = jnp.array([1.0, -0.5]), jnp.array([0.3, 0.2])
     y0 = jax.jvp(positions, (jnp.zeros(()), angles), (jnp.ones(()), rates))
@@ -81,7 +81,7 @@ def test_projection_is_along_the_mass_weighted_normal():
         [[1.0, 2.0], [-1.0, 0.5]]
     )
     field = hl.constrained_euler_lagrange(
-        planar, rods, linear_solver=hl.DiagonalMass(), gram=hl.GramSolve()
+        planar, rods, linear_solver=hl.DiagonalMass(), gram=hl.gram.GramSolve()
     )
     moved, velocity = field.project(t, (q, v))
     J = np.asarray(jax.jacobian(rods, 1)(t, q, None)).reshape(2, 4)

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import hamlearn as hl
-from hamlearn._closure import NeuronTimes
+from hamlearn.closure import NeuronTimes
 from hamlearn.rules._guards import amplification, error_loop
 
 FLOAT = lambda value: jnp.asarray(value, float)
@@ -128,7 +128,7 @@ def test_gle_is_its_numpy_twin(sweep, getkey):
     x = jax.random.normal(getkey(), (150, 2))
     y = 0.5 * jax.random.normal(getkey(), (150, 2))
     samples = hl.Sample(x, y)
-    schedule = hl.Sweeps() if sweep else hl.LayerParallel()
+    schedule = hl.schedule.Sweeps() if sweep else hl.schedule.LayerParallel()
     rule = hl.GLE(optimizer=optax.sgd(0.002), schedule=schedule)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", hl.StabilityWarning)
@@ -158,7 +158,7 @@ def test_gradient_of_the_prospective_time_constant(getkey):
         key=getkey(),
     )
     samples = tones(1.5, 0.02, 400)
-    got = mean_gradient(network, samples, 0.02, schedule=hl.Sweeps())
+    got = mean_gradient(network, samples, 0.02, schedule=hl.schedule.Sweeps())
     u, total = jnp.zeros(2), 0.0
     for x, y in zip(samples.input, samples.target, strict=True):
         v = network(u, x)
@@ -190,7 +190,7 @@ def test_batch_averages_its_streams(getkey):
 def test_error_filter_inverts_neuron_filter(lag, getkey):
     """Euler in both: what the neuron does to a current its error neuron undoes."""
     times = NeuronTimes(FLOAT([1.0]), FLOAT([lag]), FLOAT(0.05))
-    closure, leak = hl.Prospective(), hl.EulerLeak()
+    closure, leak = hl.closure.Prospective(), hl.closure.EulerLeak()
 
     def step(carry, current):
         u, z = carry
@@ -210,7 +210,11 @@ def test_sign_flipped_is_the_flipped_costate(getkey):
     x, y = jax.random.normal(getkey(), (2, 200, 2))
     samples, dt, cost = hl.Sample(x, y), 0.04, hl.Cost()
     got = mean_gradient(
-        network, samples, dt, closure=hl.SignFlipped(), schedule=hl.Sweeps()
+        network,
+        samples,
+        dt,
+        closure=hl.closure.SignFlipped(),
+        schedule=hl.schedule.Sweeps(),
     )
 
     def step(carry, sample):
@@ -248,7 +252,9 @@ def test_phase_of_gle_is_exact(w, getkey):
     exact = hl.vle_gradient(
         hl.Cost(), network, hl.Sample(samples.input, samples.target, weight), dt
     )[1]
-    local = mean_gradient(network, samples, dt, skip=skip, schedule=hl.Sweeps())
+    local = mean_gradient(
+        network, samples, dt, skip=skip, schedule=hl.schedule.Sweeps()
+    )
     layers = {"first": slice(0, 36), "second": slice(36, None)}
     for part in layers.values():
         assert cosine(local["weight"][part], np.asarray(exact["weight"])[part]) > 0.9999
@@ -267,9 +273,9 @@ def test_instantaneous_credit_changes_sign_at_a_right_angle(getkey):
         dt = 2 * np.pi / w / 400
         samples = tones(w, dt, 400 * 8)
         samples = hl.Sample(samples.input, samples.target * 0)
-        options = {"skip": 400 * 5, "schedule": hl.Sweeps()}
+        options = {"skip": 400 * 5, "schedule": hl.schedule.Sweeps()}
         inst = mean_gradient(
-            network, samples, dt, closure=hl.Instantaneous(), **options
+            network, samples, dt, closure=hl.closure.Instantaneous(), **options
         )
         local = mean_gradient(network, samples, dt, **options)
         assert local["input_weight"][0, 0] > 0
@@ -282,11 +288,11 @@ def test_gain_correction_is_exact_for_a_tone():
     """|lam|/|s| becomes |H|, where the inverse filter alone gives 1/|H|."""
     w, dt = 2.0, 0.005
     times = NeuronTimes(FLOAT([1.0]), FLOAT([0.1]), FLOAT(dt))
-    closure = hl.ProspectiveGain(20.0)
+    closure = hl.closure.ProspectiveGain(20.0)
 
     def step(memory, s):
         error = closure.error(s, memory, times)
-        return closure.advance(s, memory, times, hl.EulerLeak()), error
+        return closure.advance(s, memory, times, hl.closure.EulerLeak()), error
 
     s = jnp.sin(w * dt * jnp.arange(40_000.0))[:, None]
     _, error = jax.lax.scan(step, closure.init(jnp.zeros(1)), s)
@@ -303,13 +309,17 @@ def test_without_lag_all_laws_are_one(getkey):
     x, y = jax.random.normal(getkey(), (2, 120, 2))
     samples = hl.Sample(x, y)
     exact = hl.vle_gradient(hl.Cost(), network, samples, 0.05)[1]
-    for closure in (hl.Prospective(), hl.Instantaneous(), hl.SignFlipped()):
+    for closure in (
+        hl.closure.Prospective(),
+        hl.closure.Instantaneous(),
+        hl.closure.SignFlipped(),
+    ):
         got = mean_gradient(
-            network, samples, 0.05, closure=closure, schedule=hl.Sweeps()
+            network, samples, 0.05, closure=closure, schedule=hl.schedule.Sweeps()
         )
         for name, leaf in exact.items():
             np.testing.assert_allclose(got[name], leaf, rtol=1e-10, atol=1e-14)
-    rule = hl.LE(optimizer=summed(), schedule=hl.Sweeps())
+    rule = hl.LE(optimizer=summed(), schedule=hl.schedule.Sweeps())
     result = hl.stream(rule, network, samples, dt=0.05, progress=False)
     got = result.state.memory["weight"] / 120
     np.testing.assert_allclose(got, exact["weight"], rtol=1e-10, atol=1e-14)
@@ -320,7 +330,7 @@ def test_step_of_the_error_is_amplified_by_the_depth():
     network = linear_net(jax.random.key(0), [1, 1, 1, 1], 0.1)
     network = eqx.tree_at(lambda n: n.weight, network, jnp.ones(3))
     target = jnp.where(jnp.arange(400) < 100, 0.0, 1.0)[:, None]
-    rule = hl.GLE(optimizer=optax.set_to_zero(), schedule=hl.Sweeps())
+    rule = hl.GLE(optimizer=optax.set_to_zero(), schedule=hl.schedule.Sweeps())
 
     def step(state, y):
         state, _ = rule.step(state, hl.Sample(jnp.zeros(1), y), FLOAT(0.01))
@@ -341,7 +351,7 @@ def test_step_of_the_error_is_amplified_by_the_depth():
 
 def test_exponential_leak_is_exact():
     tau, dt = FLOAT([0.3]), FLOAT(1.1)
-    state = hl.ExponentialLeak()(FLOAT([2.0]), FLOAT([-1.0]), tau, dt)
+    state = hl.closure.ExponentialLeak()(FLOAT([2.0]), FLOAT([-1.0]), tau, dt)
     np.testing.assert_allclose(state, -1 + 3 * np.exp(-1.1 / 0.3), rtol=1e-14)
 
 
@@ -472,7 +482,7 @@ def chain(closure, time, *, late=0, streams=100):
 
 @pytest.mark.slow
 def test_chain_is_learned_with_its_time_constants():
-    student, loss = chain(hl.Prospective(), 2000.0)
+    student, loss = chain(hl.closure.Prospective(), 2000.0)
     assert loss < 1e-9
     np.testing.assert_allclose(student.input_weight[0, 0], 1.0, atol=2e-3)
     np.testing.assert_allclose(student.weight[0], 2.0, atol=2e-3)
@@ -480,7 +490,9 @@ def test_chain_is_learned_with_its_time_constants():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("closure", [hl.Instantaneous(), hl.SignFlipped()])
+@pytest.mark.parametrize(
+    "closure", [hl.closure.Instantaneous(), hl.closure.SignFlipped()]
+)
 def test_chain_needs_the_right_phase(closure):
     student, loss = chain(closure, 1000.0, streams=20)
     assert loss > 5e-3
@@ -490,8 +502,8 @@ def test_chain_needs_the_right_phase(closure):
 @pytest.mark.slow
 def test_target_and_output_belong_to_the_same_step():
     """A target late by one step leaves a plateau; without it there is none."""
-    late = chain(hl.Prospective(), 1000.0, late=1, streams=20)
-    right = chain(hl.Prospective(), 1000.0, streams=20)
+    late = chain(hl.closure.Prospective(), 1000.0, late=1, streams=20)
+    right = chain(hl.closure.Prospective(), 1000.0, streams=20)
     assert 1e-7 < late[1] < 1e-4
     assert right[1] < 1e-9
     assert abs(late[0].tau_m[0] - 1) > 0.03

@@ -7,7 +7,7 @@ import pytest
 from stlp_twin import dag, moving_signal
 
 import hamlearn as hl
-from hamlearn._gram import Automatic, Tangent, depth
+from hamlearn.gram import Automatic, Tangent, depth
 
 
 def system(network, ratio):
@@ -34,11 +34,11 @@ def test_every_solver_solves(getkey, ratio):
     deep = depth(network)
     iterations = {}
     for name, solver in {
-        "any": hl.GramSolve(),
-        "local": hl.LocalCholesky(),
-        "plain": hl.ConjugateGradients(rtol=1e-12),  # its error is times cond(A)
-        "swept": hl.ConjugateGradients(hl.Sweeps(deep)),
-        "half": hl.ConjugateGradients(hl.Sweeps(2), rtol=1e-12),
+        "any": hl.gram.GramSolve(),
+        "local": hl.gram.LocalCholesky(),
+        "plain": hl.gram.ConjugateGradients(rtol=1e-12),  # its error is times cond(A)
+        "swept": hl.gram.ConjugateGradients(hl.gram.Sweeps(deep)),
+        "half": hl.gram.ConjugateGradients(hl.gram.Sweeps(2), rtol=1e-12),
     }.items():
         delta, steps = solver(tangent, b)
         error = np.max(np.abs(delta - expected)) / np.max(np.abs(expected))
@@ -56,9 +56,9 @@ def test_the_limit_is_one_forward_and_one_backward_sweep(getkey):
     along, _ = tangent.first()
     J = np.stack([np.asarray(along(e)) for e in np.eye(20)], axis=1)
     expected = np.linalg.solve(J.T, np.linalg.solve(J, b))
-    exact = hl.Sweeps().bind(network)
+    exact = hl.gram.Sweeps().bind(network)
     np.testing.assert_allclose(exact(tangent, b), expected, rtol=1e-12, atol=1e-12)
-    short = hl.Sweeps(exact.exchanges - 1)
+    short = hl.gram.Sweeps(exact.exchanges - 1)
     assert np.max(np.abs(short(tangent, b) - expected)) > 1e-12
 
 
@@ -71,14 +71,14 @@ def test_truncated_gradients_are_the_krylov_optimum(getkey):
         basis = np.stack([np.linalg.matrix_power(A, p) @ b for p in range(k)], axis=1)
         basis, _ = np.linalg.qr(basis)
         best = basis @ np.linalg.solve(basis.T @ A @ basis, basis.T @ b)
-        ours, steps = hl.ConjugateGradients(max_steps=k)(tangent, b)
+        ours, steps = hl.gram.ConjugateGradients(max_steps=k)(tangent, b)
         assert int(steps) == k
         np.testing.assert_allclose(ours, best, atol=1e-9 * np.abs(x).max())
 
 
 def test_nothing_in_nothing_out(getkey):
     tangent, b = system(dag(getkey()), 1e-2)
-    for solver in (hl.LocalCholesky(), hl.ConjugateGradients()):
+    for solver in (hl.gram.LocalCholesky(), hl.gram.ConjugateGradients()):
         np.testing.assert_array_equal(solver(tangent, 0 * b)[0], 0 * b)
 
 
@@ -93,7 +93,11 @@ def test_masses_a_neuron(getkey):
     J = np.concatenate([*map(np.asarray, jax.jacobian(constraint)(q))], axis=1)
     A = J @ np.diag(np.concatenate(inverse)) @ J.T
     expected = np.linalg.solve(A, b)
-    for solver in (hl.LocalCholesky(), hl.ConjugateGradients(), hl.GramSolve()):
+    for solver in (
+        hl.gram.LocalCholesky(),
+        hl.gram.ConjugateGradients(),
+        hl.gram.GramSolve(),
+    ):
         np.testing.assert_allclose(solver(tangent, b)[0], expected, rtol=1e-9)
 
 
@@ -111,9 +115,9 @@ def test_single_precision(getkey):
     b = jax.random.normal(getkey(), (30,), jnp.float32)
     exact = np.linalg.solve(dense32(tangent).astype(float), np.asarray(b, float))
     for solver in (
-        hl.LocalCholesky(),
-        hl.ConjugateGradients(),
-        hl.ConjugateGradients(hl.Sweeps().bind(network)),
+        hl.gram.LocalCholesky(),
+        hl.gram.ConjugateGradients(),
+        hl.gram.ConjugateGradients(hl.gram.Sweeps().bind(network)),
     ):
         delta, _ = solver(tangent, b)
         assert delta.dtype == jnp.float32
@@ -136,20 +140,28 @@ def test_the_choice_is_automatic_and_shown(getkey):
     assert "Sweeps(exchanges=2)" in choose(layered, 1e-4)
     assert choose(layered, 1.0) == "ConjugateGradients()"
     assert "GramSolve" in choose(hl.Batch(small, 2), 1e-3)
-    forced = hl.STLP(gram=hl.ConjugateGradients(hl.Sweeps())).init(small).still.gram
+    forced = (
+        hl.STLP(gram=hl.gram.ConjugateGradients(hl.gram.Sweeps()))
+        .init(small)
+        .still.gram
+    )
     assert forced.preconditioner.exchanges == depth(small)
     assert "LocalCholesky()" in repr(hl.STLP().init(small))
 
 
 def test_bad_choices(getkey):
     with pytest.raises(ValueError, match=r"`exchanges` must be .* but is 0"):
-        hl.Sweeps(0)
+        hl.gram.Sweeps(0)
     with pytest.raises(ValueError, match=r"`rtol` must be positive, but is -1"):
-        hl.ConjugateGradients(rtol=-1.0)
+        hl.gram.ConjugateGradients(rtol=-1.0)
     network = dag(getkey())
     with pytest.raises(ValueError, match="`gram` must be"):
-        hl.STLP(gram=hl.LocalCholesky(), slack=hl.Slack()).init(hl.Batch(network, 2))
+        hl.STLP(gram=hl.gram.LocalCholesky(), slack=hl.Slack()).init(
+            hl.Batch(network, 2)
+        )
     cyclic = hl.RateNetwork(hl.Digraph.complete(4, self_loops=True), key=getkey())
     with pytest.raises(ValueError, match="acyclic"):
-        hl.STLP(gram=hl.ConjugateGradients(hl.Sweeps()), slack=hl.Slack()).init(cyclic)
+        hl.STLP(
+            gram=hl.gram.ConjugateGradients(hl.gram.Sweeps()), slack=hl.Slack()
+        ).init(cyclic)
     assert depth(cyclic) is None

@@ -22,7 +22,6 @@ from classical import (
 from jax.flatten_util import ravel_pytree
 
 from hamlearn import (
-    Baumgarte,
     Cost,
     Digraph,
     RateNetwork,
@@ -36,6 +35,7 @@ from hamlearn import (
     legendre,
 )
 from hamlearn._network import split
+from hamlearn.drift import Baumgarte
 
 
 @pytest.mark.parametrize("amplitude", [0.1, 1.5, 3.0])

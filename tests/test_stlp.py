@@ -44,7 +44,9 @@ def masses(network, m_x, m_w, m_s=None):
     return [np.full(n, m_x), *full.values(), None if m_s is None else np.full(n, m_s)]
 
 
-@pytest.mark.parametrize("gram", [hl.LocalCholesky(), hl.ConjugateGradients()])
+@pytest.mark.parametrize(
+    "gram", [hl.gram.LocalCholesky(), hl.gram.ConjugateGradients()]
+)
 def test_the_motion_is_that_of_the_local_equations(getkey, gram):
     """At random points off the constraints, with masses of all kinds, to 1e-10."""
     network, signal = dag(getkey()), moving_signal()
@@ -53,7 +55,7 @@ def test_the_motion_is_that_of_the_local_equations(getkey, gram):
     cost = hl.Cost(inertia=0.7, dissipation=1.3, weight_decay=0.2)
     rule = hl.STLP(
         cost, neuron_mass=m_x, weight_mass={"weight": m_e},
-        stabilisation=hl.Baumgarte(), gram=gram,
+        stabilisation=hl.drift.Baumgarte(), gram=gram,
     )  # fmt: skip
     state = rule.init(network)
     y = noisy(state.flow, getkey())
@@ -86,7 +88,7 @@ def test_slack_motion_is_that_of_the_local_equations(getkey):
         target=lambda t: jnp.zeros(2) + 0.3,
     )
     rule = hl.STLP(
-        hl.Cost(dissipation=0.8), neuron_mass=0.1, stabilisation=hl.Baumgarte(),
+        hl.Cost(dissipation=0.8), neuron_mass=0.1, stabilisation=hl.drift.Baumgarte(),
         slack=hl.Slack(mass=2.0, stiffness=7.0),
     )  # fmt: skip
     state = rule.init(network)
@@ -119,7 +121,9 @@ def test_a_users_potential_enters_as_a_force(getkey):
     args = (state.still, signal)
     a = plain.vector_field(0.0, state.flow, args).v
     b = with_potential.vector_field(0.0, state.flow, args).v
-    tangent = plain.motion(hl.GramSolve()).tangent(jnp.array(0.0), *state.flow, args)
+    tangent = plain.motion(hl.gram.GramSolve()).tangent(
+        jnp.array(0.0), *state.flow, args
+    )
     Gx = jax.vmap(tangent.first()[0], out_axes=1)(jnp.eye(9))
     s1 = 1 - state.flow.q.x**2
     pa = jnp.asarray(np.bincount(
@@ -151,7 +155,7 @@ def test_single_linear_neuron():
     m_x, m_w, theta = 0.05, 1.0, 1.0
     rule = hl.STLP(
         hl.Cost(dissipation=theta, inertia=m_w), neuron_mass=m_x,
-        stabilisation=hl.Baumgarte(),
+        stabilisation=hl.drift.Baumgarte(),
     )  # fmt: skip
     result = solved(rule, linear_neuron(), signal, 30.0)
     assert abs(result.network.weight.item() - 1.5) < 1e-3
@@ -203,7 +207,7 @@ def test_an_inconsistent_velocity_drifts(alpha, expected):
     rule = hl.STLP(
         hl.Cost(dissipation=1.0),
         neuron_mass=0.1,
-        stabilisation=hl.Baumgarte(alpha, 0.0),
+        stabilisation=hl.drift.Baumgarte(alpha, 0.0),
     )
     state = rule.begin(rule.init(linear_neuron(0.3)), jnp.array(0.0), signal)
     wrong = state.flow.v.x.at[1].add(2.0)
@@ -220,7 +224,11 @@ def test_an_inconsistent_velocity_drifts(alpha, expected):
 def test_the_potential_on_the_constraint_cancels(getkey):
     """Off the constraints: in the Lagrangian it does nothing, as a force it acts."""
     network, signal = dag(getkey()), moving_signal()
-    kinds = [hl.Baumgarte(), hl.ConstraintPotential(100.0), hl.ConstraintForce(100.0)]
+    kinds = [
+        hl.drift.Baumgarte(),
+        hl.drift.ConstraintPotential(100.0),
+        hl.drift.ConstraintForce(100.0),
+    ]
     rules = [
         hl.STLP(hl.Cost(dissipation=1.0), neuron_mass=0.05, stabilisation=kind)
         for kind in kinds
@@ -298,9 +306,9 @@ def test_trajectories_tend_to_gradient_flow():
 @pytest.mark.parametrize(
     ("solver", "stabilisation", "low", "high"),
     [
-        (hl.Heun(), hl.Baumgarte(), 3e-3, 3e-2),
-        (hl.Heun(), hl.Baumgarte(10**0.5, 10**0.5), 0, 3e-4),
-        (hl.Heun(), hl.Projection(), 0, 1e-9),
+        (hl.Heun(), hl.drift.Baumgarte(), 3e-3, 3e-2),
+        (hl.Heun(), hl.drift.Baumgarte(10**0.5, 10**0.5), 0, 3e-4),
+        (hl.Heun(), hl.drift.Projection(), 0, 1e-9),
     ],
 )
 def test_drift_over_ten_thousand_steps(solver, stabilisation, low, high):

@@ -53,7 +53,7 @@ def test_digits_as_a_smooth_stream():
     inertia = STEPS * DT / RATE / theta
     rule = hl.STLP(
         hl.Cost(inertia=inertia, dissipation=theta), neuron_mass=1e-4 * inertia,
-        stabilisation=hl.Projection(3),
+        stabilisation=hl.drift.Projection(3),
     )  # fmt: skip
     samples = hl.mollify(images[shown], targets[shown], steps=STEPS, dt=DT)
     result = hl.stream(

@@ -299,4 +299,4 @@ def test_errors_say_what_is_wrong(getkey):
     with pytest.raises(ValueError, match="`stiffness` must be non-negative"):
         hl.Slack(stiffness=-1.0)
     with pytest.raises(ValueError, match="`newton` must be an integer of at least 1"):
-        hl.Projection(0)
+        hl.drift.Projection(0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from ._claim import Claim as Claim
 
 #: What can be reproduced: one module each.
-NAMES = ("nilp",)
+NAMES = ("nilp", "stlp", "gle", "mnist1d")
 
 
 def about(name: str) -> str:

@@ -6,7 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .._closure import (
+from .._graph import Digraph
+from .._signal import Sample
+from .._voltage import VoltageNetwork
+from ..closure import (
     AbstractClosure,
     EulerLeak,
     Instantaneous,
@@ -14,9 +17,6 @@ from .._closure import (
     Prospective,
     SignFlipped,
 )
-from .._graph import Digraph
-from .._signal import Sample
-from .._voltage import VoltageNetwork
 from ..rules import LE
 
 CLOSURES = {

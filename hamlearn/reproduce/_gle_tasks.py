@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from .._closure import AbstractClosure
 from .._graph import Digraph
 from .._network import AbstractNetwork, Batch
-from .._schedule import LayerParallel
 from .._signal import Sample
 from .._types import Array
 from .._voltage import VoltageNetwork
+from ..closure import AbstractClosure
 from ..rules import GLE
+from ..schedule import LayerParallel
 
 
 class Lesson(eqx.Module):

@@ -29,11 +29,11 @@ from tqdm.auto import tqdm
 
 from .. import _checks
 from .._action import Cost, cross_entropy
-from .._closure import Instantaneous
 from .._network import Batch, join
 from .._signal import Sample
 from .._types import Array, Params
 from .._voltage import VoltageNetwork
+from ..closure import Instantaneous
 from ..plot import COLOURS
 from ..rules import GLE
 from ..rules._guards import StabilityWarning

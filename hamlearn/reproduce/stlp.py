@@ -65,7 +65,7 @@ def _neuron(out: Path) -> list[Claim]:
         2, 2, sharex=True, figsize=(9, 4.6), layout="constrained"
     )
     rule = hl.STLP(
-        hl.Cost(dissipation=1.0), neuron_mass=0.05, stabilisation=hl.Baumgarte()
+        hl.Cost(dissipation=1.0), neuron_mass=0.05, stabilisation=hl.drift.Baumgarte()
     )
     results = []
     for column, (name, u) in enumerate(inputs.items()):
@@ -141,10 +141,10 @@ def _drift(out: Path, quick: bool) -> list[Claim]:
         _scalar(lambda t: 0.8 + 0.4 * jnp.sin(1.5 * t)), _scalar(lambda t: 0.6 + 0 * t)
     )
     cures = {
-        "none": hl.Baumgarte(),
-        "potential on the constraint": hl.ConstraintPotential(10.0),
-        "Baumgarte": hl.Baumgarte(10**0.5, 10**0.5),
-        "projection": hl.Projection(),
+        "none": hl.drift.Baumgarte(),
+        "potential on the constraint": hl.drift.ConstraintPotential(10.0),
+        "Baumgarte": hl.drift.Baumgarte(10**0.5, 10**0.5),
+        "projection": hl.drift.Projection(),
     }
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
     drift, styles = {}, {"potential on the constraint": (0, (4, 4))}
@@ -196,7 +196,7 @@ def _true_gradient(network: hl.RateNetwork, sample: hl.Sample) -> jax.Array:
     def loss(weight):
         learned = eqx.tree_at(lambda n: n.weight, network, weight)
         x = jnp.zeros(network.graph.num_nodes)
-        for _ in range(int(network.graph.levels().max()) + 1):
+        for _ in range(network.graph.num_nodes):
             x = network.activation(learned.drive(x, sample.input))
         return hl.squared_error(learned.readout(x, sample.input), sample.target)
 
@@ -210,7 +210,7 @@ def _relative(a, b) -> float:
 def _credit(out: Path, quick: bool) -> list[Claim]:
     """What the paper lacks: how far the credit is from the gradient."""
     network, moving = _dag(9, 3)
-    held = hl.Signal(lambda t: moving.input(0.7 + 0 * t), moving.target)
+    held = hl.Signal(lambda t: moving(0.7 + 0 * t).input, moving.target)
     ratios, theta, t = np.logspace(-6, 0, 7 if quick else 13), 100.0, jnp.array(0.7)
     true = _true_gradient(network, moving(t))
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
@@ -251,7 +251,9 @@ def _exchanges(out: Path, quick: bool) -> list[Claim]:
     network, signal = _dag(40, 4)
     theta, ratio, t = 100.0, 1e-4, jnp.array(0.7)
     counts = [1, 4, 16, 64] if quick else [1, 2, 4, 8, 16, 32, 64]
-    deep = int(network.graph.levels().max())
+    levels = network.graph.levels()
+    assert levels is not None
+    deep = int(levels.max())
     base = hl.STLP(
         hl.Cost(inertia=1 / theta, dissipation=theta), neuron_mass=ratio / theta
     )
@@ -262,11 +264,11 @@ def _exchanges(out: Path, quick: bool) -> list[Claim]:
         still = eqx.tree_at(lambda s: s.gram, state.still, gram)
         return rule.gradient(t, state.flow, (still, signal))["weight"]
 
-    solvers = {"exact": hl.LocalCholesky()}
+    solvers: dict[str, hl.gram.AbstractGram] = {"exact": hl.gram.LocalCholesky()}
     for k in counts:
-        solvers[f"plain {k}"] = hl.ConjugateGradients(max_steps=k)
+        solvers[f"plain {k}"] = hl.gram.ConjugateGradients(max_steps=k)
     for k in (1, 2, 3, 4):
-        swept = hl.ConjugateGradients(hl.Sweeps(deep), max_steps=k)
+        swept = hl.gram.ConjugateGradients(hl.gram.Sweeps(deep), max_steps=k)
         solvers[f"swept {k}"] = swept
     found = eqx.filter_jit(lambda: {n: credit(gram) for n, gram in solvers.items()})()
     error = {n: _relative(g, found["exact"]) for n, g in found.items() if n != "exact"}

@@ -9,8 +9,8 @@ import numpy as np
 from jax.core import Tracer
 
 from .. import _checks
-from .._closure import AbstractClosure, AbstractLeak, EulerLeak, Prospective
 from .._voltage import VoltageNetwork
+from ..closure import AbstractClosure, AbstractLeak, EulerLeak, Prospective
 
 _LARGEST = 1024  # beyond this many nodes eigenvalues are not computed
 

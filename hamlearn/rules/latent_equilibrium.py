@@ -9,7 +9,10 @@ import optax
 
 from .. import _checks
 from .._action import Cost, output_loss
-from .._closure import (
+from .._network import AbstractNetwork, as_network, join, split
+from .._prospective import multiplier_energy
+from .._types import Array, Float, Params, PyTree, Scalar
+from ..closure import (
     AbstractClosure,
     AbstractLeak,
     EulerLeak,
@@ -17,10 +20,7 @@ from .._closure import (
     NeuronTimes,
     Prospective,
 )
-from .._network import AbstractNetwork, as_network, join, split
-from .._prospective import multiplier_energy
-from .._schedule import AbstractSchedule, LayerParallel
-from .._types import Array, Float, Params, PyTree, Scalar
+from ..schedule import AbstractSchedule, LayerParallel
 from ._base import AbstractRule, descend
 from ._guards import check_network, check_no_lag, check_step
 from ._streams import checked_voltage, over_streams, single, stream_samples

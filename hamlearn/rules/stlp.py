@@ -26,11 +26,11 @@ from .._cognitive import (
 )
 from .._constraint import ConstrainedMotion, constrained_euler_lagrange
 from .._damping import ExponentialDamping
-from .._drift import AbstractStabilisation, Baumgarte, Projection
-from .._gram import AbstractGram, Automatic
 from .._mechanics import DiagonalMass
 from .._network import AbstractNetwork, as_network, join, split
 from .._types import Array, Float, Int, Params, PyTree, Scalar
+from ..drift import AbstractStabilisation, Baumgarte, Projection
+from ..gram import AbstractGram, Automatic
 from ._base import AbstractConstrained, solver_step
 
 
