@@ -164,23 +164,25 @@ class ConjugateGradients(AbstractGram):
             _checks.positive("rtol", self.rtol)
 
     def __call__(self, tangent, b):
-        # Operator and right-hand side of size one: masses may be tiny.
+        # A right-hand side of size one, as masses may be tiny; an operator far above
+        # one, or lineax takes it for singular (its test is not free of units).
         b_scale = _reciprocal(_size(b))
         b = _times(b_scale, b)
         a_scale = _reciprocal(_size(tangent.gram(b)))
-        operator = _operator(lambda y: _times(a_scale, tangent.gram(y)), b)
+        operator = _operator(lambda y: _times(_LIFT * a_scale, tangent.gram(y)), b)
         options = {}
         sweeps = self.preconditioner
         if sweeps is not None:
             sweep = lambda y: sweeps(tangent, y)
             options["preconditioner"] = _operator(sweep, b)
         rtol = self._tolerance(b)
-        solver = lx.CG(rtol=rtol, atol=rtol, max_steps=self.max_steps)
+        atol = rtol * _LIFT
+        solver = lx.CG(rtol=rtol, atol=atol, max_steps=self.max_steps)
         solution = lx.linear_solve(
-            operator, _times(a_scale, b), solver, options=options, throw=False
+            operator, _times(_LIFT, b), solver, options=options, throw=False
         )
         steps = jnp.asarray(solution.stats["num_steps"], jnp.int32)
-        return _times(1 / b_scale, solution.value), steps
+        return _times(a_scale / b_scale, solution.value), steps
 
     def bind(self, network, ratio):
         if self.preconditioner is None:
@@ -216,6 +218,9 @@ class Automatic(AbstractGram):
         if ratio <= 1e-2 and layers is not None and layers <= self.deep:
             return ConjugateGradients(Sweeps(max(layers, 1)))
         return ConjugateGradients()
+
+
+_LIFT = 1e6  # exact in every precision
 
 
 def depth(network: AbstractNetwork) -> int | None:
