@@ -2,9 +2,10 @@
 
     hamlearn reproduce mnist1d
 
-trains the network of 14,956 parameters for 60 epochs, which takes about a quarter of
-an hour on one free core (`quick`: a small part of it). A checkpoint is saved every
-epoch; called again with the same directory it goes on from there.
+trains the network of 14,956 parameters for 150 epochs, as published, of about 25 s
+each on one busy core (`quick`: a small part of it). A checkpoint is saved every epoch;
+called again with the same directory it goes on from there. Measured so far: 36 epochs,
+over which the rate falls to its end, reach 68 %.
 
 Digits come one after the other in each stream, the streams out of step with each
 other, so that labels do not all change at once. The label counts with a weight that
@@ -59,7 +60,7 @@ class Student(eqx.Module):
 
 def run(out: Path, *, quick: bool = False) -> list[Claim]:
     """Train, draw the curve into `out` and check the accuracy it ends with."""
-    rows = train(out, epochs=2 if quick else 60, number=1000 if quick else 5000)
+    rows = train(out, epochs=2 if quick else 150, number=1000 if quick else 5000)
     _draw(out, rows)
     best = 8.0 if quick else 85.0
     reached = rows[-1]["test"]
@@ -75,7 +76,7 @@ def run(out: Path, *, quick: bool = False) -> list[Claim]:
 def train(
     out: Path,
     *,
-    epochs: int = 60,
+    epochs: int = 150,
     rate: float = 1e-3,
     number: int = 5000,
     seed: int = 0,
