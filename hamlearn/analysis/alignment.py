@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import _checks
 from .._action import hamiltonian
-from .._network import Batch, RateNetwork, as_network, join, split
+from .._graph import Digraph
+from .._network import Batch, as_network, join, split
 from .._signal import Sample
 from .._types import Array, Params, PyTree
 from ..rules._base import AbstractRule
@@ -146,7 +147,7 @@ def parts(network: Any, biases: bool = False) -> dict[str, Callable[[Params], Ar
     single, prefix = network, ""
     if isinstance(network, Batch):
         single, prefix = network.network, "network."
-    if isinstance(single, RateNetwork) and f"{prefix}weight" in names:
+    if _on_a_graph(single) and f"{prefix}weight" in names:
         for level, edges in _layers(single):
             found[f"{prefix}weight, layer {level}"] = lambda g, edges=edges: flat(
                 g[f"{prefix}weight"]
@@ -155,7 +156,12 @@ def parts(network: Any, biases: bool = False) -> dict[str, Callable[[Params], Ar
     return found
 
 
-def _layers(network: RateNetwork) -> list[tuple[int, np.ndarray]]:
+def _on_a_graph(network: Any) -> bool:
+    fields = type(network).__dataclass_fields__
+    return "graph" in fields and isinstance(network.graph, Digraph)
+
+
+def _layers(network: Any) -> list[tuple[int, np.ndarray]]:
     levels = network.graph.levels()
     if levels is None:
         return []
