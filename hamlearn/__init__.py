@@ -28,6 +28,8 @@ from ._network import AbstractNetwork as AbstractNetwork
 from ._network import Batch as Batch
 from ._network import Dynamics as Dynamics
 from ._network import RateNetwork as RateNetwork
+from ._network import join as join
+from ._network import split as split
 from ._policy import AbstractPolicy as AbstractPolicy
 from ._policy import CostateBox as CostateBox
 from ._policy import CostateReset as CostateReset
@@ -57,6 +59,7 @@ from ._solver import SemiImplicitEuler as SemiImplicitEuler
 from ._stream import resume as resume
 from ._stream import stream as stream
 from ._track import track as track
+from ._track import tracker as tracker
 from ._voltage import VoltageNetwork as VoltageNetwork
 from .rules import BPTT as BPTT
 from .rules import GLE as GLE

@@ -6,6 +6,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from . import _checks
@@ -149,3 +150,13 @@ def state_dtype(state: Any) -> Any:
     """The floating-point dtype of a state."""
     floats = [leaf for leaf in jax.tree.leaves(state) if eqx.is_inexact_array(leaf)]
     return np.result_type(*[leaf.dtype for leaf in floats])
+
+
+def floats(tree: Any) -> list[Any]:
+    """The floating-point arrays of a tree."""
+    return [
+        leaf
+        for leaf in jax.tree.leaves(tree)
+        if isinstance(leaf, jax.Array | np.ndarray | np.generic)
+        and jnp.issubdtype(leaf.dtype, jnp.inexact)
+    ]

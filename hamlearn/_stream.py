@@ -175,7 +175,7 @@ def _advance(rule, state, block, count, dt):
     size = block.target.shape[0]
     infos = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), one)
     moving, infos = jax.lax.fori_loop(0, count, step, (moving, infos))
-    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in _floats(moving)]
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in _samples.floats(moving)]
     return eqx.combine(moving, still), infos, jnp.stack(finite)
 
 
@@ -257,7 +257,7 @@ def _chunks(rule, state, samples, position, size, dt) -> Iterator[_Chunk]:
 
 def _chunk_size(options: _Options, state: Any) -> int:
     """Samples a chunk: a multiple of `record_every`, about 50 ms of work by default."""
-    numbers = sum(leaf.size for leaf in _floats(state))
+    numbers = sum(leaf.size for leaf in _samples.floats(state))
     wanted = options.chunk or int(np.clip(2**22 // numbers, 256, 32768))
     return -(-wanted // options.record_every) * options.record_every
 
@@ -265,7 +265,7 @@ def _chunk_size(options: _Options, state: Any) -> int:
 def _healthy(infos: PyTree, finite: np.ndarray, count: int) -> int:
     """How many steps gave finite infos and left a finite state behind."""
     healthy = count if finite.all() else count - 1
-    for leaf in _floats(infos):
+    for leaf in _samples.floats(infos):
         bad = ~np.isfinite(leaf).reshape(count, -1).all(axis=1)
         if bad.any():
             healthy = min(healthy, int(np.argmax(bad)))
@@ -295,12 +295,3 @@ def _not_finite(tree: PyTree) -> tuple[str, ...]:
         for name, leaf in named_leaves(tree).items()
         if np.asarray(leaf).dtype.kind == "f" and not np.isfinite(leaf).all()
     )
-
-
-def _floats(tree: PyTree) -> list[Any]:
-    return [
-        leaf
-        for leaf in jax.tree.leaves(tree)
-        if isinstance(leaf, jax.Array | np.ndarray | np.generic)
-        and jnp.issubdtype(leaf.dtype, jnp.inexact)
-    ]
