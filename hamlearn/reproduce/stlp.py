@@ -262,7 +262,7 @@ def _exchanges(out: Path, quick: bool) -> list[Claim]:
         still = eqx.tree_at(lambda s: s.gram, state.still, gram)
         return rule.gradient(t, state.flow, (still, signal))["weight"]
 
-    solvers = {"exact": hl.LocalCholesky()}
+    solvers: dict[str, Any] = {"exact": hl.LocalCholesky()}
     for k in counts:
         solvers[f"plain {k}"] = hl.ConjugateGradients(max_steps=k)
     for k in (1, 2, 3, 4):
