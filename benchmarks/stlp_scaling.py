@@ -44,7 +44,7 @@ def main() -> None:
         "python": platform.python_version(),
         "steps_a_run": STEPS,
         "repeats": REPEATS,
-        "slope": float(np.polyfit(*logs, 1)[0]) if len(rows) > 1 else None,
+        "slope": float(np.polyfit(*logs, 1)[0]) if len(rows) > 1 else None,  # pyright: ignore
         "rows": rows,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -196,7 +196,7 @@ def _true_gradient(network: hl.RateNetwork, sample: hl.Sample) -> jax.Array:
     def loss(weight):
         learned = eqx.tree_at(lambda n: n.weight, network, weight)
         x = jnp.zeros(network.graph.num_nodes)
-        for _ in range(int(network.graph.levels().max()) + 1):
+        for _ in range(int(network.graph.levels().max()) + 1):  # pyright: ignore[reportOptionalMemberAccess]
             x = network.activation(learned.drive(x, sample.input))
         return hl.squared_error(learned.readout(x, sample.input), sample.target)
 
@@ -210,7 +210,7 @@ def _relative(a, b) -> float:
 def _credit(out: Path, quick: bool) -> list[Claim]:
     """What the paper lacks: how far the credit is from the gradient."""
     network, moving = _dag(9, 3)
-    held = hl.Signal(lambda t: moving.input(0.7 + 0 * t), moving.target)
+    held = hl.Signal(lambda t: moving.input(0.7 + 0 * t), moving.target)  # pyright: ignore[reportOptionalCall]
     ratios, theta, t = np.logspace(-6, 0, 7 if quick else 13), 100.0, jnp.array(0.7)
     true = _true_gradient(network, moving(t))
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
@@ -251,7 +251,7 @@ def _exchanges(out: Path, quick: bool) -> list[Claim]:
     network, signal = _dag(40, 4)
     theta, ratio, t = 100.0, 1e-4, jnp.array(0.7)
     counts = [1, 4, 16, 64] if quick else [1, 2, 4, 8, 16, 32, 64]
-    deep = int(network.graph.levels().max())
+    deep = int(network.graph.levels().max())  # pyright: ignore[reportOptionalMemberAccess]
     base = hl.STLP(
         hl.Cost(inertia=1 / theta, dissipation=theta), neuron_mass=ratio / theta
     )
