@@ -1,4 +1,4 @@
-"""The `hamlearn` command: parse, call, print, save."""
+"""`hamlearn track`: one signal, one small network, and what happened."""
 
 import argparse
 import dataclasses
@@ -6,7 +6,6 @@ import json
 import platform
 import sys
 import warnings
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from . import tasks
-from ._policy import (
+from .. import tasks
+from .._policy import (
     AbstractPolicy,
     CostateBox,
     CostateReset,
@@ -25,10 +24,9 @@ from ._policy import (
     SignFlip,
     SmoothSign,
 )
-from ._result import DivergenceWarning, Result
-from ._reversal import TimeReversal
-from ._track import Settings, track
-from .reproduce import NAMES, Claim, about, reproduce
+from .._result import DivergenceWarning, Result
+from .._reversal import TimeReversal
+from .._track import Settings, track
 
 POLICIES: dict[str, Any] = {
     "flip": SignFlip,
@@ -42,29 +40,7 @@ POLICIES: dict[str, Any] = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 2 for bad arguments."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    try:
-        return arguments.run(arguments)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"hamlearn {arguments.command}: {error}", file=sys.stderr)
-        return 2
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="hamlearn", description="Learning as dynamics, from one Hamiltonian."
-    )
-    parser.add_argument("--version", action="version", version=version("hamlearn"))
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _track_arguments(commands)
-    _reproduce_arguments(commands)
-    return parser
-
-
-def _track_arguments(commands: Any) -> None:
+def add_arguments(commands: Any) -> None:
     command = commands.add_parser(
         "track",
         help="track a signal online with a small recurrent network",
@@ -102,22 +78,10 @@ def _track_arguments(commands: Any) -> None:
     add("--seed", type=int, help="of the initial weights; default 0")
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="default ./out")
     add("--json", action="store_true", help="print one JSON object, nothing else")
-    command.set_defaults(run=_track)
+    command.set_defaults(run=_run)
 
 
-def _reproduce_arguments(commands: Any) -> None:
-    command = commands.add_parser(
-        "reproduce",
-        help="redraw the figures of a paper and check its claims",
-        description="Redraw the figures of a paper and check its claims.",
-    )
-    command.add_argument("name", choices=NAMES, help="which paper")
-    command.add_argument("--out", type=Path, default=Path("out"), metavar="DIR")
-    command.add_argument("--json", action="store_true", help="one JSON object a claim")
-    command.set_defaults(run=_reproduce)
-
-
-def _track(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace) -> int:
     target = _target(arguments)
     names = [field.name for field in dataclasses.fields(Settings)]
     given = {name: getattr(arguments, name) for name in names}
@@ -205,7 +169,7 @@ def _save(out: Path, target, result: Result, report: dict[str, Any]) -> list[Pat
     np.savez_compressed(data, **arrays)  # pyright: ignore[reportArgumentType]
     record.write_text(json.dumps(report, indent=2) + "\n")
     try:
-        from . import plot
+        from .. import plot
     except ImportError:
         print(
             'No picture without matplotlib: pip install "hamlearn[plot]".',
@@ -217,30 +181,6 @@ def _save(out: Path, target, result: Result, report: dict[str, Any]) -> list[Pat
     return [picture, data, record]
 
 
-def _reproduce(arguments: argparse.Namespace) -> int:
-    jax.config.update("jax_enable_x64", True)
-    claims: list[Claim] = []
-    print(about(arguments.name), file=sys.stderr)
-    if not arguments.json:
-        print(f"{'claim':<34} {'measured':>11} {'expected':>16}  verdict")
-    for claim in reproduce(arguments.name, arguments.out):
-        claims.append(claim)
-        if arguments.json:
-            print(claim.to_json(), flush=True)
-        else:
-            mark = " " if claim.within_bound else "!"
-            figures = f"{claim.value:>11.4g} {claim.bound():>16}"
-            print(f"{claim.name:<34} {figures} {mark}{claim.verdict}", flush=True)
-    surprises = sum(not claim.within_bound for claim in claims)
-    where = arguments.out / arguments.name
-    print(
-        f"{len(claims)} claims checked, {surprises} outside the expected bounds (!); "
-        f"figures in {where}",
-        file=sys.stderr,
-    )
-    return 0
-
-
 def _quietly(make: Any) -> Any:
     """A policy without its warning, which the command line prints itself."""
     with warnings.catch_warnings(record=True) as caught:
@@ -249,7 +189,3 @@ def _quietly(make: Any) -> Any:
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
     return made
-
-
-if __name__ == "__main__":
-    sys.exit(main())
