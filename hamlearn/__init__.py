@@ -64,6 +64,7 @@ from ._voltage import VoltageNetwork as VoltageNetwork
 from .rules import BPTT as BPTT
 from .rules import GLE as GLE
 from .rules import LE as LE
+from .rules import NLA as NLA
 from .rules import RTRL as RTRL
 from .rules import STLP as STLP
 from .rules import VLE as VLE

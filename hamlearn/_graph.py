@@ -14,6 +14,7 @@ from ._aggregation import (
     AbstractAggregation,
     Dense,
     DenseWithoutLoops,
+    EvenLayers,
     Layered,
     Rows,
     Segments,
@@ -74,8 +75,7 @@ class Digraph(eqx.Module):
         receivers = np.concatenate([np.repeat(b, a.size) for a, b in pairs])
         senders = np.concatenate([np.tile(a, b.size) for a, b in pairs])
         graph = cls(int(starts[-1]), senders, receivers)
-        form = Layered(tuple(int(size) for size in sizes))
-        return eqx.tree_at(lambda g: g.aggregation, graph, form)
+        return eqx.tree_at(lambda g: g.aggregation, graph, _blocks(sizes))
 
     @classmethod
     def random(
@@ -248,3 +248,9 @@ def _distinct_draws(rng, choices, degree):
             return draws
         again = order[1:][same]
         draws[again] = rng.integers(0, choices[owner[again]])
+
+
+def _blocks(sizes: Sequence[int]) -> AbstractAggregation:
+    if len(set(sizes[:-1])) == 1:
+        return EvenLayers(int(sizes[0]), len(sizes) - 1, int(sizes[-1]))
+    return Layered(tuple(int(size) for size in sizes))

@@ -87,8 +87,8 @@ def tones(network, samples, steps):
     """Complex amplitudes, over the last period, of layer 1 and of the error."""
     x, xs = np.zeros(5), []
     W1, W2 = (
-        np.asarray(network.weight[:2]),
-        np.asarray(network.weight[2:]).reshape(2, 2),
+        np.asarray(network.weight).reshape(-1)[:2],
+        np.asarray(network.weight).reshape(-1)[2:].reshape(2, 2),
     )
     b = float(network.input_weight[0, 0])
     for u in np.asarray(samples.input)[:, 0]:

@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from hamlearn import Digraph
-from hamlearn._aggregation import Dense, DenseWithoutLoops, Layered, Rows, Segments
+from hamlearn._aggregation import (
+    Dense,
+    DenseWithoutLoops,
+    EvenLayers,
+    Layered,
+    Rows,
+    Segments,
+)
 
 
 def sparse(num_nodes, num_edges, seed=0):
@@ -27,6 +34,10 @@ FORMS = {
     "no loops": (lambda: Digraph.complete(6, self_loops=False), DenseWithoutLoops),
     "pair": (lambda: Digraph.complete(2, self_loops=False), DenseWithoutLoops),
     "layered": (lambda: Digraph.layered([3, 1, 4, 2]), Layered),
+    "even layers": (lambda: Digraph.layered([3, 3, 3]), EvenLayers),
+    "even but the last": (lambda: Digraph.layered([3, 3, 3, 2]), EvenLayers),
+    "two layers": (lambda: Digraph.layered([3, 5]), EvenLayers),
+    "two equal layers": (lambda: Digraph.layered([4, 4]), EvenLayers),
     "rows": (uniform, Rows),
     "ring": (lambda: Digraph(7, np.arange(7), (np.arange(7) + 1) % 7), Rows),
     "segments": (lambda: sparse(11, 30), Segments),

@@ -32,19 +32,29 @@ def test_network_has_the_published_size():
     assert sum(array.size for array in arrays) == 14_956
     slow = np.asarray(net.tau_m[:53] > net.tau_r[:53])
     assert slow.sum() == 36
-    assert np.abs(net.weight[: 53 * 53]).max() <= 53**-0.5
+    assert np.abs(net.weight[:53]).max() <= 53**-0.5
 
 
-def test_streams_are_out_of_step():
-    """Stream k is ahead by k of a hundredth of a digit; labels go with their digits."""
+def test_every_hundred_holds_the_classes_evenly():
+    labels = np.random.default_rng(0).integers(0, 10, 4000)
+    order = module.balanced(labels, np.random.default_rng(1))
+    np.testing.assert_array_equal(np.sort(order), np.arange(4000))
+    counts = [
+        np.bincount(part, minlength=10) for part in labels[order].reshape(40, 100)
+    ]
+    share = np.bincount(labels, minlength=10) / 40
+    assert np.abs(counts - share).max() < 2
+    other = module.balanced(labels, np.random.default_rng(2))
+    assert np.mean(order == other) < 0.01
+
+
+def test_streams_hold_digits_and_their_labels():
     digits = mnist1d(number=250, length=module.STEPS)
-    x, labels, phase = module._streams(digits, np.arange(200))
-    assert x.shape == (720, 100)
-    assert phase[0, 25] == 90
-    np.testing.assert_allclose(x[0, 25], digits.train[25, 90], rtol=1e-6)
-    np.testing.assert_allclose(x[270, 25], digits.train[125, 0], rtol=1e-6)
-    assert labels[270, 25] == digits.train_labels[125]
-    assert labels[269, 25] == digits.train_labels[25]
+    x, labels = module._streams(digits, np.arange(200))
+    assert x.shape == labels.shape == (720, 100)
+    np.testing.assert_allclose(x[360, 25], digits.train[125, 0], rtol=1e-6)
+    assert labels[360, 25] == digits.train_labels[125]
+    assert labels[359, 25] == digits.train_labels[25]
 
 
 def test_training_goes_on_from_its_checkpoint(tmp_path, monkeypatch):

@@ -55,7 +55,7 @@ def step_response(tau_r: float, *, layers: int = 6) -> tuple[np.ndarray, np.ndar
         prospective_time_constant=tau_r,
         key=jax.random.key(0),
     )
-    ones = jnp.ones((1, 1)), jnp.ones(layers - 1)
+    ones = jnp.ones((1, 1)), jnp.ones((layers - 1, 1))
     network = eqx.tree_at(lambda n: (n.input_weight, n.weight), network, ones)
 
     def step(carry, _):

@@ -97,7 +97,7 @@ def chain(time: float, *, seed: int = 0, streams: int = 100) -> Lesson:
             learn=learn,
             key=jax.random.key(0),
         )
-        values = jnp.full((1, 1), weights[0]), jnp.full(1, weights[1])
+        values = jnp.full((1, 1), weights[0]), jnp.full((1, 1), weights[1])
         network = eqx.tree_at(lambda n: (n.input_weight, n.weight), network, values)
         return Batch(network, streams)
 
@@ -125,7 +125,7 @@ def hierarchy(time: float) -> Lesson:
             learn=learn,
             key=jax.random.key(0),
         )
-        upper = jnp.array([0.5, 0.0, 0.0, 1.0, 0.5, 1.0])
+        upper = jnp.array([[0.5, 0.0], [0.0, 1.0], [0.5, 1.0]])
         values = jnp.array(first)[:, None], upper
         return eqx.tree_at(lambda n: (n.input_weight, n.weight), network, values)
 

@@ -36,7 +36,8 @@ def network(key: Array, *, layers: int = 6) -> VoltageNetwork:
         key=key,
     )
     fan_in = np.maximum(net.graph.in_degree(), 1)
-    bounds = (fan_in, fan_in[np.asarray(net.graph.receivers)], np.ones((53, 1)))
+    heard = fan_in[np.asarray(net.graph.receivers)].reshape(net.weight.shape)
+    bounds = (fan_in, heard, np.ones((53, 1)))
     fields = lambda n: (n.bias, n.weight, n.input_weight)
     drawn = [
         jax.random.uniform(k, b.shape, jnp.float32, -1, 1)

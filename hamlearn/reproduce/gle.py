@@ -99,7 +99,7 @@ def _chain(out: Path, time: float) -> list[Claim]:
     figure.savefig(out / "gle_chain.png", dpi=150)
     plt.close(figure)
     student = found["GLE"].network
-    learned = [student.input_weight[0, 0], student.weight[0], *student.tau_m]
+    learned = [student.input_weight[0, 0], student.weight[0, 0], *student.tau_m]
     away = float(np.abs(np.array(learned) - [1, 2, 1, 2]).max())
     fails = "holds: without the right phase the time constants shrink to their floor"
     return [

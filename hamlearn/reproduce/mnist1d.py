@@ -2,16 +2,15 @@
 
     hamlearn reproduce mnist1d
 
-trains the network of 14,956 parameters for 150 epochs, as published, of about 25 s
-each on one busy core (`quick`: a small part of it). A checkpoint is saved every epoch;
-called again with the same directory it goes on from there. Measured so far: 36 epochs,
-over which the rate falls to its end, reach 68 %.
+trains the network of 14,956 parameters for 100 epochs of about 6 s each on an idle
+machine of two cores (`quick`: a small part of it). A checkpoint is saved every epoch;
+called again with the same directory it goes on from there.
 
-Digits come one after the other in each stream, the streams out of step with each
-other, so that labels do not all change at once. The label counts with a weight that
-rises and falls smoothly over a digit and peaks at seven tenths of it: errors look
-ahead by differentiating, and would amplify a jump by 6 a layer. Test accuracy is that
-of a running mean of the weights.
+Weights move 360 times while a digit passes, so that they follow whatever labels
+happen to be frequent among the hundred digits at hand. Every hundred therefore holds
+the classes as evenly as the data allow: with digits drawn at random, all else equal,
+60 to 80 % of the test digits were found, and never the same of them twice. Test
+accuracy is that of a running mean of the weights, over five digits.
 """
 
 import json
@@ -60,7 +59,7 @@ class Student(eqx.Module):
 
 def run(out: Path, *, quick: bool = False) -> list[Claim]:
     """Train, draw the curve into `out` and check the accuracy it ends with."""
-    rows = train(out, epochs=2 if quick else 150, number=1000 if quick else 5000)
+    rows = train(out, epochs=2 if quick else 100, number=1000 if quick else 5000)
     _draw(out, rows)
     best = 8.0 if quick else 85.0
     reached = rows[-1]["test"]
@@ -76,8 +75,8 @@ def run(out: Path, *, quick: bool = False) -> list[Claim]:
 def train(
     out: Path,
     *,
-    epochs: int = 150,
-    rate: float = 1e-3,
+    epochs: int = 100,
+    rate: float = 3e-4,
     number: int = 5000,
     seed: int = 0,
     progress: bool = True,
@@ -97,7 +96,7 @@ def train(
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, updates, alpha=0.01))
     law = GLE(Cost(loss=cross_entropy), optimizer)
     with warnings.catch_warnings():
-        # Six layers amplify jumps 47,000-fold, which the smooth attention is there for.
+        # Six layers amplify jumps of the label 47,000-fold; Adam hears them briefly.
         warnings.simplefilter("ignore", StabilityWarning)
         state = law.init(Batch(network(jax.random.key(seed)), STREAMS))
     student, rows = Student(state, state.w), []
@@ -105,7 +104,7 @@ def train(
         rows = json.loads((out / "mnist1d.json").read_text())["epochs"]
         student = eqx.tree_deserialise_leaves(out / "mnist1d.eqx", student)
     rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(digits.train)) for _ in range(epochs)]
+    orders = [balanced(digits.train_labels, rng) for _ in range(epochs)]
     bar = tqdm(total=epochs, initial=len(rows), unit=" epochs", disable=not progress)
     for epoch in range(len(rows), epochs):
         start = time.perf_counter()
@@ -125,49 +124,48 @@ def train(
     return rows
 
 
-def attention() -> Array:
-    """How much the label counts at each step of a digit; of mean about 1."""
-    phase = (jnp.arange(STEPS, dtype=jnp.float32) + 0.5) / STEPS
-    return 2 * jnp.sin(jnp.pi * phase**2) ** 2
+def balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A random order in which every class is spread evenly from first to last."""
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        mine = rng.permutation(np.flatnonzero(labels == label))
+        place[mine] = (np.arange(len(mine)) + rng.random(len(mine))) / len(mine)
+    return np.argsort(place)
 
 
-def _streams(digits: Digits, order: np.ndarray) -> tuple[Array, Array, Array]:
-    """Inputs, labels and the step within the digit, each of (time, streams)."""
+def _streams(digits: Digits, order: np.ndarray) -> tuple[Array, Array]:
+    """Inputs and labels, each of (time, streams); stream k hears every 100th digit."""
     order = order[: len(order) // STREAMS * STREAMS].reshape(-1, STREAMS)
     x = digits.train[order].transpose(0, 2, 1).reshape(-1, STREAMS)
     labels = np.repeat(digits.train_labels[order], STEPS, axis=0)
-    shift = np.arange(STREAMS) * STEPS // STREAMS
-    at = (np.arange(len(x))[:, None] + shift) % len(x)
-    x, labels = np.take_along_axis(x, at, 0), np.take_along_axis(labels, at, 0)
-    return jnp.asarray(x, jnp.float32), jnp.asarray(labels), jnp.asarray(at % STEPS)
+    return jnp.asarray(x, jnp.float32), jnp.asarray(labels)
 
 
 @eqx.filter_jit
 def _epoch(
-    law: GLE, student: Student, x: Array, labels: Array, phase: Array
+    law: GLE, student: Student, x: Array, labels: Array
 ) -> tuple[Student, Array]:
     """One pass over the streams, and the share of labels predicted at each moment."""
     moving, still = eqx.partition(student, eqx.is_array)
-    weight = attention()
 
     def step(moving, now):
-        x, label, phase = now
+        x, label = now
         student = eqx.combine(moving, still)
         target = jax.nn.one_hot(label, 10, dtype=x.dtype)
-        sample = Sample(x[:, None], target, weight[phase])
+        sample = Sample(x[:, None], target)
         state, info = law.step(student.state, sample, jnp.asarray(DT, x.dtype))
         mean = jax.tree.map(lambda m, w: m + 5e-4 * (w - m), student.mean, state.w)
         right = _share(info.output, label)
         return eqx.filter(Student(state, mean), eqx.is_array), right
 
-    moving, right = jax.lax.scan(step, moving, (x, labels, phase))
+    moving, right = jax.lax.scan(step, moving, (x, labels))
     return eqx.combine(moving, still), jnp.mean(right)
 
 
 def accuracy(
     law: GLE, network: VoltageNetwork, digits: np.ndarray, labels: np.ndarray
 ) -> float:
-    """Share of labels found from rest, by the weighted mean of log-probabilities."""
+    """Share of labels found from rest, by the sum of log-probabilities over time."""
     return float(_accuracy(law, network, *_arrays(digits, labels)))
 
 
@@ -188,18 +186,17 @@ def _accuracy(law: GLE, network: VoltageNetwork, digits: Array, labels: Array) -
     )
     unknown = jnp.zeros((digits.shape[0], 10), digits.dtype)
 
-    def step(carry, now):
+    def step(carry, x):
         moving, total = carry
-        x, weight = now
         sample = Sample(x[:, None], unknown)
         state, info = rest.step(
             eqx.combine(moving, still), sample, jnp.asarray(DT, x.dtype)
         )
-        total = total + weight * jax.nn.log_softmax(info.output)
+        total = total + jax.nn.log_softmax(info.output)
         return (eqx.filter(state, eqx.is_array), total), None
 
     start = moving, unknown
-    (_, total), _ = jax.lax.scan(step, start, (digits.T, attention()))
+    (_, total), _ = jax.lax.scan(step, start, digits.T)
     return _share(total, labels)
 
 

@@ -18,6 +18,7 @@ from .instantaneous import Instantaneous as Instantaneous
 from .instantaneous import RecurrentBackprop as RecurrentBackprop
 from .latent_equilibrium import GLE as GLE
 from .latent_equilibrium import LE as LE
+from .nla import NLA as NLA
 from .rtrl import RTRL as RTRL
 from .snap import SnAp as SnAp
 from .snap import SnAp1 as SnAp1

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._aggregation import Dense, DenseWithoutLoops, Layered, Rows
+from .._aggregation import Dense, DenseWithoutLoops, EvenLayers, Layered, Rows
 from .._network import AbstractNetwork, Dynamics, NodeSet, RateNetwork, split
 from .._signal import Sample
 from .._types import Array, Float, Int, Neurons, Params, Scalar
@@ -42,7 +42,7 @@ def own_weight(network: RateNetwork) -> Neurons:
     form, weight = network.graph.aggregation, network.weight
     if isinstance(form, Dense):
         return jnp.diagonal(weight)
-    if isinstance(form, DenseWithoutLoops | Layered):
+    if isinstance(form, DenseWithoutLoops | EvenLayers | Layered):
         return jnp.zeros_like(network.bias)
     if isinstance(form, Rows):
         nodes = jnp.arange(form.senders.shape[0], dtype=form.senders.dtype)
