@@ -285,22 +285,29 @@ def test_credit_along_a_run_is_the_gradient(getkey):
 
 
 def test_trajectories_tend_to_gradient_flow():
-    """The error falls like 1/theta: below 1e-2 at 100, and halves from 30."""
-    network, signal = dag(jax.random.key(1)), moving_signal()
-    w0 = {"weight": network.weight, "input_weight": network.input_weight}
-    frozen = hl.STLP().init(network).still.frozen
-    target = gradient_flow(frozen, w0, signal, 1.0, 4.0, sweeps=9)
-    travelled = np.linalg.norm(flat(target) - flat(w0))
-    errors = {}
-    for theta in (30.0, 100.0):
-        rule = hl.STLP(
-            hl.Cost(inertia=1 / theta, dissipation=theta), neuron_mass=1e-3 / theta
-        )
-        result = solved(rule, network, signal, 4.0, solver=dfx.Tsit5(), controller=None)
-        w = result.state.flow.q.w
-        errors[theta] = np.linalg.norm(flat(w) - flat(target)) / travelled
-    assert errors[100.0] < 1e-2
-    assert errors[30.0] > 2 * errors[100.0]
+    """The error falls like 1/theta: halves from 30, below 1e-2 at 100 on average.
+
+    The floor under it is of the order of m_x/m_w, so that ratio is small here.
+    """
+    at_100 = []
+    for seed in range(3):
+        network, signal = dag(jax.random.key(seed)), moving_signal()
+        w0 = {"weight": network.weight, "input_weight": network.input_weight}
+        frozen = hl.STLP().init(network).still.frozen
+        target = gradient_flow(frozen, w0, signal, 1.0, 4.0, sweeps=9)
+        travelled = np.linalg.norm(flat(target) - flat(w0))
+        errors = {}
+        for theta in (30.0, 100.0):
+            rule = hl.STLP(
+                hl.Cost(inertia=1 / theta, dissipation=theta), neuron_mass=1e-4 / theta
+            )
+            solver = dfx.Tsit5()
+            result = solved(rule, network, signal, 4.0, solver=solver, controller=None)
+            w = result.state.flow.q.w
+            errors[theta] = np.linalg.norm(flat(w) - flat(target)) / travelled
+        assert errors[30.0] > 2 * errors[100.0]
+        at_100.append(errors[100.0])
+    assert np.mean(at_100) < 1e-2
 
 
 @pytest.mark.parametrize(
