@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._network import AbstractNetwork, as_network, split
+from .._network import AbstractNetwork
 from .._signal import Sample
 from .._types import Array, Float
 from ..rules._base import AbstractRule
@@ -89,12 +89,11 @@ def periodic(
 
 def taught(teacher: Any, inputs: Float[Array, "time inputs"], dt: float) -> Sample:
     """`inputs` with the answers of a network that hears them, from its rest on."""
-    teacher = as_network(teacher)
-    dtype = jnp.result_type(*split(teacher)[0].values())
+    step = jnp.asarray(dt, inputs.dtype)
 
     def body(x, u):
-        sample = Sample(u, jnp.zeros(0, dtype))
-        return transition(teacher, x, sample, dt), teacher.readout(x, u)
+        sample = Sample(u, jnp.zeros(0, u.dtype))
+        return transition(teacher, x, sample, step), teacher.readout(x, u)
 
     _, y = jax.lax.scan(body, teacher.initial_state(), inputs)
     return Sample(inputs, y)
