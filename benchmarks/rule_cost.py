@@ -7,8 +7,10 @@ complete, 8 inputs, a linear readout of 8), the same samples, float32, one threa
 and floor run in turn in one process; the ratio is the median of the ratios of
 neighbouring runs. Times are those of the processor, not of the wall clock, so that
 others on the machine do not count (they still share its caches). Memory is the
-scratch space of the compiled program, samples not counted. jax_rtrl, the fastest exact RTRL found, does not install on this version of
-JAX; beside the same einsum it took .72, .47 and .29 of the time at n = 32, 128, 512.
+scratch space of the compiled program, samples not counted.
+
+jax_rtrl, the fastest exact RTRL found, does not install on this version of JAX; beside
+an einsum floor measured then it took .72, .47 and .29 of the time at n = 32, 128, 512.
 """
 
 import os
