@@ -47,8 +47,8 @@ from . import _floors as floors
 from ._record import spread, write
 
 ALPHA, RATE, CHANNELS = 0.5, 1e-5, 8
-STEPS = {32: 2500, 128: 625, 512: 36}  # squares, for the checkpoints
-RTRL_STEPS = {32: 100, 128: 6, 512: 1}
+STEPS = {32: 900, 128: 225, 512: 25}  # squares, for the checkpoints
+RTRL_STEPS = {32: 50, 128: 4, 512: 1}
 LAWS = {
     "SnAp-1": (floors.SNAP_1, SnAp1),
     "UORO": (floors.UORO, UORO),
