@@ -21,6 +21,7 @@ os.environ["XLA_FLAGS"] = (
 )
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +45,7 @@ from hamlearn.rules import (
 )
 
 from . import _floors as floors
-from ._record import spread, write
+from ._record import RESULTS, spread, write
 
 ALPHA, RATE, CHANNELS = 0.5, 1e-5, 8
 STEPS = {32: 900, 128: 225, 512: 25}  # squares, for the checkpoints
@@ -187,12 +188,14 @@ def main() -> None:
     parser.add_argument("--laws", nargs="*", default=None)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--dry", action="store_true", help="write no file")
+    parser.add_argument("--add", action="store_true", help="to the rows of the file")
     options = parser.parse_args()
     makers: dict[str, Any] = {"BPTT": bptt, "BPTT, sqrt(T)": bptt} | dict.fromkeys(
         LAWS, online
     )
     makers["RTRL, product alone"] = product
-    rows = []
+    file = RESULTS / "rule_cost.json"
+    rows = json.loads(file.read_text())["rows"] if options.add else []
     for kind, make in makers.items():
         if options.laws and kind not in options.laws:
             continue
