@@ -15,7 +15,7 @@ from hamlearn import (
     Sample,
     SignFlip,
 )  # fmt: skip
-from hamlearn.analysis import action, gap, two_point
+from hamlearn.analysis import action, boundary_value, gap, two_point
 
 
 class Integrator(eqx.Module):
@@ -94,3 +94,46 @@ def test_a_causal_law_costs_more_than_the_optimum(getkey, settle):
     found = gap(rule, network, samples, dt=dt, settle=settle)
     assert found.ratio > 1.0
     assert float(found.optimum.residual) < 1e-3
+
+
+def test_newton_solves_a_linear_quadratic_problem_in_one_step():
+    steps, dt, q, r = 80, 0.05, 3.0, 0.2
+    network = Dynamics(Integrator(jnp.full(1, 0.4)), initial_state=jnp.ones(1))
+    silent = Sample(jnp.zeros((steps, 0)), jnp.zeros((steps, 1)))
+    rest = {"drift.w": jnp.zeros((steps, 1))}
+    cost = Cost(accuracy=q, inertia=r)
+    found = boundary_value(cost, network, silent, dt=dt, velocity=rest)
+    z = np.array([1.0, 0.4])
+    expected = z @ riccati(dt, steps, q, r) @ z / 2
+    assert found.steps == 1
+    assert np.isclose(float(found.value), expected, rtol=1e-12)
+    assert float(found.residual) < 1e-10
+
+
+@pytest.mark.parametrize("dissipation", [0.0, 1.5])
+def test_both_ends_given_and_descent_on_the_control_agree(getkey, dissipation):
+    network, samples, dt = tracking(getkey(), duration=0.5)
+    cost = Cost(
+        accuracy=20.0, weight_decay=1.0, inertia=0.1, dissipation=dissipation
+    )  # fmt: skip
+    descent = two_point(cost, network, samples, dt=dt)
+    newton = boundary_value(cost, network, samples, dt=dt)
+    assert newton.steps < 10
+    assert float(newton.residual) < 1e-7
+    assert float(descent.residual) < 1e-3
+    # At a minimum the value is off by the square of the residual.
+    excess = float(descent.value / newton.value) - 1
+    assert 0 <= excess < 1e-5
+    for name, v in newton.velocity.items():
+        size = np.abs(v).max()
+        assert np.abs(v[-1]).max() == 0  # the condition at the end of time
+        assert np.abs(v - descent.velocity[name]).max() < 1e-2 * size
+
+
+def test_gap_takes_any_way_to_the_optimum(getkey):
+    network, samples, dt = tracking(getkey(), duration=0.5)
+    cost = Cost(accuracy=20.0, weight_decay=1.0, inertia=0.1, dissipation=20.0)
+    rule = HamiltonianLearning(cost, SignFlip())
+    found = gap(rule, network, samples, dt=dt, find=boundary_value, tolerance=1e-10)
+    assert found.ratio > 1.0
+    assert float(found.optimum.residual) < 1e-7

@@ -3,9 +3,11 @@
 from ._table import Table as Table
 from .alignment import alignment as alignment
 from .alignment import directions as directions
+from .boundary_value import boundary_value as boundary_value
 from .conformance import conformance as conformance
 from .energy import Energy as Energy
 from .energy import energy as energy
+from .filter_picture import alignment_by_frequency as alignment_by_frequency
 from .locality import locality as locality
 from .two_point import Gap as Gap
 from .two_point import Optimum as Optimum

@@ -1,5 +1,6 @@
 """The true optimum of learning as control: state and costate at both ends of time."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -68,8 +69,26 @@ def two_point(
     # optax mixes its counters with floats, which strict promotion forbids.
     with jax.numpy_dtype_promotion("standard"):
         v, count = _descend(problem, velocity, jnp.asarray(tolerance), max_steps)
-    value, outputs, residual = _report(problem, v)
-    return Optimum(value, residual, v, outputs, int(count))
+    return appraise(cost, network, samples, v, dt=dt, x0=x0, steps=int(count))
+
+
+def appraise(
+    cost: Cost,
+    network: Any,
+    samples: Sample,
+    velocity: Params,
+    *,
+    dt: Any,
+    x0: PyTree = None,
+    steps: int = 0,
+) -> Optimum:
+    """A given path of the weights as an `Optimum`: its J, outputs and residual."""
+    network = as_network(network, x0)
+    x = network.initial_state() if x0 is None else jax.tree.map(jnp.asarray, x0)
+    w, frozen = split(network)
+    dt = jnp.asarray(dt, jnp.result_type(*w.values()))
+    value, outputs, residual = _report((cost, frozen, w, x, samples, dt), velocity)
+    return Optimum(value, residual, velocity, outputs, steps)
 
 
 def action(
@@ -111,6 +130,7 @@ def gap(
     cost: Cost | None = None,
     x0: PyTree = None,
     key: Array | None = None,
+    find: Callable[..., Optimum] | None = None,
     **options: Any,
 ) -> Gap:
     """The cost of a causal law over the optimum of the same problem.
@@ -118,7 +138,8 @@ def gap(
     **Arguments:** `settle`: how many first samples only the law sees. The optimum then
     starts from the state and weights it has reached: a settled law. With 0 both start
     cold. `cost`: what both are judged by, by default the law's own without
-    dissipation, which is a device of the law. `options`: for `two_point`.
+    dissipation, which is a device of the law. `find`: what finds the optimum, by
+    default `two_point`; `options`: for it.
 
     **Returns:** a `Gap`; the weights of a law move in jumps, v_k = (w_{k+1} - w_k)/dt.
     """
@@ -126,7 +147,8 @@ def gap(
     law, (start, x, after) = law_action(
         rule, network, samples, dt=dt, settle=settle, cost=judge, x0=x0, key=key
     )
-    return Gap(law, two_point(judge, start, after, dt=dt, x0=x, **options))
+    find = two_point if find is None else find
+    return Gap(law, find(judge, start, after, dt=dt, x0=x, **options))
 
 
 def law_action(

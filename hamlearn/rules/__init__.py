@@ -20,6 +20,7 @@ from .latent_equilibrium import GLE as GLE
 from .latent_equilibrium import LE as LE
 from .nla import NLA as NLA
 from .rtrl import RTRL as RTRL
+from .rtrl_flow import RTRLFlow as RTRLFlow
 from .snap import SnAp as SnAp
 from .snap import SnAp1 as SnAp1
 from .stlp import STLP as STLP

@@ -2,17 +2,20 @@
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import optax
-from jax.flatten_util import ravel_pytree
 
 from .._action import Cost
-from .._aggregation import Dense
 from .._network import RateNetwork, split
-from .._types import Array, Float, Int, Params, PyTree
+from .._types import Array, PyTree
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
-from ._rows import immediate, moving, receivers, slopes
+from ._rows import moving, slopes
+from ._sensitivity import (
+    along_any,
+    along_rows,
+    credited,
+    flat_receivers,
+    no_sensitivity,
+)
 
 
 class RTRL(AbstractOnlineRule):
@@ -47,54 +50,14 @@ class RTRL(AbstractOnlineRule):
 
     def start(self, network: Any, x: PyTree, key: Array | None):
         w = moving(network, split(network)[0])
-        flat_x, flat_w = ravel_pytree(x)[0], ravel_pytree(w)[0]
-        P = jnp.zeros((flat_x.size, flat_w.size), flat_x.dtype)
-        if not isinstance(network, RateNetwork):
-            return None, P
-        rows = receivers(network, w)
-        return ravel_pytree(jax.tree.map(jnp.asarray, rows))[0], P
+        return flat_receivers(network, w), no_sensitivity(x, w)
 
     def credit(self, moment: Moment, fixed: PyTree, trace: PyTree):
-        w = moving(moment.network, moment.w)
-        c_x = ravel_pytree(moment.c_x)[0]
-        _, unravel = ravel_pytree(w)
-        g = moment.c_w | jax.tree.map(
-            jnp.add, {name: moment.c_w[name] for name in w}, unravel(c_x @ trace)
-        )
-        if isinstance(moment.network, RateNetwork):
-            return g, _advance_rows(moment, w, fixed, trace)
-        return g, _advance_any(moment, w, trace)
-
-
-def _advance_rows(
-    moment: Moment, w: Params, rows: Int[Array, "weights"], P: Float[Array, "n weights"]
-) -> Float[Array, "n weights"]:
-    """(diag(leak) + diag(slope) W) P, and one number a weight at its own row."""
-    network, n = moment.network, P.shape[0]
-    now = slopes(network, moment.x, moment.sample, moment.dt)
-    held = lambda x, w: moment.transition(x, moment.w | w)
-    fresh = ravel_pytree(immediate(network, held, moment.x, w))[0]
-    if isinstance(network.graph.aggregation, Dense):
-        carried = (now.slope[:, None] * network.weight + jnp.diag(now.leak)) @ P
-        return carried.at[rows, jnp.arange(P.shape[1])].add(fresh)
-    heard = jax.vmap(network.graph.aggregate, (None, 1), 1)(network.weight, P)
-    carried = now.leak[:, None] * P + now.slope[:, None] * heard
-    return carried + jnp.where(
-        rows == jnp.arange(n, dtype=rows.dtype)[:, None], fresh, 0
-    )
-
-
-def _advance_any(
-    moment: Moment, w: Params, P: Float[Array, "n weights"]
-) -> Float[Array, "n weights"]:
-    """The same by n transposed products for f_w and one forward one a weight."""
-    flat_x, unravel_x = ravel_pytree(moment.x)
-    flat_w, unravel_w = ravel_pytree(w)
-
-    def step(x, w):
-        x = moment.transition(unravel_x(x), moment.w | unravel_w(w))
-        return ravel_pytree(x)[0]
-
-    _, along = jax.linearize(lambda x: step(x, flat_w), flat_x)
-    fresh = jax.jacrev(step, argnums=1)(flat_x, flat_w)
-    return jax.vmap(along, 1, 1)(P) + fresh
+        network, w = moment.network, moving(moment.network, moment.w)
+        part = credited(moment.c_x, w, trace)
+        g = moment.c_w | {name: moment.c_w[name] + part[name] for name in w}
+        step = lambda x, w: moment.transition(x, moment.w | w)
+        if not isinstance(network, RateNetwork):
+            return g, along_any(step, moment.x, w, trace)
+        now = slopes(network, moment.x, moment.sample, moment.dt)
+        return g, along_rows(network, now, step, moment.x, w, fixed, trace)

@@ -39,6 +39,15 @@ class Tracking:
         scaled = (self.values - self.offset) * self.scale
         return Sample(np.zeros((len(scaled), 0)), scaled[:, None])
 
+    def floors(self) -> dict[str, float]:
+        """`squared_error` losses of the scaled signal: zero, constant, last value."""
+        loss = lambda guess: float(np.mean(((guess - self.values) * self.scale) ** 2))
+        return {
+            "zero": loss(self.offset) / 2,
+            "constant": loss(self.values.mean()) / 2,
+            "persistence": loss(self.last) / 2,
+        }
+
     def unscaled(self, output: np.ndarray) -> np.ndarray:
         """An output of the network in the unit of the target."""
         return np.asarray(output, np.float64).reshape(-1) / self.scale + self.offset

@@ -1,4 +1,9 @@
-"""What predictors reach that learn nothing of the recurrence."""
+"""What predictors reach that learn nothing of the recurrence.
+
+Every task has `floors()`: a dictionary of losses by name, in units of the loss the
+task is meant for, with `constant` always among them. `floors_of` makes it for any
+stream with numbers as targets.
+"""
 
 from typing import Any
 
@@ -7,7 +12,50 @@ import numpy as np
 import optax
 
 from .. import _checks
+from .._action import Cost, squared_error
 from .._signal import Sample
+from .._stream import stream
+from .._types import Loss
+from ..rules import BPTT
+
+
+def floors_of(samples: Sample, *, taps: int = 4, ahead: int = 1) -> dict[str, float]:
+    """All floors of a stream at once, in units of `squared_error`.
+
+    **Arguments:** `taps`: of the linear predictor; `ahead`: after how many samples a
+    target is known, and can be repeated.
+
+    **Returns:** `constant`, `persistence` and `autoregression`, the last one on the
+    second half of the stream.
+    """
+    return {
+        "constant": constant(samples),
+        "persistence": persistence(samples, ahead=ahead),
+        "autoregression": autoregression(samples, taps=taps),
+    }
+
+
+def frozen_recurrence(
+    network: Any,
+    samples: Any,
+    *,
+    dt: Any,
+    loss: Loss = squared_error,
+    optimizer: optax.GradientTransformation | None = None,
+    prefix: str = "readout_map",
+) -> float:
+    """The loss with the recurrence frozen and only the readout learned online.
+
+    The mean over the last tenth of the stream, by gradient descent at every sample.
+    What a law must beat for its credit to the recurrence to be worth anything.
+
+    **Arguments:** `optimizer`: of the readout, by default SGD at a rate of 0.03;
+    `prefix`: as for `readout_only`.
+    """
+    learns = optax.sgd(0.03) if optimizer is None else optimizer
+    rule = BPTT(Cost(loss=loss), readout_only(learns, prefix=prefix), window=1)
+    losses = stream(rule, network, samples, dt=dt, progress=False).loss
+    return float(np.mean(losses[-max(1, len(losses) // 10) :]))
 
 
 def constant(samples: Sample) -> float:

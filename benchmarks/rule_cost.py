@@ -1,0 +1,223 @@
+"""Time and memory of exact and approximate gradients beside plain JAX.
+
+    python -m benchmarks.rule_cost [--sizes 32 128] [--repeats 7]
+
+The laws, stepped in a compiled scan, against `_floors`: the same network (tanh,
+complete, 8 inputs, a linear readout of 8), the same samples, float32, one thread. Law
+and floor run in turn in one process; the ratio is the median of the ratios of
+neighbouring runs. Times are those of the processor, not of the wall clock, so that
+others on the machine do not count (they still share its caches). Memory is the
+scratch space of the compiled program, samples not counted.
+
+jax_rtrl, the fastest exact RTRL found, does not install on this version of JAX; beside
+an einsum floor measured then it took .72, .47 and .29 of the time at n = 32, 128, 512.
+"""
+
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["XLA_FLAGS"] = (
+    "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+)
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import hamlearn as hl
+from hamlearn.rules import (
+    RFLO,
+    RTRL,
+    UORO,
+    SnAp1,
+    SqrtCheckpoints,
+    StoreAll,
+    SymmetricFeedback,
+    stream_gradient,
+)
+
+from . import _floors as floors
+from ._record import RESULTS, spread, write
+
+ALPHA, RATE, CHANNELS = 0.5, 1e-5, 8
+STEPS = {32: 900, 128: 225, 512: 25}  # squares, for the checkpoints
+RTRL_STEPS = {32: 50, 128: 4, 512: 1}
+LAWS = {
+    "SnAp-1": (floors.SNAP_1, SnAp1),
+    "UORO": (floors.UORO, UORO),
+    "RFLO": (
+        floors.OWN_LEAK,
+        lambda *given: RFLO(*given, feedback=SymmetricFeedback()),
+    ),
+    "RTRL": (floors.RTRL, RTRL),
+}
+
+
+def problem(n: int, batch: int, steps: int):
+    """(weights of the floor, its start, the network, samples)."""
+    keys = jax.random.split(jax.random.key(0), 4)
+    w = floors.weights(n, CHANNELS, CHANNELS, key=keys[0], dtype=jnp.float32)
+    streams = (batch,) if batch > 1 else ()
+    draw = lambda key, *shape: jax.random.normal(key, shape, jnp.float32)
+    x = 0.3 * draw(keys[1], *streams, n)
+    us = draw(keys[2], steps, *streams, CHANNELS)
+    ys = draw(keys[3], steps, *streams, CHANNELS)
+    network = floors.network(w)
+    return w, x, hl.Batch(network, batch) if streams else network, us, ys
+
+
+def bptt(n: int, batch: int, kind: str):
+    """Two compiled functions without arguments: the floor and ours."""
+    w, x, network, us, ys = problem(n, batch, STEPS[n])
+    plain = floors.bptt_checkpointed if kind == "BPTT, sqrt(T)" else floors.bptt
+    memory = SqrtCheckpoints() if kind == "BPTT, sqrt(T)" else StoreAll()
+    samples, dt = hl.Sample(us, ys), jnp.float32(ALPHA)
+    moving, still = eqx.partition(network, eqx.is_array)
+
+    @jax.jit
+    def ours(moving, x, samples, dt):
+        network = eqx.combine(moving, still)
+        return stream_gradient(hl.Cost(), network, samples, dt=dt, x0=x, memory=memory)
+
+    return (plain, (w, x, us, ys, ALPHA)), (ours, (moving, x, samples, dt))
+
+
+def online(n: int, batch: int, kind: str):
+    """The same for a law that updates at every sample."""
+    steps = RTRL_STEPS[n] if kind == "RTRL" else STEPS[n]
+    w, x, network, us, ys = problem(n, batch, steps)
+    floor, law = LAWS[kind]
+    rule, key = law(hl.Cost(), optax.sgd(RATE)), jax.random.key(1)
+    state = rule.init(network, x0=x, key=key)
+    moving, still = eqx.partition(state, eqx.is_array)
+
+    @jax.jit
+    def ours(moving, samples, dt):
+        def body(moving, sample):
+            state, info = rule.step(eqx.combine(moving, still), sample, dt)
+            return eqx.filter(state, eqx.is_array), info.loss
+
+        moving, losses = jax.lax.scan(body, moving, samples)
+        return hl.split(eqx.combine(moving, still).network)[0], losses
+
+    plain = jax.jit(lambda *given: floors.learn(floor, *given))
+    given = (w, x, us, ys, ALPHA, RATE, key)
+    return (plain, given), (ours, (moving, hl.Sample(us, ys), jnp.float32(ALPHA)))
+
+
+def product(n: int, batch: int, kind: str):
+    """Exact RTRL beside nothing but its matrix product, the bulk of its work."""
+    _, ours = online(n, batch, "RTRL")
+    J = 0.5 * jax.random.normal(jax.random.key(0), (n, n), jnp.float32) / n**0.5
+    P = jnp.zeros((n, n * (n + CHANNELS + 1)), jnp.float32)
+
+    @jax.jit
+    def alone(J, P):
+        body = lambda P, _: (J @ P, None)
+        return jax.lax.scan(body, P, None, length=RTRL_STEPS[n])[0]
+
+    return (alone, (J, P)), ours
+
+
+def measure(make: Callable[..., Any], kind: str, n: int, batch: int, repeats: int):
+    """One row: time a step of both, their ratio and their memory."""
+    (plain, plain_given), (ours, given) = make(n, batch, kind)
+    programs = (
+        plain.lower(*plain_given).compile(),
+        ours.lower(*given).compile(),
+    )
+    if make is not product:
+        check(programs[0](*plain_given), programs[1](*given), kind)
+    floor_s, ours_s = processor_times(
+        lambda: programs[0](*plain_given),
+        lambda: programs[1](*given),
+        repeats,
+    )
+    steps = jax.tree.leaves(given[1:])[-2].shape[0]
+    scratch = [p.memory_analysis().temp_size_in_bytes / 2**20 for p in programs]
+    return {
+        "law": kind,
+        "neurons": n,
+        "batch": batch,
+        "samples": steps,
+        "floor_us": spread(np.array(floor_s) / steps * 1e6),
+        "ours_us": spread(np.array(ours_s) / steps * 1e6),
+        "ratio": spread(np.array(ours_s) / np.array(floor_s)),
+        "floor_scratch_mib": round(scratch[0], 3),
+        "ours_scratch_mib": round(scratch[1], 3),
+    }
+
+
+def processor_times(first: Any, second: Any, repeats: int):
+    """Processor seconds of two functions called in turn, after a warm-up of each."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for k in range(repeats + 1):
+        for function, kept in zip((first, second), times, strict=True):
+            began = time.process_time()
+            jax.block_until_ready(function())
+            if k:
+                kept.append(time.process_time() - began)
+    return times
+
+
+def check(plain: Any, ours: Any, kind: str) -> None:
+    """Both must have computed the same (UORO: the same up to its random signs)."""
+    if kind.startswith("BPTT"):
+        g, total = ours
+        np.testing.assert_allclose(total, plain[0], rtol=1e-4)
+        found = g["weight" if "weight" in g else "network.weight"]
+        difference = np.abs(found - plain[1].W).max() / np.abs(plain[1].W).max()
+        assert difference < 1e-2, difference
+    else:
+        np.testing.assert_allclose(
+            ours[1], plain[1], rtol=0.1 if kind == "UORO" else 1e-3
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="*", default=list(STEPS))
+    parser.add_argument("--laws", nargs="*", default=None)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--dry", action="store_true", help="write no file")
+    parser.add_argument("--add", action="store_true", help="to the rows of the file")
+    options = parser.parse_args()
+    makers: dict[str, Any] = {"BPTT": bptt, "BPTT, sqrt(T)": bptt} | dict.fromkeys(
+        LAWS, online
+    )
+    makers["RTRL, product alone"] = product
+    file = RESULTS / "rule_cost.json"
+    rows = json.loads(file.read_text())["rows"] if options.add else []
+    for kind, make in makers.items():
+        if options.laws and kind not in options.laws:
+            continue
+        for n in options.sizes:
+            if make is product and n == 512:
+                continue
+            for batch in (1,) if kind.startswith("RTRL") else (1, 16):
+                row = measure(make, kind, n, batch, options.repeats)
+                rows.append(row)
+                ratio = row["ratio"]
+                print(
+                    f"{kind:<20}n={n:<4} batch {batch:<3}"
+                    f"{row['floor_us']['median']:>11.4g} µs"
+                    f"{row['ours_us']['median']:>11.4g} µs   x{ratio['median']:.2f}"
+                    f" ({ratio['min']:.2f} .. {ratio['max']:.2f})"
+                    f"   {row['floor_scratch_mib']:.3g} -> "
+                    f"{row['ours_scratch_mib']:.3g} MiB",
+                    flush=True,
+                )
+                if not options.dry:
+                    write("rule_cost", rows, dtype="float32")
+
+
+if __name__ == "__main__":
+    main()

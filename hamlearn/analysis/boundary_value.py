@@ -1,0 +1,202 @@
+"""The optimum as a boundary value problem: state at the start, costate at the end."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from .. import _checks
+from .._action import Cost, hamiltonian
+from .._network import as_network, join, split
+from .._signal import Sample
+from .._types import Array, Float, Params, PyTree, Scalar
+from .two_point import Optimum, appraise, two_point
+
+
+class Path(eqx.Module):
+    """q_0 ... q_N with q = (x, w), and the costates p_1 ... p_N."""
+
+    q: Float[Array, "times size"]
+    p: Float[Array, "steps size"]
+
+
+class Problem(eqx.Module):
+    """H(q, p, sample) on flat vectors, and the grid."""
+
+    cost: Cost
+    frozen: PyTree
+    samples: Sample
+    dt: Scalar
+    like: PyTree
+
+    def H(self, q: Array, p: Array, sample: Sample) -> Scalar:
+        """The one scalar that the system is generated from."""
+        unravel = ravel_pytree(self.like)[1]
+        (x, w), (p_x, p_w) = unravel(q), unravel(p)
+        return hamiltonian(self.cost, join(w, self.frozen), x, p_x, p_w, sample)
+
+    @property
+    def growth(self) -> Scalar:
+        """e^{theta dt}: costates are normalised, and lose their factor each step."""
+        return jnp.exp(self.cost.dissipation.astype(self.dt.dtype) * self.dt)
+
+    def after(self, q: Array, p: Array, sample: Sample) -> Array:
+        """q_{k+1} = q_k + dt H_p(q_k, p_{k+1})."""
+        return q + self.dt * jax.grad(self.H, argnums=1)(q, p, sample)
+
+    def before(self, q: Array, p: Array, sample: Sample) -> Array:
+        """p_k = e^{theta dt} (p_{k+1} + dt H_q(q_k, p_{k+1}))."""
+        return self.growth * (p + self.dt * jax.grad(self.H)(q, p, sample))
+
+
+def boundary_value(
+    cost: Cost,
+    network: Any,
+    samples: Sample,
+    *,
+    dt: Any,
+    x0: PyTree = None,
+    velocity: Params | None = None,
+    tolerance: float = 1e-9,
+    max_steps: int = 50,
+) -> Optimum:
+    """Solve Hamilton's equations with both ends given, all times at once.
+
+        q_{k+1} = q_k + dt H_p(q_k, p_{k+1}),            q_0 given
+        p_k = e^{theta dt} (p_{k+1} + dt H_q(q_k, p_{k+1})),   p_N = 0
+
+    with q = (x, w) and H the library's `hamiltonian`, differentiated automatically.
+    This symplectic Euler scheme is exactly where the action of `two_point` is
+    stationary. Newton's method on all times together; its linear system is block
+    tridiagonal and solved by a backward Riccati sweep, O(N size^3) for size numbers
+    in q: for small networks. Steps are halved while the equations do not come closer.
+
+    Newton finds a stationary point near its guess, or none; the guess chooses which.
+
+    **Arguments:** as for `two_point`; `velocity`: the guess, by default a rough
+    `two_point`, which comes near a minimum; `tolerance`: on the equations, relative
+    to the costates; `max_steps`: of Newton.
+
+    **Returns:** an `Optimum`, whose residual is measured by running dw/dt = -p_w/r
+    forward and its exact gradient back, not by the equations that were solved.
+    """
+    _checks.positive("tolerance", tolerance)
+    network = as_network(network, x0)
+    x = network.initial_state() if x0 is None else jax.tree.map(jnp.asarray, x0)
+    w, frozen = split(network)
+    dt = jnp.asarray(dt, jnp.result_type(*w.values()))
+    problem = Problem(cost, frozen, samples, dt, (x, w))
+    guess = velocity
+    if guess is None:
+        rough = two_point(cost, network, samples, dt=dt, x0=x0, tolerance=2e-2)
+        guess = rough.velocity
+    v, count = _newton(problem, guess, jnp.asarray(tolerance, dt.dtype), max_steps)
+    return appraise(cost, network, samples, v, dt=dt, x0=x0, steps=int(count))
+
+
+@eqx.filter_jit
+def _newton(problem: Problem, velocity: Params, tolerance: Scalar, max_steps: int):
+    """(dw/dt at every step, iterations)."""
+
+    def body(carry):
+        path, _, count = carry
+        step = _linear_solve(problem, path)
+        lengths = 0.5 ** jnp.arange(12, dtype=tolerance.dtype)
+        tried = jax.vmap(lambda a: _miss(problem, _moved(path, step, a)))(lengths)
+        best = jnp.nanargmin(tried)
+        return _moved(path, step, lengths[best]), tried[best], count + 1
+
+    def going(carry):
+        _, miss, count = carry
+        return (count < max_steps) & (miss > tolerance)
+
+    start = _guess(problem, velocity)
+    carry = start, _miss(problem, start), jnp.zeros((), jnp.int32)
+    path, _, count = jax.lax.while_loop(going, body, carry)
+    unravel = ravel_pytree(problem.like)[1]
+    p_w = jax.vmap(lambda p: unravel(p)[1])(path.p)
+    return jax.tree.map(lambda p: -p / problem.cost.inertia.astype(p.dtype), p_w), count
+
+
+def _guess(problem: Problem, velocity: Params) -> Path:
+    """The states under the given velocities, and the costates along them."""
+    x, w = problem.like
+    zero = jax.tree.map(jnp.zeros_like, x)
+
+    def forward(q, now):
+        sample, v = now
+        # With p_w = -r v the weights move as they are told to.
+        p_w = jax.tree.map(lambda v: -problem.cost.inertia.astype(v.dtype) * v, v)
+        p = ravel_pytree((zero, p_w))[0]
+        return problem.after(q, p, sample), q
+
+    q_0 = ravel_pytree((x, w))[0]
+    last, q = jax.lax.scan(forward, q_0, (problem.samples, velocity))
+
+    def backward(p, now):
+        return problem.before(now[0], p, now[1]), p
+
+    _, p = jax.lax.scan(
+        backward, jnp.zeros_like(q_0), (q, problem.samples), reverse=True
+    )
+    return Path(jnp.concatenate([q, last[None]]), p)
+
+
+def _mismatch(problem: Problem, path: Path) -> tuple[Array, Array]:
+    """By how much each step misses: a_0 ... a_{N-1} of q, b_0 ... b_{N-1} of p.
+
+    b_0 is zero: nothing is asked of p_0.
+    """
+    now = path.q[:-1], path.p, problem.samples
+    a = jax.vmap(problem.after)(*now) - path.q[1:]
+    b = jax.vmap(problem.before)(*now)
+    return a, b.at[1:].add(-path.p[:-1]).at[0].set(0)
+
+
+def _miss(problem: Problem, path: Path) -> Scalar:
+    """The norm of the mismatch over that of the costates."""
+    a, b = _mismatch(problem, path)
+    size = jnp.linalg.norm(path.p)
+    off = jnp.sqrt(jnp.sum(a * a) + jnp.sum(b * b))
+    return off / jnp.where(size > 0, size, 1)
+
+
+def _moved(path: Path, step: Path, length: Scalar) -> Path:
+    return jax.tree.map(lambda y, d: y + length * d, path, step)
+
+
+def _linear_solve(problem: Problem, path: Path) -> Path:
+    """Newton's step: dq' = A dq + B dp' + a, dp = g (A^T dp' + Q dq) + b.
+
+    With dp' = S' dq' + s' known behind, one step back is
+    dq' = M (A dq + B s' + a), M = (1 - B S')^-1, which gives S and s.
+    """
+    a, b = _mismatch(problem, path)
+    growth, size = problem.growth, path.p.shape[1]
+    one = jnp.eye(size, dtype=a.dtype)
+
+    def backward(behind, now):
+        S, s = behind
+        q, p, sample, a, b = now
+        A, B = jax.jacfwd(problem.after, argnums=(0, 1))(q, p, sample)
+        Q = jax.jacfwd(problem.before)(q, p, sample) / growth
+        both = jnp.concatenate([A, (B @ s + a)[:, None]], axis=1)
+        solved = jnp.linalg.solve(one - B @ S, both)
+        forth = solved[:, :-1], solved[:, -1]
+        ahead = growth * (A.T @ S @ forth[0] + Q)
+        return (ahead, growth * A.T @ (S @ forth[1] + s) + b), (*forth, S, s)
+
+    end = jnp.zeros_like(one), jnp.zeros_like(a[0])
+    now = path.q[:-1], path.p, problem.samples, a, b
+    _, maps = jax.lax.scan(backward, end, now, reverse=True)
+
+    def forward(dq, now):
+        matrix, shift, S, s = now
+        dq = matrix @ dq + shift
+        return dq, (dq, S @ dq + s)
+
+    start = jnp.zeros_like(a[0])
+    _, (dq, dp) = jax.lax.scan(forward, start, maps)
+    return Path(jnp.concatenate([start[None], dq]), dp)
