@@ -91,7 +91,7 @@ def learning_curves(
     law, of shape (points,) or (repetitions, points); `floors`: what predictors that
     learn nothing reach, as horizontal lines.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
+    figure, axis = plt.subplots(figsize=(7.6, 3.6), layout="constrained")
     for k, (name, values) in enumerate(curves.items()):
         values = np.atleast_2d(np.asarray(values))
         _checks.shape(f"curves[{name!r}]", values, ("repetitions", len(x)))
@@ -102,7 +102,7 @@ def learning_curves(
     for (name, value), ls in zip((floors or {}).items(), _dashes(), strict=False):
         axis.axhline(value, color="0.35", ls=ls, lw=1, label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
