@@ -70,6 +70,9 @@ def spectra(
     axis.axhline(1.0, color="0.5", lw=0.8, ls=":")
     axis.axhline(0.0, color="0.5", lw=0.8)
     axis.set(xscale="log", xlabel=xlabel, ylim=(-1.05, 1.1), title=title)
+    if len(frequencies) <= 8:
+        axis.set_xticks(frequencies, [f"{f:.2g}" for f in frequencies])
+        axis.set_xticks([], minor=True)
     axis.set_ylabel("cosine with the exact gradient")
     axis.legend(loc="lower left", fontsize=8)
     return figure
