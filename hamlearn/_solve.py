@@ -44,10 +44,10 @@ def solve(
     - `solver`, `controller`: diffrax's; default Tsit5 with rtol 1e-6, atol 1e-9.
     - `saveat`: default 1001 times from `t0` to `t1`; `event`: ends the solve.
 
-    **Example:** a neuron that learns a constant answer.
+    **Example:** two neurons that learn a constant answer.
 
         >>> import hamlearn as hl, jax
-        >>> graph, key = hl.Digraph(1, [0], [0]), jax.random.key(0)
+        >>> graph, key = hl.Digraph(2, [0], [1]), jax.random.key(0)
         >>> net = hl.RateNetwork(graph, time_constant=0.1, key=key)
         >>> law = hl.HamiltonianLearning(hl.Cost(accuracy=10.0, dissipation=10.0))
         >>> signal = hl.Signal(None, lambda t: 0.5 + 0 * t)
