@@ -74,7 +74,7 @@ def main() -> hl.Result:
     net = hl.RateNetwork(
         hl.Digraph.complete(8, self_loops=False), inputs=1, key=jax.random.key(0)
     )
-    u = jnp.sin(0.2 * jnp.arange(20_000.0))[:, None]
+    u = jnp.sin(0.2 * jnp.arange(8_000.0))[:, None]
     law = ForwardGradient(hl.Cost(), optax.sgd(3e-3), window=20)
     samples = u, 0.5 * jnp.roll(u, 1, axis=0)
     return hl.stream(law, net, samples, dt=1.0, key=jax.random.key(1), progress=False)

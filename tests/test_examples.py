@@ -32,14 +32,14 @@ def tiny():
     return net, hl.Sample(u, jnp.cos(0.7 * jnp.arange(9.0))[:, None])
 
 
+@eqx.filter_jit
 def summed(rule, net, samples, direction):
     state = rule.init(net, key=jax.random.key(0))
     state = eqx.tree_at(lambda s: s.trace[1], state, direction)
-    step = eqx.filter_jit(rule.estimate)
     total = None
     for k in range(samples.target.shape[0]):
         now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-        g, state, _ = step(state, now, jnp.asarray(0.3))
+        g, state, _ = rule.estimate(state, now, jnp.asarray(0.3))
         total = g if total is None else jax.tree.map(jnp.add, total, g)
     return total
 
@@ -50,7 +50,6 @@ def test_forward_gradient_is_exact_in_the_mean_over_all_directions():
     rule = law.ForwardGradient(hl.Cost(), optax.sgd(0.0), window=100)
     w, _ = hl.split(net)
     flat, unravel = jax.flatten_util.ravel_pytree(w)
-    # An even number of minus signs in a subset is what a full factorial guarantees.
     draws = [
         summed(rule, net, samples, unravel(jnp.asarray(d)))
         for d in itertools.product([-1.0, 1.0], repeat=flat.size)
@@ -81,7 +80,7 @@ def test_forward_gradient_learns_from_the_command_line():
     with jax.numpy_dtype_promotion("standard"):
         result = loaded("forward_gradient").main()
     loss = result.loss
-    assert loss[-2000:].mean() < 0.1 * result.losses["zero"]
+    assert loss[-1000:].mean() < 0.1 * result.losses["zero"]
 
 
 def documented():
