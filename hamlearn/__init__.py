@@ -1,4 +1,12 @@
-"""Learning as dynamics: laws generated from one Lagrangian or Hamiltonian."""
+"""Learning as dynamics: laws generated from one Lagrangian or Hamiltonian.
+
+>>> import hamlearn as hl
+>>> target = hl.tasks.sine(duration=12.0)
+>>> result = hl.track(target, accuracy=100.0, dissipation=20.0, progress=False)
+>>> errors = target.errors(result.output)
+>>> errors["rmse"] < 0.1 * errors["rmse_zero"]
+True
+"""
 
 from . import closure as closure
 from . import drift as drift

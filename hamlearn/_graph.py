@@ -38,6 +38,12 @@ class Digraph(eqx.Module):
     - `senders`, `receivers`: for every edge its source j and its target i; any
       order (they are stored sorted by receiver, then by sender).
 
+    **Example:**
+
+        >>> import hamlearn as hl
+        >>> hl.Digraph.layered([2, 3, 1])
+        Digraph(6 nodes, 9 edges, 2 block products)
+
     **Raises:** `ValueError` for an empty graph, a node out of range, a repeated
     edge, or arrays of different length.
     """

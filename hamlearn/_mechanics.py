@@ -24,6 +24,14 @@ def hamilton(hamiltonian: Callable[..., Scalar], *, dissipation: Any = 0.0) -> F
     theta is the dissipation of an action weighted with e^{theta t}, for the costate
     divided by that weight.
 
+    **Example:** a spring.
+
+        >>> import hamlearn as hl
+        >>> field = hl.hamilton(lambda t, q, p, args: p**2 / 2 + 3 * q**2 / 2)
+        >>> dq, dp = field(0.0, (1.0, 2.0))
+        >>> print(f"{dq:.1f} {dp:.1f}")
+        2.0 -3.0
+
     **Returns:** the vector field of y = (q, p).
     """
 
@@ -48,6 +56,14 @@ def euler_lagrange(
     **Arguments:** `dissipation`: theta, for the action with weight e^{theta t};
     `linear_solver`: for the mass matrix L_vv, given as a matrix-free positive
     definite operator.
+
+    **Example:** a pendulum hanging at a right angle.
+
+        >>> import hamlearn as hl, jax.numpy as jnp
+        >>> field = hl.euler_lagrange(lambda t, q, v, args: v**2 / 2 + jnp.cos(q))
+        >>> velocity, acceleration = field(0.0, (jnp.pi / 2, jnp.array(0.0)))
+        >>> print(f"{acceleration:.3f}")
+        -1.000
 
     **Returns:** the vector field of y = (q, v).
     """

@@ -29,6 +29,13 @@ def mollify(
 
     **Returns:** `steps` samples an item, with first and second derivatives.
 
+    **Example:**
+
+        >>> import hamlearn as hl, numpy as np
+        >>> u = hl.mollify([[0.0], [1.0]], [[0.0], [1.0]], steps=4, dt=0.25)
+        >>> [round(float(value), 2) for value in np.asarray(u.input)[:, 0]]
+        [0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]
+
     Betti & Gori (2019), section 4.
     """
     values = [_checked("inputs", inputs), _checked("targets", targets)]

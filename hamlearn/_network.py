@@ -62,6 +62,14 @@ class RateNetwork(AbstractNetwork):
     - `key`: for the initial weights w ~ N(0, gain^2/in-degree) and
       b_ik ~ N(0, 1/inputs); biases start at zero.
 
+    **Example:**
+
+        >>> import hamlearn as hl, jax
+        >>> graph = hl.Digraph.complete(3, self_loops=True)
+        >>> net = hl.RateNetwork(graph, inputs=1, key=jax.random.key(0))
+        >>> {name: w.shape for name, w in hl.split(net)[0].items()}
+        {'weight': (3, 3), 'input_weight': (3, 1), 'bias': (3,)}
+
     **Raises:** `ValueError` naming the argument that does not fit.
     """
 

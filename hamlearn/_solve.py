@@ -44,6 +44,17 @@ def solve(
     - `solver`, `controller`: diffrax's; default Tsit5 with rtol 1e-6, atol 1e-9.
     - `saveat`: default 1001 times from `t0` to `t1`; `event`: ends the solve.
 
+    **Example:** two neurons that learn a constant answer.
+
+        >>> import hamlearn as hl, jax
+        >>> graph, key = hl.Digraph(2, [0], [1]), jax.random.key(0)
+        >>> net = hl.RateNetwork(graph, time_constant=0.1, key=key)
+        >>> law = hl.HamiltonianLearning(hl.Cost(accuracy=10.0, dissipation=10.0))
+        >>> signal = hl.Signal(None, lambda t: 0.5 + 0 * t)
+        >>> result = hl.solve(law, net, signal, t0=0.0, t1=20.0)
+        >>> print(f"{result.output[-1, 0]:.2f}")
+        0.50
+
     **Returns:** a `Result` at the saved times. A solve that fails or leaves the
     finite numbers warns and keeps the finite part.
 

@@ -1,18 +1,19 @@
-"""Pictures of runs. Needs matplotlib (`pip install "hamlearn[plot]"`)."""
+"""Pictures of runs: outputs against targets, states, weights, scalars over time."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from ._result import Result
-from .tasks import Tracking
+from .. import _checks
+from .._result import Result
+from ..tasks import Tracking
+from ._style import ABOVE, COLOURS, styled
 
-#: Okabe and Ito's colours, told apart by colour-blind readers.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
-
+@styled
 def run(result: Result, *, time_unit: str = "time units") -> Figure:
     """Target and output above, loss, Lagrangian and Hamiltonian below, over time."""
     scalars = [
@@ -31,11 +32,12 @@ def run(result: Result, *, time_unit: str = "time units") -> Figure:
             _line(axes[2], result.times, result.info[name], colour, name.capitalize())
         axes[2].set_yscale("symlog", linthresh=1.0)
         axes[2].set_ylabel("Lagrangian,\nHamiltonian")
-        axes[2].legend(loc="upper right", frameon=False, ncols=2)
+        axes[2].legend(loc="upper right", ncols=2)
     axes[-1].set_xlabel(f"time ({time_unit})")
     return figure
 
 
+@styled
 def tracking(target: Tracking, result: Result) -> Figure:
     """A tracked signal in its own unit, a closer look at its end, and L and H."""
     figure, axes = plt.subplots(3, 1, figsize=(9, 7.5), layout="constrained")
@@ -52,21 +54,74 @@ def tracking(target: Tracking, result: Result) -> Figure:
         axis.set_ylim(
             target.values.min() - 0.25 * span, target.values.max() + 0.45 * span
         )
-    axes[0].legend(loc="upper right", frameon=False, ncols=2)
+    axes[0].legend(loc="upper right", ncols=2)
     error = target.errors(result.output)
     if not np.isnan(error["rmse"]):
         rmse, zero = error["rmse"], error["rmse_zero"]
         text = f"{target.name}: settled RMSE {rmse:.3g}, predicting zero {zero:.3g}"
-        axes[0].set_title(text + unit, loc="left", fontsize=10)
+        axes[0].set_title(text + unit)
     for name, colour in (("hamiltonian", COLOURS[1]), ("lagrangian", COLOURS[2])):
         width = max(count // 1000, 1)
         mean = result.info[name][: count // width * width].reshape(-1, width).mean(1)
         _line(axes[2], times[::width][: len(mean)], mean, colour, name.capitalize())
     axes[2].set_yscale("symlog", linthresh=1.0)
     axes[2].set_ylabel("L, H (cost a unit of time)")
-    axes[2].legend(loc="upper right", frameon=False, ncols=2)
+    axes[2].legend(loc="upper right", ncols=2)
     for axis in axes:
         axis.set_xlabel(f"time ({target.time_unit})")
+    return figure
+
+
+@styled
+def trajectories(
+    times: np.ndarray,
+    values: Mapping[str, np.ndarray],
+    *,
+    unit: str = "",
+    time_unit: str = "time units",
+    most: int = 12,
+) -> Figure:
+    """Quantities over time, one panel each, as one line an entry.
+
+    **Arguments:** `values`: arrays by name with time as leading axis; `unit`: of all
+    of them; `most`: lines a panel, spread evenly over the entries.
+    """
+    figure, axes = _panels(len(values))
+    for axis, (name, value) in zip(axes, values.items(), strict=True):
+        lines, shown = _entries(times, value, most)
+        for k, line in zip(shown, lines, strict=True):
+            _line(axis, times, line, COLOURS[k % len(COLOURS)], f"{name} {k}")
+        axis.set_ylabel(f"{name} ({unit})" if unit else name)
+        if 1 < len(shown) <= 6:
+            axis.legend(**ABOVE, ncols=len(shown))
+    axes[-1].set_xlabel(f"time ({time_unit})")
+    return figure
+
+
+@styled
+def weights(
+    times: np.ndarray,
+    w: Mapping[str, np.ndarray],
+    *,
+    time_unit: str = "time units",
+    most: int = 60,
+) -> Figure:
+    """Weights over time, one panel a name: all of them, and their norm in black.
+
+    **Arguments:** `w`: by name, with time as leading axis, such as
+    `path(..., lambda state: state.flow.w)` gives; `most`: lines a panel.
+    """
+    figure, axes = _panels(len(w))
+    for axis, (name, value) in zip(axes, w.items(), strict=True):
+        lines, _ = _entries(times, value, most)
+        for line in lines:
+            axis.plot(times, line, color=COLOURS[0], lw=0.6, alpha=0.5)
+        norm = np.linalg.norm(np.reshape(value, (len(times), -1)), axis=1)
+        root = np.sqrt(max(np.reshape(value, (len(times), -1)).shape[1], 1))
+        _line(axis, times, norm / root, COLOURS[-1], "root mean square")
+        axis.set_ylabel(name)
+        axis.legend(**ABOVE)
+    axes[-1].set_xlabel(f"time ({time_unit})")
     return figure
 
 
@@ -83,7 +138,7 @@ def outputs(axis: Any, result: Result, *, most: int = 3) -> None:
             result.times, output[:, k], color=COLOURS[k], lw=1, label="output" + label
         )
     axis.set_ylabel("target, output")
-    axis.legend(loc="upper right", frameon=False, ncols=2 * min(target.shape[1], most))
+    axis.legend(loc="upper right", ncols=2 * min(target.shape[1], most))
 
 
 def _loss(axis: Any, result: Result) -> None:
@@ -97,8 +152,27 @@ def _loss(axis: Any, result: Result) -> None:
         axis.axhline(zero, color=COLOURS[1], ls="--", lw=1, label="predicting zero")
     axis.set_yscale("log")
     axis.set_ylabel("loss")
-    axis.legend(loc="lower left", frameon=False, ncols=2)
+    axis.legend(loc="lower left", ncols=2)
 
 
 def _line(axis: Any, times: np.ndarray, values: np.ndarray, colour: str, label: str):
     axis.plot(times, values, color=colour, lw=0.8, label=label)
+
+
+def _panels(rows: int) -> tuple[Figure, Any]:
+    size = (9, 0.6 + 1.9 * rows)
+    figure, axes = plt.subplots(
+        rows, 1, sharex=True, figsize=size, layout="constrained", squeeze=False
+    )
+    return figure, axes[:, 0]
+
+
+def _entries(times: np.ndarray, value: Any, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """(lines, their numbers): at most `most` entries of a quantity, over time."""
+    value = np.asarray(value)
+    if value.shape[:1] != (len(times),):
+        wanted = f"with the {len(times)} times as leading axis"
+        _checks.reject("values", wanted, f"of shape {value.shape}")
+    flat = value.reshape(len(times), -1)
+    shown = np.unique(np.linspace(0, flat.shape[1] - 1, most).round().astype(int))
+    return flat.T[shown], shown

@@ -1,0 +1,21 @@
+"""Pictures of runs, graphs and analyses. Needs matplotlib: `hamlearn[plot]`.
+
+Each function makes one figure on white, in colours that colour-blind readers tell
+apart, whatever style is in force.
+"""
+
+from ._analyses import energies as energies
+from ._analyses import learning_curves as learning_curves
+from ._analyses import locality as locality
+from ._analyses import spectra as spectra
+from ._graphs import graph as graph
+from ._graphs import waves as waves
+from ._paths import path as path
+from ._runs import outputs as outputs
+from ._runs import run as run
+from ._runs import tracking as tracking
+from ._runs import trajectories as trajectories
+from ._runs import weights as weights
+from ._style import COLOURS as COLOURS
+from ._style import STYLE as STYLE
+from ._style import styled as styled

@@ -1,0 +1,119 @@
+"""A law added from outside, and every example that a docstring shows."""
+
+import doctest
+import importlib.util
+import itertools
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import hamlearn as hl
+from hamlearn.rules import stream_gradient
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def loaded(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def tiny():
+    """Two neurons, one of which hears the other: six weights."""
+    net = hl.RateNetwork(hl.Digraph(2, [0, 1], [1, 0]), inputs=1, key=jax.random.key(3))
+    u = jnp.sin(jnp.arange(9.0))[:, None]
+    return net, hl.Sample(u, jnp.cos(0.7 * jnp.arange(9.0))[:, None])
+
+
+@eqx.filter_jit
+def summed(rule, net, samples, direction):
+    state = rule.init(net, key=jax.random.key(0))
+    state = eqx.tree_at(lambda s: s.trace[1], state, direction)
+    total = None
+    for k in range(samples.target.shape[0]):
+        now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
+        g, state, _ = rule.estimate(state, now, jnp.asarray(0.3))
+        total = g if total is None else jax.tree.map(jnp.add, total, g)
+    return total
+
+
+def test_forward_gradient_is_exact_in_the_mean_over_all_directions():
+    law = loaded("forward_gradient")
+    net, samples = tiny()
+    rule = law.ForwardGradient(hl.Cost(), optax.sgd(0.0), window=100)
+    w, _ = hl.split(net)
+    flat, unravel = jax.flatten_util.ravel_pytree(w)
+    draws = [
+        summed(rule, net, samples, unravel(jnp.asarray(d)))
+        for d in itertools.product([-1.0, 1.0], repeat=flat.size)
+    ]
+    mean = jax.tree.map(lambda *g: sum(g) / len(g), *draws)
+    exact, _ = stream_gradient(hl.Cost(), net, samples, dt=0.3)
+    for name in exact:
+        np.testing.assert_allclose(mean[name], exact[name], rtol=1e-11, atol=1e-14)
+
+
+def test_forward_gradient_draws_anew_after_a_window():
+    law = loaded("forward_gradient")
+    net, samples = tiny()
+    rule = law.ForwardGradient(hl.Cost(), optax.sgd(0.0), window=4)
+    state = rule.init(net, key=jax.random.key(0))
+    step, seen = eqx.filter_jit(rule.step), []
+    for k in range(9):
+        seen.append(jax.flatten_util.ravel_pytree(state.trace[1])[0])
+        now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
+        state, _ = step(state, now, jnp.asarray(0.3))
+    same = [bool(jnp.all(a == b)) for a, b in itertools.pairwise(seen)]
+    assert same == [True, True, True, False, True, True, True, False]
+    with pytest.raises(ValueError, match="`key` must be given"):
+        rule.init(net)
+
+
+def test_forward_gradient_learns_from_the_command_line():
+    with jax.numpy_dtype_promotion("standard"):
+        result = loaded("forward_gradient").main()
+    loss = result.loss
+    assert loss[-1000:].mean() < 0.1 * result.losses["zero"]
+
+
+def documented():
+    """Every public thing whose docstring shows an example."""
+    places = {"hamlearn": hl, "hamlearn.plot": importlib.import_module("hamlearn.plot")}
+    found = {name: place for name, place in places.items() if ">>>" in place.__doc__}
+    for name, place in places.items():
+        for key, thing in vars(place).items():
+            if not key.startswith("_") and ">>>" in (
+                getattr(thing, "__doc__", "") or ""
+            ):
+                found[f"{name}.{key}"] = thing
+    return found
+
+
+@pytest.mark.parametrize("name", documented())
+def test_examples_of_docstrings_print_what_they_say(name):
+    text = documented()[name].__doc__
+    test = doctest.DocTestParser().get_doctest(text, {}, name, None, 0)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    with jax.numpy_dtype_promotion("standard"):
+        runner.run(test)
+    assert test.examples
+    assert runner.failures == 0
+
+
+def test_the_main_names_show_an_example():
+    wanted = {
+        "Digraph",
+        "RateNetwork",
+        "euler_lagrange",
+        "hamilton",
+        "solve",
+        "mollify",
+    }
+    assert wanted <= {name.rpartition(".")[2] for name in documented()}

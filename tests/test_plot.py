@@ -1,0 +1,175 @@
+"""Figures show the numbers they were given, on white, whatever style is in force."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgba
+from PIL import Image
+
+import hamlearn as hl
+from hamlearn import analysis, plot
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def lines(axis):
+    return [np.asarray(line.get_ydata()) for line in axis.lines]
+
+
+def small():
+    graph = hl.Digraph.layered([1, 2, 1])
+    net = hl.RateNetwork(graph, inputs=1, time_constant=0.2, key=jax.random.key(0))
+    u = np.sin(0.1 * np.arange(40.0))[:, None]
+    samples = hl.Sample(jnp.asarray(u), jnp.asarray(0.5 * u))
+    rule = hl.HamiltonianLearning(hl.Cost(accuracy=5.0, dissipation=2.0))
+    return rule, net, samples
+
+
+def test_path_is_the_path_of_a_python_loop():
+    rule, net, samples = small()
+    times, flow = plot.path(rule, net, samples, lambda s: s.flow, dt=0.1, every=4)
+    state, step = rule.init(net), eqx.filter_jit(rule.step)
+    for k in range(40):
+        if k % 4 == 0:
+            np.testing.assert_allclose(flow.x[k // 4], state.flow.x, atol=1e-13)
+            np.testing.assert_allclose(
+                flow.p_w["weight"][k // 4], state.flow.p_w["weight"], atol=1e-13
+            )
+        sample = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
+        state, _ = step(state, sample, jnp.asarray(0.1))
+    np.testing.assert_allclose(times, 0.4 * np.arange(10))
+
+
+def test_path_wants_at_least_one_record():
+    rule, net, samples = small()
+    with pytest.raises(ValueError, match="`every` must be at most the 40 samples"):
+        plot.path(rule, net, samples, lambda s: s.flow, dt=0.1, every=41)
+
+
+def test_trajectories_and_weights_draw_their_entries():
+    times, x = np.arange(5.0), RNG.normal(size=(5, 3))
+    figure = plot.trajectories(times, {"x": x, "p": 2 * x})
+    for axis, value in zip(figure.axes, (x, 2 * x), strict=True):
+        np.testing.assert_array_equal(lines(axis), value.T)
+    figure = plot.weights(times, {"weight": x.reshape(5, 3, 1)})
+    drawn = lines(figure.axes[0])
+    np.testing.assert_array_equal(drawn[:3], x.T)
+    np.testing.assert_allclose(drawn[3], np.sqrt(np.mean(x**2, axis=1)))
+    many = plot.trajectories(times, {"x": RNG.normal(size=(5, 100))}, most=7)
+    assert len(many.axes[0].lines) == 7
+    with pytest.raises(ValueError, match="`values` must be with the 5 times"):
+        plot.trajectories(times, {"x": x.T})
+
+
+def test_energies_account_for_the_change_of_h():
+    rule, net, samples = small()
+    energy = analysis.energy(rule, net, samples, dt=0.1)
+    figure = plot.energies(energy, dt=0.1)
+    H, L = lines(figure.axes[0])
+    np.testing.assert_array_equal(H, energy.hamiltonian)
+    np.testing.assert_array_equal(L, energy.lagrangian)
+    change, exchanged, turned, dissipated = lines(figure.axes[1])
+    left = np.concatenate([[0.0], np.cumsum(energy.residual)])
+    total = exchanged + turned + dissipated + left
+    np.testing.assert_allclose(change, total, atol=1e-12)
+    np.testing.assert_allclose(figure.axes[0].lines[0].get_xdata()[-1], 3.9)
+
+
+def test_spectra_and_curves_draw_median_and_range():
+    w, values = np.array([0.1, 1.0]), np.array([[0.9, 0.7, 0.8], [-0.5, 0.1, 0.0]])
+    axis = plot.spectra(w, {"law": values}).axes[0]
+    np.testing.assert_allclose(lines(axis)[0], [0.8, 0.0])
+    low, high = _extent(axis.collections[0])
+    assert (low, high) == (-0.5, 0.9)
+    curves = np.array([[4.0, 2.0], [6.0, 1.0], [5.0, 3.0]])
+    figure = plot.learning_curves(w, {"law": curves}, floors={"constant": 2.5})
+    axis = figure.axes[0]
+    np.testing.assert_allclose(lines(axis)[0], [5.0, 2.0])
+    np.testing.assert_allclose(lines(axis)[1], [2.5, 2.5])
+    assert _extent(axis.collections[0]) == (1.0, 6.0)
+    assert [t.get_text() for t in axis.get_legend().get_texts()] == ["law", "constant"]
+
+
+def _extent(band):
+    y = np.concatenate([path.vertices[:, 1] for path in band.get_paths()])
+    return float(y.min()), float(y.max())
+
+
+def test_locality_says_in_words_what_the_colours_say():
+    table = analysis.Table("T", ("rule", "causal", "per_edge"), (("A", True, 1.5),
+                           ("B", False, None)))  # fmt: skip
+    drawn = plot.locality(table).axes[0].tables[0]
+    text = lambda row, column: drawn[row, column].get_text().get_text()
+    assert [text(0, k) for k in range(3)] == ["rule", "causal", "per edge"]
+    assert [text(1, k) for k in range(3)] == ["A", "yes", "1.5"]
+    assert [text(2, k) for k in range(3)] == ["B", "no", "-"]
+    assert drawn[1, 1].get_facecolor() != drawn[2, 1].get_facecolor()
+
+
+def test_graph_draws_nodes_by_level_and_edges_from_sender_to_receiver():
+    graph = hl.Digraph(3, [0, 0, 1], [1, 2, 2])
+    figure = plot.graph(graph, activity=[1.0, -2.0, 0.5], weight=[0.1, 0.2, -0.3])
+    edges, nodes = figure.axes[0].collections
+    np.testing.assert_array_equal(nodes.get_array(), [1.0, -2.0, 0.5])
+    assert nodes.get_clim() == (-2.0, 2.0)
+    place = np.asarray(nodes.get_offsets())
+    assert place[0, 0] < place[1, 0] < place[2, 0]
+    pieces = np.asarray(edges.get_segments()).reshape(-1, 3, 2, 2)
+    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
+    np.testing.assert_allclose(pieces[0, :, 0], place[senders])
+    np.testing.assert_allclose(pieces[-1, :, 1], place[receivers])
+    assert edges.get_linewidths()[0] > edges.get_linewidths()[-1]
+    np.testing.assert_array_equal(edges.get_array()[:3], [0.1, 0.2, -0.3])
+    with pytest.raises(ValueError, match="`activity`"):
+        plot.graph(graph, activity=[1.0, 2.0])
+
+
+def test_graph_with_cycles_is_a_circle():
+    place = np.asarray(
+        plot.graph(hl.Digraph.complete(6, self_loops=True))
+        .axes[0].collections[1].get_offsets()
+    )  # fmt: skip
+    np.testing.assert_allclose(np.linalg.norm(place, axis=1), 1.0)
+    assert np.unique(place.round(6), axis=0).shape == (6, 2)
+
+
+def test_waves_show_every_frame(tmp_path):
+    graph = hl.Digraph.layered([1, 2, 1])
+    times, x, p = np.arange(9.0), RNG.normal(size=(9, 4)), RNG.normal(size=(9, 4))
+    animation = plot.waves(graph, times, x, p, frames=3)
+    for frame, k in enumerate((0, 4, 8)):
+        activity, costate, stamp = animation._func(frame)
+        np.testing.assert_array_equal(activity.get_array(), x[k])
+        np.testing.assert_array_equal(costate.get_array(), p[k])
+        assert stamp.get_text() == f"t = {k:.2f} time units"
+    animation.save(tmp_path / "waves.gif", writer="pillow", dpi=40)
+    with Image.open(tmp_path / "waves.gif") as movie:
+        assert movie.n_frames == 3
+        first = np.asarray(movie.convert("RGB"))
+        movie.seek(2)
+        assert np.any(first != np.asarray(movie.convert("RGB")))
+    with pytest.raises(ValueError, match="`activity`"):
+        plot.waves(graph, times, x[:, :2], p)
+
+
+def test_figures_are_dark_on_white_also_in_a_dark_style(tmp_path):
+    with plt.style.context("dark_background"):
+        figure = plot.trajectories(np.arange(5.0), {"x": np.arange(5.0)})
+        figure.savefig(tmp_path / "dark.png", facecolor=figure.get_facecolor())
+    axis = figure.axes[0]
+    assert figure.get_facecolor() == axis.get_facecolor() == to_rgba("white")
+    inks = [axis.yaxis.label, *axis.get_xticklabels(), *axis.get_yticklabels()]
+    assert {to_rgba(ink.get_color()) for ink in inks} == {to_rgba("0.1")}
+    with Image.open(tmp_path / "dark.png") as image:
+        shades = np.asarray(image.convert("L"))
+    assert np.mean(shades > 240) > 0.8
+    assert plt.rcParams["figure.facecolor"] == plt.rcParamsDefault["figure.facecolor"]
