@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from ._comparison import Comparison
 from ._result import Result
 from .tasks import Tracking
 
@@ -67,6 +68,45 @@ def tracking(target: Tracking, result: Result) -> Figure:
     axes[2].legend(loc="upper right", frameon=False, ncols=2)
     for axis in axes:
         axis.set_xlabel(f"time ({target.time_unit})")
+    return figure
+
+
+def comparison(found: Comparison) -> Figure:
+    """Mean loss of every law along the stream, and its loss against its time."""
+    figure, (along, against) = plt.subplots(
+        1, 2, figsize=(11, 4.4), layout="constrained", width_ratios=(1.25, 1)
+    )
+    finite = [entry for entry in found.ranked() if np.isfinite(entry.loss)]
+    for k, entry in enumerate(finite):
+        style = {
+            "color": COLOURS[k % len(COLOURS)],
+            "ls": ("-", "--", ":")[k // len(COLOURS) % 3],
+        }
+        curve = np.median(entry.curve, axis=0)
+        seen = (np.arange(len(curve)) + 0.5) * found.task.length / len(curve)
+        mean = np.cumsum(curve) / np.arange(1, len(curve) + 1)
+        along.plot(seen, mean, lw=1.4, label=entry.rule, **style)
+        low, high = min(entry.losses), max(entry.losses)
+        against.plot([entry.us_per_sample] * 2, [low, high], color=style["color"])
+        against.plot(entry.us_per_sample, entry.loss, "o", color=style["color"], ms=5)
+        against.annotate(
+            entry.rule, (entry.us_per_sample, entry.loss), xytext=(6, 3),
+            textcoords="offset points", fontsize=9,
+        )  # fmt: skip
+    for axis in (along, against):
+        axis.set_yscale("log")
+        for value, name, line in (
+            (found.trivial, "no change", "--"),
+            (found.floors["linear"], "linear, 4 values", ":"),
+        ):
+            axis.axhline(value, color="0.4", ls=line, lw=1, label=name)
+    along.set_xlabel("samples learned from")
+    along.set_ylabel("mean loss so far (half squared error)")
+    along.legend(frameon=False, ncols=2, fontsize=8)
+    against.set_xscale("log")
+    against.set_xlabel("time a sample (µs)")
+    against.set_ylabel("mean loss; lines: least and greatest of the seeds")
+    figure.suptitle(f"{found.task.name}: forecasts one sample ahead", x=0.02, ha="left")
     return figure
 
 

@@ -12,6 +12,8 @@ from .floors import autoregression as autoregression
 from .floors import constant as constant
 from .floors import persistence as persistence
 from .floors import readout_only as readout_only
+from .forecast import Forecast as Forecast
+from .forecast import forecast as forecast
 from .lorenz import Lorenz as Lorenz
 from .sequences import Add as Add
 from .sequences import Adding as Adding
