@@ -31,7 +31,7 @@ def compare(
     rules: Mapping[str, Contender] | None = None,
     *,
     neurons: int = 16,
-    seeds: int = 10,
+    seeds: int = 5,
     rates: Any = RATES,
     progress: bool = True,
 ) -> Comparison:
@@ -39,9 +39,9 @@ def compare(
 
     A law's step size is the one of `rates` with the least mean loss over the first
     half of the series, over networks of their own (one for every five seeds); the
-    scores are from the second half, with new networks. Losses are prequential: every forecast is made before
-    its sample teaches anything. A run that leaves all bounds has an infinite loss,
-    and is counted.
+    scores are from the second half, with new networks. Losses are prequential: every
+    forecast is made before its sample teaches anything. A run that leaves all bounds
+    has an infinite loss, and is counted.
 
     **Arguments:** `task`: from `hl.tasks.forecast`; `rules`: by name, by default the
     usual ones of `contenders()`; `neurons`: of every network; `seeds`: how many

@@ -125,12 +125,11 @@ def slow_layers(advance: float) -> Callable[..., VoltageNetwork]:
     return build
 
 
-def contenders(*, window: int = 16) -> dict[str, Contender]:
+def contenders() -> dict[str, Contender]:
     """Every law that `compare` knows by name.
 
-    `frozen` is the control: the recurrence stays as drawn, the readout alone learns.
-
-    **Arguments:** `window`: of truncated BPTT, in samples.
+    BPTT looks 16 samples back and updates every fourth. `frozen` is the control: the
+    recurrence stays as drawn, the readout alone learns.
     """
     sgd, cost = optax.sgd, Cost()
     on = lambda rule: Contender(rule, recurrent)
@@ -144,7 +143,7 @@ def contenders(*, window: int = 16) -> dict[str, Contender]:
         "stlp": Contender(
             _stlp, resting, "layers, resting", immediate=True, steps=STEPS
         ),
-        "bptt": on(lambda rate: BPTT(cost, sgd(rate), window=window)),
+        "bptt": on(lambda rate: BPTT(cost, sgd(rate), window=4, overlap=12)),
         "rtrl": on(lambda rate: RTRL(cost, sgd(rate))),
         "snap1": on(lambda rate: SnAp1(cost, sgd(rate))),
         "rflo": on(lambda rate: RFLO(cost, sgd(rate), feedback=SymmetricFeedback())),

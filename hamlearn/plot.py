@@ -5,6 +5,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from ._comparison import Comparison
 from ._result import Result
@@ -72,42 +73,47 @@ def tracking(target: Tracking, result: Result) -> Figure:
 
 
 def comparison(found: Comparison) -> Figure:
-    """Mean loss of every law along the stream, and its loss against its time."""
-    figure, (along, against) = plt.subplots(
-        1, 2, figsize=(11, 4.4), layout="constrained", width_ratios=(1.25, 1)
+    """Mean loss of every law along the stream, and of the whole stream by seed."""
+    figure, (along, whole) = plt.subplots(
+        1, 2, figsize=(11, 4.6), layout="constrained", width_ratios=(1.2, 1)
     )
-    finite = [entry for entry in found.ranked() if np.isfinite(entry.loss)]
-    for k, entry in enumerate(finite):
-        style = {
-            "color": COLOURS[k % len(COLOURS)],
-            "ls": ("-", "--", ":")[k // len(COLOURS) % 3],
-        }
+    shown = [entry for entry in found.ranked() if np.isfinite(entry.loss)]
+    for k, entry in enumerate(shown):
+        colour, dashes = COLOURS[k % len(COLOURS)], ("-", "--", ":")[k // len(COLOURS)]
         curve = np.median(entry.curve, axis=0)
         seen = (np.arange(len(curve)) + 0.5) * found.task.length / len(curve)
         mean = np.cumsum(curve) / np.arange(1, len(curve) + 1)
-        along.plot(seen, mean, lw=1.4, label=entry.rule, **style)
-        low, high = min(entry.losses), max(entry.losses)
-        against.plot([entry.us_per_sample] * 2, [low, high], color=style["color"])
-        against.plot(entry.us_per_sample, entry.loss, "o", color=style["color"], ms=5)
-        against.annotate(
-            entry.rule, (entry.us_per_sample, entry.loss), xytext=(6, 3),
-            textcoords="offset points", fontsize=9,
-        )  # fmt: skip
-    for axis in (along, against):
-        axis.set_yscale("log")
-        for value, name, line in (
-            (found.trivial, "no change", "--"),
-            (found.floors["linear"], "linear, 4 values", ":"),
-        ):
-            axis.axhline(value, color="0.4", ls=line, lw=1, label=name)
+        along.plot(seen, mean, lw=1.5, ls=dashes, color=colour, label=entry.rule)
+        losses = [loss for loss in entry.losses if np.isfinite(loss)]
+        whole.plot(losses, [k] * len(losses), "o", color=colour, ms=5, mfc="none")
+        whole.plot(entry.loss, k, "|", color=colour, ms=16, mew=2.5)
+    floors = (found.trivial, "no change", "--"), (found.floors["linear"], "linear", ":")
+    for value, name, line in floors:
+        along.axhline(value, color="0.4", ls=line, lw=1, label=name)
+        whole.axvline(value, color="0.4", ls=line, lw=1)
+    along.set_yscale("log")
+    whole.set_xscale("log")
+    _plain_log(along.yaxis)
+    _plain_log(whole.xaxis)
     along.set_xlabel("samples learned from")
     along.set_ylabel("mean loss so far (half squared error)")
-    along.legend(frameon=False, ncols=2, fontsize=8)
-    against.set_xscale("log")
-    against.set_xlabel("time a sample (µs)")
-    against.set_ylabel("mean loss; lines: least and greatest of the seeds")
-    figure.suptitle(f"{found.task.name}: forecasts one sample ahead", x=0.02, ha="left")
+    figure.legend(loc="outside lower center", frameon=False, ncols=6, fontsize=9)
+    names = [f"{entry.rule}  {entry.us_per_sample:.3g} µs" for entry in shown]
+    whole.set_yticks(range(len(shown)), names)
+    whole.invert_yaxis()
+    whole.set_xlabel("mean loss: a circle a seed, a bar the median")
+    whole.set_title("and time a sample", loc="left", fontsize=10)
+    along.set_title(
+        f"{found.task.name}: forecasts one sample ahead", loc="left", fontsize=10
+    )
     return figure
+
+
+def _plain_log(axis: Any) -> None:
+    """Ordinary numbers on a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def outputs(axis: Any, result: Result, *, most: int = 3) -> None:

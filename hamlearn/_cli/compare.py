@@ -44,7 +44,7 @@ def add_arguments(commands: Any) -> None:
         help=f"of {', '.join(contenders())}; default %(default)s",
     )
     add("--neurons", type=int, default=16, metavar="N", help="default 16")
-    add("--seeds", type=int, default=10, metavar="N", help="default 10")
+    add("--seeds", type=int, default=5, metavar="N", help="default 5")
     add("--out", type=Path, default=Path("out"), metavar="DIR", help="default ./out")
     add("--json", action="store_true", help="one JSON object a law, nothing else")
     command.set_defaults(run=_run)
@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _task(arguments: argparse.Namespace) -> tasks.Forecast:
     if arguments.task == "heartbeat":
-        return tasks.forecast(tasks.heartbeat(seconds=60, dt=1 / 360))
+        return tasks.forecast(tasks.heartbeat(seconds=40, dt=1 / 360))
     if arguments.task == "mackey-glass":
         series = np.asarray(mackey_glass(8000).input)[:, 0]
         return tasks.forecast(series, name="mackey-glass")
