@@ -158,8 +158,9 @@ def _roofline(options):
 def _peers(options):
     from . import peers
 
-    sizes = [n for n in options.sizes if n <= 512]
-    return peers.measure(sizes, repeats=options.repeats, say=_say), {}
+    sizes = [n for n in options.sizes if n <= 128]
+    rows = peers.measure(sizes, repeats=options.repeats, say=_say)
+    return rows, {"peers": peers.versions()}
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], tuple[Any, dict[str, Any]]]] = {
