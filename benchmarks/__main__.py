@@ -3,8 +3,9 @@
     python -m benchmarks [--quick] [--device cpu|gpu] [--rules A,B] [--sizes N,M]
                          [--only cost,length] [--out DIR]
 
-Each part writes one JSON file to the folder; `python -m benchmarks.report` makes a
-page of them. `--quick` takes about five minutes on two idle cores, the whole an hour.
+`--sizes` are neurons; edges for `--only sparse`, samples for `--only length`. Each
+part writes one JSON file to the folder; `python -m benchmarks.report` makes a
+page of them.
 """
 
 import argparse
@@ -17,10 +18,10 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-QUICK = {"sizes": (32, 128), "lengths": (100, 10_000), "edges": (1000, 10_000)}
+QUICK = {"neurons": (32, 128), "samples": (100, 10_000), "edges": (1000, 10_000)}
 FULL = {
-    "sizes": (32, 128, 512, 1024, 2048, 4096),
-    "lengths": (100, 1000, 10_000, 100_000, 1_000_000),
+    "neurons": (32, 128, 512, 1024, 2048, 4096),
+    "samples": (100, 10_000, 1_000_000),
     "edges": (1000, 10_000, 100_000, 1_000_000, 10_000_000),
 }
 
@@ -59,9 +60,7 @@ def _options() -> argparse.Namespace:
     unknown = set(options.only) - set(PARTS)
     if unknown:
         parser.error(f"--only takes {', '.join(PARTS)}, not {', '.join(unknown)}")
-    grid = QUICK if options.quick else FULL
-    options.sizes = options.sizes or grid["sizes"]
-    options.lengths, options.edges = grid["lengths"], grid["edges"]
+    options.grid = QUICK if options.quick else FULL
     options.repeats = 7 if options.quick else 9
     return options
 
@@ -73,6 +72,10 @@ def _platform(device: str) -> str:
 def _names(options: argparse.Namespace, known: Any) -> list[str]:
     """The laws asked for that a part knows, all of them by default."""
     return [name for name in known if options.rules is None or name in options.rules]
+
+
+def _sizes(options: argparse.Namespace, kind: str) -> tuple[int, ...]:
+    return options.sizes or options.grid[kind]
 
 
 def _say(row: dict[str, Any]) -> None:
@@ -92,7 +95,9 @@ def _cost(options):
     from ._subjects import subjects
 
     names = _names(options, subjects())
-    rows, growth = cost.measure(options.sizes, names, repeats=options.repeats, say=_say)
+    rows, growth = cost.measure(
+        _sizes(options, "neurons"), names, repeats=options.repeats, say=_say
+    )
     print("exponents of n:", growth)
     return rows, {"exponents": growth}
 
@@ -102,7 +107,7 @@ def _length(options):
     from ._subjects import subjects
 
     names = _names(options, subjects())
-    rows, growth = length.measure(options.lengths, names, say=_say)
+    rows, growth = length.measure(_sizes(options, "samples"), names, say=_say)
     print("exponents of T:", growth)
     return rows, {"exponents": growth}
 
@@ -112,7 +117,7 @@ def _sparse(options):
 
     names = _names(options, sparse.LAWS)
     rows, growth = sparse.measure(
-        options.edges, names, repeats=options.repeats, say=_say
+        _sizes(options, "edges"), names, repeats=options.repeats, say=_say
     )
     print("exponents of edges:", growth)
     return rows, {"exponents": growth}
@@ -135,7 +140,7 @@ def _quality(options):
     from . import quality
 
     tasks = ["heartbeat"] if options.quick else list(quality.series())
-    neurons, seeds = (8, 3) if options.quick else (32, 10)
+    neurons, seeds = (8, 3) if options.quick else (16, 5)
     names = _names(options, contenders())
     found = quality.measure(names, neurons=neurons, seeds=seeds, tasks=tasks, say=_say)
     return found, {}
@@ -144,7 +149,7 @@ def _quality(options):
 def _roofline(options):
     from . import roofline
 
-    sizes = [n for n in options.sizes if n >= 512] or [max(options.sizes)]
+    sizes = [max(_sizes(options, "neurons"))]
     device, rows = roofline.measure(
         sizes,
         _names(options, roofline.PASSES),
@@ -158,7 +163,7 @@ def _roofline(options):
 def _peers(options):
     from . import peers
 
-    sizes = [n for n in options.sizes if n <= 128]
+    sizes = [n for n in _sizes(options, "neurons") if n <= 128]
     rows = peers.measure(sizes, repeats=options.repeats, say=_say)
     return rows, {"peers": peers.versions()}
 

@@ -54,11 +54,11 @@ def of_rule(name: str, rule: Any, network: Any, samples: Any, dt: float) -> Prog
     state = rule.init(network, key=jax.random.key(0))
     moving, still = eqx.partition(state, eqx.is_array)
     moving = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), moving)
-    dt = jnp.asarray(dt, samples.target.dtype)
+    step_size = jnp.asarray(dt, samples.target.dtype)
 
     def run(moving, samples):
         def step(moving, sample):
-            state, info = rule.step(eqx.combine(moving, still), sample, dt)
+            state, info = rule.step(eqx.combine(moving, still), sample, step_size)
             return eqx.filter(state, eqx.is_array), info.loss
 
         return jax.lax.scan(step, moving, samples)

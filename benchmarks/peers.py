@@ -38,7 +38,7 @@ class Contestant:
 def measure(sizes: list[int], *, repeats: int, say: Any) -> list[dict[str, Any]]:
     """A row for each library, law and size, or none without the peer."""
     try:
-        import braintrace
+        import braintrace  # pyright: ignore[reportMissingImports]
     except ImportError:
         print('No peer to measure: `pip install "braintrace==0.2.6"` adds one.')
         return []
@@ -121,7 +121,7 @@ def _summed(rule: Any, net: Any, samples: hl.Sample) -> Callable[[], Any]:
 
 
 def _theirs(n: int, braintrace: Any) -> list[Contestant]:
-    import brainstate
+    import brainstate  # pyright: ignore[reportMissingImports]
 
     class Net(brainstate.nn.Module):
         def __init__(self):

@@ -10,13 +10,11 @@ from hamlearn.tasks.mackey_glass import mackey_glass
 
 
 def series() -> dict[str, hl.tasks.Forecast]:
-    """A recorded stream, and two that are made."""
-    lorenz = np.asarray(hl.tasks.Lorenz(dt=0.05)(16_000).input)[:, 0]
+    """A recorded stream, and one that is made."""
     chaos = np.asarray(mackey_glass(16_000).input)[:, 0]
     return {
         "heartbeat": hl.tasks.forecast(hl.tasks.heartbeat(seconds=60, dt=1 / 360)),
         "mackey-glass": hl.tasks.forecast(chaos, name="mackey-glass"),
-        "lorenz": hl.tasks.forecast(lorenz, name="lorenz"),
     }
 
 
