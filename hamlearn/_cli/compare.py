@@ -103,7 +103,15 @@ def _save(out: Path, found: Comparison) -> list[Path]:
 
 
 def _record(found: Comparison) -> dict[str, Any]:
-    names = ("loss", "losses", "step_size", "tuning", "us_spread", "weights", "note")
+    names = (
+        "losses",
+        "cosine_recurrent",
+        "us_spread",
+        "step_size",
+        "tuning",
+        "weights",
+        "note",
+    )
     entries = [
         row
         | {name: _finite(getattr(entry, name)) for name in names}

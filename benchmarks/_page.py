@@ -1,0 +1,64 @@
+"""The page of the report: a section for each record that is there."""
+
+import json
+from pathlib import Path
+
+from . import _answers, _figures, _sections
+from ._tables import Record, table
+
+
+def read(folder: Path, device: str) -> dict[str, Record]:
+    """Records by the name of their part."""
+    ending = f"-{device}.json"
+    paths = sorted(folder.glob(f"*{ending}"))
+    return {p.name.removesuffix(ending): json.loads(p.read_text()) for p in paths}
+
+
+def page(records: dict[str, Record], folder: Path, device: str) -> str:
+    """All sections, in Markdown; figures are written beside it."""
+    sections = (
+        ("cost", _sections.cost),
+        ("length", _sections.length),
+        ("sparse", _sections.sparse),
+        ("batch", _sections.batch),
+        ("quality", _sections.quality),
+        ("roofline", _sections.roofline),
+        ("peers", _sections.peers),
+    )
+    text = [
+        f"# Benchmark on {device.upper()}",
+        _where(records),
+        *_answers.answers(records, folder),
+    ]
+    for name, write in sections:
+        if name in records:
+            text += write(records[name])
+        else:
+            text += [f"## {name.capitalize()}", "Not run."]
+    for name, draw in _figures.FIGURES.items():
+        if name in records:
+            path = folder / f"{name}-{device}.png"
+            draw(records[name]).savefig(path, dpi=130)
+            text += [f"![{name}]({path.name})"]
+    return "\n\n".join(text) + "\n"
+
+
+def _where(records: dict[str, Record]) -> str:
+    if not records:
+        return "No records: run `python -m benchmarks` first."
+    rows = []
+    for name, record in records.items():
+        e = record["environment"]
+        versions = ", ".join(
+            f"{k} {v}" for k, v in e["versions"].items() if k.startswith("jax")
+        )
+        quick = "yes" if record["quick"] else "no"
+        rows.append((name, e["device"], e["cores"], versions, e["commit"], quick))
+    head = ("part", "device", "cores", "versions", "commit", "quick")
+    about = (
+        "float32. Times are medians (middle half in brackets) of compiled, warmed and "
+        "blocked calls, run in turn; ratios are taken round by round, so that load "
+        "on the machine falls on both sides. Absolute times on a busy machine are not "
+        "those of an idle one."
+    )
+    return about + "\n\n" + table(head, rows)
