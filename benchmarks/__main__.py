@@ -36,11 +36,27 @@ def main() -> None:
     _record.RESULTS = options.out
     for name in options.only:
         print(f"== {name}", flush=True)
+        options.say = _Kept(f"{name}-{options.device}", options.quick)
         rows, more = PARTS[name](options)
         if rows:
             more = {"quick": options.quick, "dtype": "float32", **more}
             path = _record.write(f"{name}-{options.device}", rows, **more)
             print(f"wrote {path}", flush=True)
+
+
+class _Kept:
+    """Prints every row and keeps those so far, for a run that is cut short."""
+
+    def __init__(self, name: str, quick: bool):
+        self.name, self.quick, self.rows = name, quick, []
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        from . import _record
+
+        _say(row)
+        self.rows.append(row)
+        about = {"quick": self.quick, "dtype": "float32", "unfinished": True}
+        _record.write(self.name, self.rows, exponents={}, **about)
 
 
 def _options() -> argparse.Namespace:
@@ -96,7 +112,7 @@ def _cost(options):
 
     names = _names(options, subjects())
     rows, growth = cost.measure(
-        _sizes(options, "neurons"), names, repeats=options.repeats, say=_say
+        _sizes(options, "neurons"), names, repeats=options.repeats, say=options.say
     )
     print("exponents of n:", growth)
     return rows, {"exponents": growth}
@@ -107,7 +123,7 @@ def _length(options):
     from ._subjects import subjects
 
     names = _names(options, subjects())
-    rows, growth = length.measure(_sizes(options, "samples"), names, say=_say)
+    rows, growth = length.measure(_sizes(options, "samples"), names, say=options.say)
     print("exponents of T:", growth)
     return rows, {"exponents": growth}
 
@@ -117,7 +133,7 @@ def _sparse(options):
 
     names = _names(options, sparse.LAWS)
     rows, growth = sparse.measure(
-        _sizes(options, "edges"), names, repeats=options.repeats, say=_say
+        _sizes(options, "edges"), names, repeats=options.repeats, say=options.say
     )
     print("exponents of edges:", growth)
     return rows, {"exponents": growth}
@@ -128,10 +144,10 @@ def _batch(options):
 
     sizes = (32,) if options.quick else (64, 256)
     batches = (1, 16) if options.quick else (1, 16, 256)
-    rows = batch.timed(sizes, batches, repeats=options.repeats, say=_say)
+    rows = batch.timed(sizes, batches, repeats=options.repeats, say=options.say)
     sizes = (32,) if options.quick else (32, 128, 512)
     windows = (100, 10_000) if options.quick else (100, 10_000, 1_000_000)
-    return rows, {"memory": batch.memory(sizes, batches, windows, say=_say)}
+    return rows, {"memory": batch.memory(sizes, batches, windows, say=options.say)}
 
 
 def _quality(options):
@@ -142,7 +158,9 @@ def _quality(options):
     tasks = ["heartbeat"] if options.quick else list(quality.series())
     neurons, seeds = (8, 3) if options.quick else (16, 5)
     names = _names(options, contenders())
-    found = quality.measure(names, neurons=neurons, seeds=seeds, tasks=tasks, say=_say)
+    found = quality.measure(
+        names, neurons=neurons, seeds=seeds, tasks=tasks, say=options.say
+    )
     return found, {}
 
 
@@ -155,7 +173,7 @@ def _roofline(options):
         _names(options, roofline.PASSES),
         repeats=options.repeats,
         quick=options.quick,
-        say=_say,
+        say=options.say,
     )
     return rows, {"rates": device}
 
@@ -164,7 +182,7 @@ def _peers(options):
     from . import peers
 
     sizes = [n for n in _sizes(options, "neurons") if n <= 128]
-    rows = peers.measure(sizes, repeats=options.repeats, say=_say)
+    rows = peers.measure(sizes, repeats=options.repeats, say=options.say)
     return rows, {"peers": peers.versions()}
 
 
