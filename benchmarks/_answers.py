@@ -101,7 +101,7 @@ def _quality(record: Record) -> list[str]:
         usable = [r for r in rows.values() if r["loss"] is not None]
         if not usable:
             continue
-        best = min(usable, key=lambda r: r["loss"])
+        best = min(usable, key=_loss)
         parts = [f"{r['rule']} {r['loss']:.3f}" for r in sorted(usable, key=_loss)]
         linear, last = best["floors"]["linear"], best["floors"]["last"]
         found.append(

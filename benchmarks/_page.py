@@ -3,15 +3,47 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from . import _answers, _figures, _sections
 from ._tables import Record, table
 
 
 def read(folder: Path, device: str) -> dict[str, Record]:
-    """Records by the name of their part."""
+    """Records by the name of their part.
+
+    Where the quality was not measured, records of `hamlearn compare` stand for it.
+    """
     ending = f"-{device}.json"
     paths = sorted(folder.glob(f"*{ending}"))
-    return {p.name.removesuffix(ending): json.loads(p.read_text()) for p in paths}
+    found = {p.name.removesuffix(ending): json.loads(p.read_text()) for p in paths}
+    compared = [
+        json.loads(p.read_text()) for p in sorted(folder.glob("compare-*.json"))
+    ]
+    if compared and "quality" not in found:
+        found["quality"] = _as_quality(compared)
+    return found
+
+
+def _as_quality(compared: list[Record]) -> Record:
+    """The rows of `hamlearn compare`, as `benchmarks.quality` writes them."""
+    rows = []
+    for record in compared:
+        shared = {
+            "task": record["task"]["name"],
+            "samples": (record["task"]["values"] - 2) // 2,
+            "neurons": record["neurons"],
+            "floors": record["floors"],
+        }
+        for row in record["rules"]:
+            curve = np.asarray(row["curve"])
+            middle = np.median(curve, axis=0).tolist() if curve.size else []
+            own = {"diverged": row["runs_diverged"], "median_curve": middle}
+            rows.append(shared | row | own)
+    first = compared[0]
+    about = {name: first[name] for name in ("device", "versions")}
+    about |= {"cores": "", "commit": ""}
+    return {"environment": about, "quick": False, "rows": rows}
 
 
 def page(records: dict[str, Record], folder: Path, device: str) -> str:
