@@ -72,8 +72,10 @@ def _length(record: Record) -> str:
 
 def _batch(record: Record) -> str:
     """Where checkpointed BPTT is smaller than the trace of SnAp-1."""
-    memory = record["memory"]
+    memory = record.get("memory", [])
     wins, loses = [], []
+    if not memory:
+        return ""
     for r in memory:
         if r["rule"] != "bptt-sqrt":
             continue

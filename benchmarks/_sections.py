@@ -27,7 +27,8 @@ def cost(record: Record) -> list[str]:
     return [
         "## What locality costs: one sample on a complete network of n neurons",
         "The reference is the forward pass with one outer product added to the "
-        "weights; the floor is the same law written by hand in plain JAX.",
+        "weights; the floor is the same law written by hand in plain JAX. Scratch of "
+        "BPTT is for the window of one call, which is shorter for larger n.",
         table(head, rows),
         growth(record, "n"),
         over(record["rows"]),
@@ -121,7 +122,7 @@ def batch(record: Record) -> list[str]:
 
 
 def _won(record: Record) -> list[tuple[Any, ...]]:
-    rows, memory = [], record["memory"]
+    rows, memory = [], record.get("memory", [])
     for local in (row for row in memory if row["window"] is None):
         same = [
             row

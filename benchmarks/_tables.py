@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ._measure import exponent
+
 Record = dict[str, Any]
 
 
@@ -38,12 +40,21 @@ def size(count: float | None) -> str:
 
 
 def growth(record: Record, name: str) -> str:
-    shown = [
-        f"{law} {value:.2f}"
-        for law, value in record["exponents"].items()
-        if value is not None
-    ]
+    """The exponents of a record, worked out where its run was cut short."""
+    found = record["exponents"] or _exponents(record["rows"], name)
+    shown = [f"{k} {value:.2f}" for k, value in found.items() if value is not None]
     return f"Exponent of the time in {name}, over the larger sizes: {', '.join(shown)}."
+
+
+def _exponents(rows: list[Record], name: str) -> dict[str, float | None]:
+    key = {"n": "neurons"}.get(name, name)
+    done = [row for row in rows if "not_run" not in row]
+    found = {}
+    for rule in dict.fromkeys(row["rule"] for row in done):
+        mine = [row for row in done if row["rule"] == rule]
+        sizes = [row[key] for row in mine]
+        found[rule] = exponent(sizes, [r["us_per_sample"]["median"] for r in mine])
+    return found
 
 
 def slope(record: Record, name: str) -> str:

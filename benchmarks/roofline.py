@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ._measure import Program, compiled, in_turn, quartiles
-from ._subjects import Setting, forward_outer, subjects
+from ._subjects import Setting, subjects
 from .batch import program as batch_program
 
 #: n x n arrays read or written a step: W forward, W back, W read and written; flip
@@ -23,44 +23,47 @@ PASSES = {"flip": 6, "gle": 4, "rflo": 5, "snap1": 5}
 PRODUCTS = {"flip": 4, "gle": 3, "rflo": 3, "snap1": 3}
 
 
-def device_rates(*, megabytes: int, side: int, repeats: int) -> dict[str, Any]:
-    """Copy rate in bytes/s (read and written) and matmul rate in flop/s, float32."""
+def device_programs(*, megabytes: int, side: int) -> list[Program]:
+    """Copying a large array in place, eight times, and multiplying two matrices."""
     a = jnp.ones(megabytes * 250_000, jnp.float32)
     m = jnp.ones((side, side), jnp.float32)
-    given = {"samples": 1, "carried": ()}
-    programs = [
-        compiled("copy", lambda a: a + 1, a, **given),
-        compiled("matmul", lambda m: m @ m, m, **given),
+    often = lambda a: jax.lax.fori_loop(0, 8, lambda _, a: a + 1, a)
+    return [
+        compiled("copy", often, a, samples=8, carried=a),
+        compiled("matmul", lambda m: m @ m, m, samples=1, carried=(m, m, m)),
     ]
-    times = in_turn(programs, repeats=repeats)
-    copy = [2 * a.nbytes / us * 1e6 for us in times["copy"]]
-    matmul = [2 * side**3 / us * 1e6 for us in times["matmul"]]
-    return {"copy_bytes_per_s": quartiles(copy), "matmul_flop_per_s": quartiles(matmul)}
+
+
+def rates(programs: list[Program], times: dict[str, Any]) -> dict[str, Any]:
+    """Bytes/s, read and written, and flop/s of every round."""
+    copy, matmul = programs
+    side = (matmul.carried / 12) ** 0.5
+    return {
+        "copy_bytes_per_s": 2 * copy.carried / times["copy"] * 1e6,
+        "matmul_flop_per_s": 2 * side**3 / times["matmul"] * 1e6,
+    }
 
 
 def measure(sizes: list[int], names: list[str], *, repeats: int, quick: bool, say: Any):
-    """(the device's rates, a row a law and size: rates and their shares of these)."""
-    device = device_rates(
-        megabytes=16 if quick else 256, side=512 if quick else 2048, repeats=repeats
-    )
-    say(device)
-    rows = []
-    for n in sizes:
-        made: list[Program] = [forward_outer(Setting(n, 16))]
-        made += [
-            subjects()[name].law(Setting(n, 16)) for name in names if name in PASSES
-        ]
-        times = in_turn(made, repeats=repeats)
-        for one in made[1:]:
-            rows.append(_row(one.name, n, 1, times[one.name], device))
+    """(the device's rates, a row a law and size).
+
+    Copy and matmul run in the same rounds as the laws, and shares are taken round by
+    round.
+    """
+    size = {"megabytes": 16, "side": 512} if quick else {"megabytes": 256, "side": 2048}
+    device = device_programs(**size)
+    names = [name for name in names if name in PASSES]
+    jobs = [(n, 1, [subjects()[k].law(Setting(n, 16)) for k in names]) for n in sizes]
+    streams, local = 64 if quick else 4096, [k for k in ("flip", "rflo") if k in names]
+    jobs.append((64, streams, [batch_program(k, 64, streams, 4) for k in local]))
+    rows, found = [], {}
+    for n, batch, made in jobs:
+        times = in_turn([*device, *made], repeats=repeats)
+        found = rates(device, times)
+        for one in made:
+            rows.append(_row(one.name, n, batch, times[one.name], found))
             say(rows[-1])
-    streams = 64 if quick else 4096
-    for name in (name for name in ("flip", "rflo") if name in names):
-        one = batch_program(name, 64, streams, 4)
-        times = in_turn([one], repeats=repeats)
-        rows.append(_row(name, 64, streams, times[name], device))
-        say(rows[-1])
-    return device, rows
+    return {name: quartiles(values) for name, values in found.items()}, rows
 
 
 def _row(name: str, n: int, batch: int, us: Any, device: Any) -> dict[str, Any]:
@@ -68,9 +71,8 @@ def _row(name: str, n: int, batch: int, us: Any, device: Any) -> dict[str, Any]:
     arrays = PASSES[name]
     if batch > 1:
         arrays = 2 * batch + 4 if name == "rflo" else 6
-    moved = [4 * n * n * arrays / t * 1e6 for t in us]
-    done = [2 * n * n * PRODUCTS[name] * batch / t * 1e6 for t in us]
-    share = lambda values, of: [v / device[of]["median"] for v in values]
+    moved = 4 * n * n * arrays / us * 1e6
+    done = 2 * n * n * PRODUCTS[name] * batch / us * 1e6
     return {
         "rule": name,
         "neurons": n,
@@ -78,11 +80,6 @@ def _row(name: str, n: int, batch: int, us: Any, device: Any) -> dict[str, Any]:
         "us_per_step": quartiles(us),
         "bytes_per_s": quartiles(moved),
         "flop_per_s": quartiles(done),
-        "share_of_copy": quartiles(share(moved, "copy_bytes_per_s")),
-        "share_of_matmul": quartiles(share(done, "matmul_flop_per_s")),
+        "share_of_copy": quartiles(moved / device["copy_bytes_per_s"]),
+        "share_of_matmul": quartiles(done / device["matmul_flop_per_s"]),
     }
-
-
-def device_name() -> str:
-    """What it runs on."""
-    return jax.devices()[0].device_kind

@@ -42,6 +42,12 @@ class Entry:
         """The median over seeds; one that diverged counts as infinite."""
         return float(np.median(self.losses))
 
+    @property
+    def pace(self) -> str:
+        """µs a sample, in three figures without an exponent."""
+        us = self.us_per_sample
+        return f"{us:.3g}" if us < 100 else f"{us:,.0f}"
+
     def as_dict(self, trivial: float) -> dict[str, Any]:
         """The seven figures that a machine reads; what is not finite is None."""
         return {
@@ -131,7 +137,7 @@ class Comparison:
             f"{entry.loss / self.trivial:.2f}",
             _cosine(entry.cosine),
             _cosine(entry.cosine_recurrent),
-            f"{entry.us_per_sample:.3g}",
+            entry.pace,
             _bytes(entry.memory_bytes),
             f"{entry.step_size:g}",
             f"{entry.diverged} of {self.seeds}" if entry.diverged else "",

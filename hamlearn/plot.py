@@ -80,9 +80,10 @@ def comparison(found: Comparison) -> Figure:
     shown = [entry for entry in found.ranked() if np.isfinite(entry.loss)]
     for k, entry in enumerate(shown):
         colour, dashes = COLOURS[k % len(COLOURS)], ("-", "--", ":")[k // len(COLOURS)]
-        curve = np.median(entry.curve, axis=0)
-        seen = (np.arange(len(curve)) + 0.5) * found.task.length / len(curve)
-        mean = np.cumsum(curve) / np.arange(1, len(curve) + 1)
+        count = entry.curve.shape[1]
+        seen = (np.arange(count) + 0.5) * found.task.length / count
+        so_far = np.cumsum(entry.curve, axis=1) / np.arange(1, count + 1)
+        mean = np.median(so_far, axis=0)
         along.plot(seen, mean, lw=1.5, ls=dashes, color=colour, label=entry.rule)
         losses = [loss for loss in entry.losses if np.isfinite(loss)]
         whole.plot(losses, [k] * len(losses), "o", color=colour, ms=5, mfc="none")
@@ -98,7 +99,7 @@ def comparison(found: Comparison) -> Figure:
     along.set_xlabel("samples learned from")
     along.set_ylabel("mean loss so far (half squared error)")
     figure.legend(loc="outside lower center", frameon=False, ncols=6, fontsize=9)
-    names = [f"{entry.rule}  {entry.us_per_sample:.3g} µs" for entry in shown]
+    names = [f"{entry.rule}  {entry.pace} µs" for entry in shown]
     whole.set_yticks(range(len(shown)), names)
     whole.invert_yaxis()
     whole.set_xlabel("mean loss: a circle a seed, a bar the median")
