@@ -84,9 +84,10 @@ def _where(records: dict[str, Record]) -> str:
         versions = ", ".join(
             f"{k} {v}" for k, v in e["versions"].items() if k.startswith("jax")
         )
-        quick = "yes" if record["quick"] else "no"
-        rows.append((name, e["device"], e["cores"], versions, e["commit"], quick))
-    head = ("part", "device", "cores", "versions", "commit", "quick")
+        kind = "quick" if record["quick"] else "full"
+        kind = "cut short" if record.get("unfinished") else kind
+        rows.append((name, e["device"], e["cores"], versions, e["commit"], kind))
+    head = ("part", "device", "cores", "versions", "commit", "run")
     about = (
         "float32. Times are medians (middle half in brackets) of compiled, warmed and "
         "blocked calls, run in turn; ratios are taken round by round, so that load "
