@@ -23,7 +23,11 @@ from ._adjoint import midpoint_gradient as midpoint_gradient
 from ._adjoint import reversed_stream_gradient as reversed_stream_gradient
 from ._cognitive import Slack as Slack
 from ._cognitive import cognitive_lagrangian as cognitive_lagrangian
+from ._compare import compare as compare
+from ._comparison import Comparison as Comparison
 from ._constraint import constrained_euler_lagrange as constrained_euler_lagrange
+from ._contenders import Contender as Contender
+from ._contenders import contenders as contenders
 from ._damping import ExponentialDamping as ExponentialDamping
 from ._damping import Projected as Projected
 from ._graph import Digraph as Digraph

@@ -10,6 +10,7 @@ from ._analyses import locality as locality
 from ._analyses import spectra as spectra
 from ._graphs import graph as graph
 from ._graphs import waves as waves
+from ._laws import comparison as comparison
 from ._paths import path as path
 from ._runs import outputs as outputs
 from ._runs import run as run

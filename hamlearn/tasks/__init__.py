@@ -15,6 +15,8 @@ from .floors import floors_of as floors_of
 from .floors import frozen_recurrence as frozen_recurrence
 from .floors import persistence as persistence
 from .floors import readout_only as readout_only
+from .forecast import Forecast as Forecast
+from .forecast import forecast as forecast
 from .lorenz import Lorenz as Lorenz
 from .mackey_glass import MackeyGlass as MackeyGlass
 from .recorded import Heartbeat as Heartbeat

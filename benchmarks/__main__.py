@@ -1,0 +1,201 @@
+"""All measurements in one command.
+
+    python -m benchmarks [--quick] [--device cpu|gpu] [--rules A,B] [--sizes N,M]
+                         [--only cost,length] [--out DIR]
+
+`--sizes` are neurons; edges for `--only sparse`, samples for `--only length`. Each
+part writes one JSON file to the folder; `python -m benchmarks.report` makes a
+page of them.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+QUICK = {"neurons": (32, 128), "samples": (100, 10_000), "edges": (1000, 10_000)}
+FULL = {
+    "neurons": (32, 128, 512, 1024, 2048, 4096),
+    "samples": (100, 10_000, 1_000_000),
+    "edges": (1000, 10_000, 100_000, 1_000_000, 10_000_000),
+}
+
+
+def main() -> None:
+    options = _options()
+    import jax
+
+    jax.config.update("jax_platforms", _platform(options.device))
+    from . import _record
+
+    _record.RESULTS = options.out
+    for name in options.only:
+        print(f"== {name}", flush=True)
+        options.say = _Kept(f"{name}-{options.device}", options.quick)
+        rows, more = PARTS[name](options)
+        if rows:
+            more = {"quick": options.quick, "dtype": "float32", **more}
+            path = _record.write(f"{name}-{options.device}", rows, **more)
+            print(f"wrote {path}", flush=True)
+
+
+class _Kept:
+    """Prints every row and keeps those so far, for a run that is cut short."""
+
+    def __init__(self, name: str, quick: bool):
+        self.name, self.quick, self.rows = name, quick, []
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        from . import _record
+
+        _say(row)
+        self.rows.append(row)
+        about = {"quick": self.quick, "dtype": "float32", "unfinished": True}
+        _record.write(self.name, self.rows, exponents={}, **about)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    listed = lambda text: text.split(",")
+    add = parser.add_argument
+    add("--quick", action="store_true", help="small sizes, few repeats")
+    add("--device", choices=("cpu", "gpu"), default="cpu")
+    add("--rules", type=listed, default=None, help="names, separated by commas")
+    add("--sizes", type=lambda text: tuple(map(int, text.split(","))), default=None)
+    add("--only", type=listed, default=list(PARTS), help=f"of {', '.join(PARTS)}")
+    add("--out", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    unknown = set(options.only) - set(PARTS)
+    if unknown:
+        parser.error(f"--only takes {', '.join(PARTS)}, not {', '.join(unknown)}")
+    options.grid = QUICK if options.quick else FULL
+    options.repeats = 7 if options.quick else 9
+    return options
+
+
+def _platform(device: str) -> str:
+    return {"cpu": "cpu", "gpu": "cuda,rocm"}[device]
+
+
+def _names(options: argparse.Namespace, known: Any) -> list[str]:
+    """The laws asked for that a part knows, all of them by default."""
+    return [name for name in known if options.rules is None or name in options.rules]
+
+
+def _sizes(options: argparse.Namespace, kind: str) -> tuple[int, ...]:
+    return options.sizes or options.grid[kind]
+
+
+def _say(row: dict[str, Any]) -> None:
+    shown = []
+    for name, value in row.items():
+        if isinstance(value, dict) and "median" in value:
+            value = value["median"]
+        if isinstance(value, float):
+            value = f"{value:.4g}"
+        if isinstance(value, str | int):
+            shown.append(f"{name}={value}")
+    print("  ".join(shown), flush=True)
+
+
+def _cost(options):
+    from . import cost
+    from ._subjects import subjects
+
+    names = _names(options, subjects())
+    rows, growth = cost.measure(
+        _sizes(options, "neurons"), names, repeats=options.repeats, say=options.say
+    )
+    print("exponents of n:", growth)
+    return rows, {"exponents": growth}
+
+
+def _length(options):
+    from . import length
+    from ._subjects import subjects
+
+    names = _names(options, subjects())
+    rows, growth = length.measure(_sizes(options, "samples"), names, say=options.say)
+    print("exponents of T:", growth)
+    return rows, {"exponents": growth}
+
+
+def _sparse(options):
+    from . import sparse
+
+    names = _names(options, sparse.LAWS)
+    rows, growth = sparse.measure(
+        _sizes(options, "edges"), names, repeats=options.repeats, say=options.say
+    )
+    print("exponents of edges:", growth)
+    return rows, {"exponents": growth}
+
+
+def _batch(options):
+    from . import batch
+
+    sizes = (32,) if options.quick else (64, 256)
+    batches = (1, 16) if options.quick else (1, 16, 256)
+    rows = batch.timed(sizes, batches, repeats=options.repeats, say=options.say)
+    sizes = (32,) if options.quick else (32, 128, 512)
+    windows = (100, 10_000) if options.quick else (100, 10_000, 1_000_000)
+    return rows, {"memory": batch.memory(sizes, batches, windows, say=options.say)}
+
+
+def _quality(options):
+    from hamlearn import contenders
+
+    from . import quality
+
+    tasks = ["heartbeat"] if options.quick else list(quality.series())
+    neurons, seeds = (8, 3) if options.quick else (16, 5)
+    names = _names(options, contenders())
+    found = quality.measure(
+        names, neurons=neurons, seeds=seeds, tasks=tasks, say=options.say
+    )
+    return found, {}
+
+
+def _roofline(options):
+    from . import roofline
+
+    sizes = [max(_sizes(options, "neurons"))]
+    device, rows = roofline.measure(
+        sizes,
+        _names(options, roofline.PASSES),
+        repeats=options.repeats,
+        quick=options.quick,
+        say=options.say,
+    )
+    return rows, {"rates": device}
+
+
+def _peers(options):
+    from . import peers
+
+    sizes = [n for n in _sizes(options, "neurons") if n <= 128]
+    rows = peers.measure(sizes, repeats=options.repeats, say=options.say)
+    return rows, {"peers": peers.versions()}
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], tuple[Any, dict[str, Any]]]] = {
+    "cost": _cost,
+    "length": _length,
+    "sparse": _sparse,
+    "batch": _batch,
+    "roofline": _roofline,
+    "quality": _quality,
+    "peers": _peers,
+}
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""Figures of the report."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.figure import Figure
+
+from hamlearn.plot import COLOURS
+
+Record = dict[str, Any]
+
+
+def cost(record: Record) -> Figure:
+    """Time and memory a sample against n."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    rows = [row for row in record["rows"] if "not_run" not in row]
+    for k, name in enumerate(dict.fromkeys(row["rule"] for row in rows)):
+        mine = [row for row in rows if row["rule"] == name]
+        n = [row["neurons"] for row in mine]
+        style = _style(k)
+        left.plot(n, [r["us_per_sample"]["median"] for r in mine], label=name, **style)
+        carried = [r["state_bytes"] + r["scratch_bytes"] for r in mine]
+        right.plot(n, carried, **style)
+    n = sorted({row["neurons"] for row in rows})
+    base = [
+        np.median([r["forward_outer_us"]["median"] for r in rows if r["neurons"] == m])
+        for m in n
+    ]
+    left.plot(n, base, color="0.5", ls="--", label="forward + outer product")
+    left.set_ylabel("time a sample (µs)")
+    right.set_ylabel("state and scratch (bytes)")
+    for axis in (left, right):
+        axis.set_xlabel("neurons n, complete network")
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    return figure
+
+
+def length(record: Record) -> Figure:
+    """Memory against T."""
+    figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
+    for k, name in enumerate(dict.fromkeys(row["rule"] for row in record["rows"])):
+        mine = [row for row in record["rows"] if row["rule"] == name]
+        total = [row["state_bytes"] + row["scratch_bytes"] for row in mine]
+        axis.plot([r["samples"] for r in mine], total, label=name, **_style(k))
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("samples T in one stream (n = 32)")
+    axis.set_ylabel("state and scratch (bytes)")
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
+    return figure
+
+
+def sparse(record: Record) -> Figure:
+    """Time a sample against edges."""
+    figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
+    rows = [row for row in record["rows"] if "not_run" not in row]
+    for k, name in enumerate(dict.fromkeys(row["rule"] for row in rows)):
+        mine = [row for row in rows if row["rule"] == name]
+        values = [row["us_per_sample"]["median"] for row in mine]
+        axis.plot([r["edges"] for r in mine], values, label=name, **_style(k))
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("edges, ten a neuron")
+    axis.set_ylabel("time a sample (µs)")
+    figure.legend(loc="outside right center", frameon=False, fontsize=9)
+    return figure
+
+
+def quality(record: Record) -> Figure:
+    """Loss so far against samples, and against seconds."""
+    tasks = list(dict.fromkeys(row["task"] for row in record["rows"]))
+    figure, axes = plt.subplots(
+        len(tasks), 2, figsize=(10, 3.6 * len(tasks)), squeeze=False,
+        layout="constrained", sharey="row",
+    )  # fmt: skip
+    for (left, right), task in zip(axes, tasks, strict=True):
+        rows = [row for row in record["rows"] if row["task"] == task]
+        for k, row in enumerate(rows):
+            curve = np.asarray(row["median_curve"])
+            if not curve.size:
+                continue
+            mean = np.cumsum(curve) / np.arange(1, curve.size + 1)
+            seen = (np.arange(curve.size) + 0.5) * row["samples"] / curve.size
+            label = row["rule"] if task == tasks[0] else None
+            style = {**_style(k), "marker": ""}
+            left.plot(seen, mean, label=label, **style)
+            right.plot(seen * row["us_per_sample"] / 1e6, mean, **style)
+        for axis in (left, right):
+            floors = rows[0]["floors"]
+            axis.axhline(floors["last"], color="0.4", ls="--", lw=1)
+            axis.axhline(floors["linear"], color="0.4", ls=":", lw=1)
+            axis.set_yscale("log")
+        right.set_xscale("log")
+        left.set_title(
+            f"{task}; dashed: no change, dotted: linear", loc="left", fontsize=10
+        )
+        left.set_ylabel("mean loss so far")
+        left.set_xlabel("samples learned from")
+        right.set_xlabel("seconds spent")
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    return figure
+
+
+def _style(k: int) -> dict[str, Any]:
+    dashes = ("-", "--", ":")[k // len(COLOURS) % 3]
+    return {"color": COLOURS[k % len(COLOURS)], "ls": dashes, "lw": 1.4, "marker": "."}
+
+
+FIGURES = {"cost": cost, "length": length, "sparse": sparse, "quality": quality}

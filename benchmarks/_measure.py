@@ -1,0 +1,122 @@
+"""Programs compiled once, timed in turn, with the compiler's count of their memory."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+REPEATS = 9
+
+
+@dataclasses.dataclass
+class Program:
+    """One compiled function of arrays, and what the compiler says of it.
+
+    `samples`: how many one call learns from; `carried`: bytes of the law's state.
+    """
+
+    name: str
+    run: Callable[[], Any]
+    samples: int
+    carried: int
+    scratch: int
+    flops: float
+    compile_s: float
+
+
+def compiled(
+    name: str, function: Callable[..., Any], *arguments: Any, samples: int, carried: Any
+) -> Program:
+    """Compile `function` for these arguments."""
+    began = time.perf_counter()
+    program = jax.jit(function).lower(*arguments).compile()
+    seconds = time.perf_counter() - began
+    memory, analysis = program.memory_analysis(), program.cost_analysis()
+    return Program(
+        name,
+        lambda: program(*arguments),
+        samples,
+        nbytes(carried),
+        0 if memory is None else int(memory.temp_size_in_bytes),
+        float((analysis or {}).get("flops", math.nan)),
+        seconds,
+    )
+
+
+def of_rule(name: str, rule: Any, network: Any, samples: Any, dt: float) -> Program:
+    """A law over a block of samples, from its start."""
+    state = rule.init(network, key=jax.random.key(0))
+    moving, still = eqx.partition(state, eqx.is_array)
+    moving = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), moving)
+    step_size = jnp.asarray(dt, samples.target.dtype)
+
+    def run(moving, samples):
+        def step(moving, sample):
+            state, info = rule.step(eqx.combine(moving, still), sample, step_size)
+            return eqx.filter(state, eqx.is_array), info.loss
+
+        return jax.lax.scan(step, moving, samples)
+
+    length = samples.target.shape[0]
+    return compiled(name, run, moving, samples, samples=length, carried=moving)
+
+
+def nbytes(tree: Any) -> int:
+    """Bytes of all arrays."""
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(tree) if eqx.is_array(leaf))
+
+
+def in_turn(programs: Sequence[Program], *, repeats: int = REPEATS) -> dict[str, Any]:
+    """µs a sample of each, run one after the other in rounds, each waited for.
+
+    Ratios between programs are to be taken round by round: load on the machine then
+    falls on both.
+    """
+    times: dict[str, list[float]] = {program.name: [] for program in programs}
+    for k in range(repeats + 1):
+        for program in programs:
+            began = time.perf_counter()
+            jax.block_until_ready(program.run())
+            if k:  # the first round warms up
+                us = (time.perf_counter() - began) / program.samples * 1e6
+                times[program.name].append(us)
+    return {name: np.array(values) for name, values in times.items()}
+
+
+def row(program: Program, times: dict[str, Any], **against: str) -> dict[str, Any]:
+    """Figures of one program; `against` names others to take ratios to."""
+    us = times[program.name]
+    found = {
+        "rule": program.name,
+        "us_per_sample": quartiles(us),
+        "compile_s": program.compile_s,
+        "state_bytes": program.carried,
+        "scratch_bytes": program.scratch,
+        "flops_per_sample": program.flops / program.samples,
+        "samples_a_call": program.samples,
+    }
+    for label, other in against.items():
+        if other in times:
+            found[f"ratio_to_{label}"] = quartiles(us / times[other])
+    return found
+
+
+def quartiles(values: Any) -> dict[str, float]:
+    """Median, and the middle half."""
+    low, median, high = np.percentile(np.asarray(values, float), [25, 50, 75])
+    return {"median": float(median), "low": float(low), "high": float(high)}
+
+
+def exponent(sizes: Sequence[float], values: Sequence[float]) -> float | None:
+    """The slope of log values against log sizes, over the upper half of the sizes."""
+    if len(sizes) < 2:
+        return None
+    upper = max(len(sizes) // 2, 2)
+    logs = np.log([list(sizes)[-upper:], list(values)[-upper:]])
+    return float(np.polyfit(logs[0], logs[1], 1)[0])

@@ -1,0 +1,97 @@
+"""The page of the report: a section for each record that is there."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import _answers, _figures, _sections
+from ._tables import Record, table
+
+
+def read(folder: Path, device: str) -> dict[str, Record]:
+    """Records by the name of their part.
+
+    Where the quality was not measured, records of `hamlearn compare` stand for it.
+    """
+    ending = f"-{device}.json"
+    paths = sorted(folder.glob(f"*{ending}"))
+    found = {p.name.removesuffix(ending): json.loads(p.read_text()) for p in paths}
+    compared = [
+        json.loads(p.read_text()) for p in sorted(folder.glob("compare-*.json"))
+    ]
+    if compared and "quality" not in found:
+        found["quality"] = _as_quality(compared)
+    return found
+
+
+def _as_quality(compared: list[Record]) -> Record:
+    """The rows of `hamlearn compare`, as `benchmarks.quality` writes them."""
+    rows = []
+    for record in compared:
+        shared = {
+            "task": record["task"]["name"],
+            "samples": (record["task"]["values"] - 2) // 2,
+            "neurons": record["neurons"],
+            "floors": record["floors"],
+        }
+        for row in record["rules"]:
+            curve = np.asarray(row["curve"])
+            middle = np.median(curve, axis=0).tolist() if curve.size else []
+            own = {"diverged": row["runs_diverged"], "median_curve": middle}
+            rows.append(shared | row | own)
+    first = compared[0]
+    about = {name: first[name] for name in ("device", "versions")}
+    about |= {"cores": "", "commit": ""}
+    return {"environment": about, "quick": False, "rows": rows}
+
+
+def page(records: dict[str, Record], folder: Path, device: str) -> str:
+    """All sections, in Markdown; figures are written beside it."""
+    sections = (
+        ("cost", _sections.cost),
+        ("length", _sections.length),
+        ("sparse", _sections.sparse),
+        ("batch", _sections.batch),
+        ("quality", _sections.quality),
+        ("roofline", _sections.roofline),
+        ("peers", _sections.peers),
+    )
+    text = [
+        f"# Benchmark on {device.upper()}",
+        _where(records),
+        *_answers.answers(records, folder),
+    ]
+    for name, write in sections:
+        if name in records:
+            text += write(records[name])
+        else:
+            text += [f"## {name.capitalize()}", "Not run."]
+    for name, draw in _figures.FIGURES.items():
+        if name in records:
+            path = folder / f"{name}-{device}.png"
+            draw(records[name]).savefig(path, dpi=130)
+            text += [f"![{name}]({path.name})"]
+    return "\n\n".join(text) + "\n"
+
+
+def _where(records: dict[str, Record]) -> str:
+    if not records:
+        return "No records: run `python -m benchmarks` first."
+    rows = []
+    for name, record in records.items():
+        e = record["environment"]
+        versions = ", ".join(
+            f"{k} {v}" for k, v in e["versions"].items() if k.startswith("jax")
+        )
+        kind = "quick" if record["quick"] else "full"
+        kind = "cut short" if record.get("unfinished") else kind
+        rows.append((name, e["device"], e["cores"], versions, e["commit"], kind))
+    head = ("part", "device", "cores", "versions", "commit", "run")
+    about = (
+        "float32. Times are medians (middle half in brackets) of compiled, warmed and "
+        "blocked calls, run in turn; ratios are taken round by round, so that load "
+        "on the machine falls on both sides. Absolute times on a busy machine are not "
+        "those of an idle one."
+    )
+    return about + "\n\n" + table(head, rows)

@@ -1,0 +1,213 @@
+"""One section of the report a record."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ._tables import Record, growth, size, slope, spread, table, us
+
+
+def cost(record: Record) -> list[str]:
+    rows = [
+        (
+            row["neurons"],
+            row["rule"],
+            f"not run: {row['not_run']}" if "not_run" in row else us(row),
+            spread(row, "ratio_to_forward_outer"),
+            spread(row, "ratio_to_floor"),
+            size(row.get("state_bytes")),
+            size(row.get("scratch_bytes")),
+            "" if "not_run" in row else f"{row['compile_s']:.1f}",
+        )
+        for row in record["rows"]
+    ]
+    head = (
+        "n", "law", "µs a sample", "/ forward + outer", "/ plain-JAX floor", "carried",
+        "scratch", "compile s",
+    )  # fmt: skip
+    return [
+        "## What locality costs: one sample on a complete network of n neurons",
+        "The reference is the forward pass with one outer product added to the "
+        "weights; the floor is the same law written by hand in plain JAX. Scratch of "
+        "BPTT is for the window of one call, which is shorter for larger n.",
+        table(head, rows),
+        growth(record, "n"),
+        over(record["rows"]),
+    ]
+
+
+def over(rows: Sequence[Record]) -> str:
+    """Which laws miss a bound: 2.0 on the reference from n = 512, 1.3 on floors."""
+    fine, missed = [], []
+    for row in rows:
+        for label, bound, names in (
+            ("forward_outer", 2.0, ("flip", "gle")),
+            ("floor", 1.3, None),
+        ):
+            ratio = row.get(f"ratio_to_{label}")
+            counts = names is None or (row["rule"] in names and row["neurons"] >= 512)
+            if ratio is None or not counts:
+                continue
+            text = f"{row['rule']} n={row['neurons']} {ratio['median']:.2f}"
+            (fine if ratio["median"] <= bound else missed).append(f"{text} ({label})")
+    kept = f"{len(fine)} of {len(fine) + len(missed)} bounds are kept"
+    return (
+        f"Bounds (flip and GLE at most 2.0 times the reference from n = 512 on, every "
+        f"law at most 1.3 times its floor): {kept}."
+        + (f" Missed: {'; '.join(missed)}." if missed else "")
+    )
+
+
+def length(record: Record) -> list[str]:
+    lengths = sorted({row["samples"] for row in record["rows"]})
+    names = list(dict.fromkeys(row["rule"] for row in record["rows"]))
+    total = {
+        (row["rule"], row["samples"]): row["state_bytes"] + row["scratch_bytes"]
+        for row in record["rows"]
+    }
+    rows = [
+        (name, *[size(total[name, t]) for t in lengths], slope(record, name))
+        for name in names
+    ]
+    head = ("law", *[f"T = {t:,}" for t in lengths], "exponent")
+    return [
+        "## Memory against the length of the stream (n = 32)",
+        "State and scratch of one compiled program, samples not counted. What the "
+        "square root does not show in the checkpointed law at 10^6 is one loss and one "
+        "mark a sample.",
+        table(head, rows),
+    ]
+
+
+def sparse(record: Record) -> list[str]:
+    rows = [
+        (
+            f"{row['edges']:,}",
+            row["rule"],
+            f"not run: {row['not_run']}" if "not_run" in row else us(row),
+            spread(row, "ratio_to_forward"),
+            size(row.get("state_bytes")),
+        )
+        for row in record["rows"]
+    ]
+    head = ("edges", "law", "µs a sample", "/ forward", "carried")
+    return [
+        "## Sparse graphs, ten edges a neuron",
+        table(head, rows),
+        growth(record, "edges"),
+    ]
+
+
+def batch(record: Record) -> list[str]:
+    timed = [
+        (
+            row["neurons"],
+            row["batch"],
+            row["rule"],
+            us(row),
+            spread(row, "ratio_to_bptt_sqrt"),
+        )
+        for row in record["rows"]
+    ]
+    return [
+        "## From where on checkpointed BPTT wins",
+        "Time of one step of all streams; BPTT updates once a window, the others once "
+        "a sample.",
+        table(("n", "streams", "law", "µs a step", "/ √T-checkpointed BPTT"), timed),
+        "Memory (state and scratch): the longest window at which √T-checkpointed BPTT "
+        "needs less than the local law.",
+        table(
+            ("n", "streams", "law", "it needs", "BPTT needs less up to"), _won(record)
+        ),
+    ]
+
+
+def _won(record: Record) -> list[tuple[Any, ...]]:
+    rows, memory = [], record.get("memory", [])
+    for local in (row for row in memory if row["window"] is None):
+        same = [
+            row
+            for row in memory
+            if row["rule"] == "bptt-sqrt"
+            and (row["neurons"], row["batch"]) == (local["neurons"], local["batch"])
+        ]
+        less = [row["window"] for row in same if row["bytes"] < local["bytes"]]
+        upto = f"T = {max(less):,}" if less else "never (of those tried)"
+        key = (local["neurons"], local["batch"], local["rule"])
+        rows.append((*key, size(local["bytes"]), upto))
+    return rows
+
+
+def quality(record: Record) -> list[str]:
+    text = [
+        "## Quality at equal samples and equal time",
+        "One-step-ahead forecasts, losses before each sample teaches, the median over "
+        "seeds; step sizes found by the same search on another part with other seeds. "
+        "`frozen` learns the readout alone: what a law gains over it is what learning "
+        "the recurrence is worth.",
+    ]
+    for task in dict.fromkeys(row["task"] for row in record["rows"]):
+        rows = [row for row in record["rows"] if row["task"] == task]
+        floors = ", ".join(f"{k} {v:.4f}" for k, v in rows[0]["floors"].items())
+        text.append(f"**{task}** ({rows[0]['samples']:,} samples scored; {floors})")
+        rows.sort(key=lambda row: row["loss"] or float("inf"))
+        head = (
+            "law", "loss", "over seeds", "cosine", "between neurons", "µs a sample",
+            "step size", "diverged", "network",
+        )  # fmt: skip
+        text.append(table(head, [_quality_row(row) for row in rows]))
+    return text
+
+
+def _quality_row(row: Record) -> tuple[Any, ...]:
+    losses = [loss for loss in row["losses"] if loss is not None]
+    between = f"{min(losses):.4f} .. {max(losses):.4f}" if losses else ""
+    number = lambda v, form: "-" if v is None else format(v, form)
+    return (
+        row["rule"],
+        number(row["loss"], ".4f"),
+        between,
+        number(row["cosine"], ".2f"),
+        number(row["cosine_recurrent"], ".2f"),
+        number(row["us_per_sample"], ".3g"),
+        row["step_size"],
+        f"{row['diverged']} of {len(row['losses'])}",
+        row["note"],
+    )
+
+
+def roofline(record: Record) -> list[str]:
+    rates = record["rates"]
+    copy = rates["copy_bytes_per_s"]["median"] / 1e9
+    matmul = rates["matmul_flop_per_s"]["median"] / 1e9
+    rows = [
+        (
+            row["neurons"],
+            row["streams"],
+            row["rule"],
+            f"{row['bytes_per_s']['median'] / 1e9:.2f}",
+            f"{100 * row['share_of_copy']['median']:.0f} %",
+            f"{100 * row['share_of_matmul']['median']:.0f} %",
+        )
+        for row in record["rows"]
+    ]
+    head = ("n", "streams", "law", "least GB/s", "of copy", "of matmul")
+    return [
+        "## Against the device",
+        f"Measured here: copy {copy:.1f} GB/s, matmul {matmul:.0f} Gflop/s. Shares "
+        "above 100 % mean that the weights stay in a cache.",
+        table(head, rows),
+    ]
+
+
+def peers(record: Record) -> list[str]:
+    rows = [
+        (row["neurons"], row["rule"], us(row), f"{row['gradient_error']:.2g}")
+        for row in record["rows"]
+    ]
+    names = ", ".join(f"{k} {v}" for k, v in record.get("peers", {}).items())
+    return [
+        "## Peers",
+        f"{names}; gradients of a stream of 256 samples with the weights held, their "
+        "error relative to exact BPTT of the same network.",
+        table(("n", "law", "µs a sample", "gradient error"), rows),
+    ]

@@ -1,0 +1,62 @@
+"""Markdown tables and figures in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ._measure import exponent
+
+Record = dict[str, Any]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def us(row: Record) -> str:
+    """Median and middle half."""
+    v = row["us_per_sample"]
+    return f"{v['median']:.3g} ({v['low']:.3g} .. {v['high']:.3g})"
+
+
+def spread(row: Record, name: str) -> str:
+    """A ratio with its middle half, empty where there is none."""
+    if name not in row:
+        return ""
+    v = row[name]
+    return f"{v['median']:.2f} ({v['low']:.2f} .. {v['high']:.2f})"
+
+
+def size(count: float | None) -> str:
+    """Bytes in words."""
+    if count is None:
+        return ""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
+
+
+def growth(record: Record, name: str) -> str:
+    """The exponents of a record, worked out where its run was cut short."""
+    found = record["exponents"] or _exponents(record["rows"], name)
+    shown = [f"{k} {value:.2f}" for k, value in found.items() if value is not None]
+    return f"Exponent of the time in {name}, over the larger sizes: {', '.join(shown)}."
+
+
+def _exponents(rows: list[Record], name: str) -> dict[str, float | None]:
+    key = {"n": "neurons"}.get(name, name)
+    done = [row for row in rows if "not_run" not in row]
+    found = {}
+    for rule in dict.fromkeys(row["rule"] for row in done):
+        mine = [row for row in done if row["rule"] == rule]
+        sizes = [row[key] for row in mine]
+        found[rule] = exponent(sizes, [r["us_per_sample"]["median"] for r in mine])
+    return found
+
+
+def slope(record: Record, name: str) -> str:
+    value = record["exponents"].get(name)
+    return "" if value is None else f"{value:.2f}"

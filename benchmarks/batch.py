@@ -1,0 +1,99 @@
+"""Where checkpointed BPTT needs less memory or time than the local laws.
+
+BPTT gives one update a window, the others one a sample; the gradient is for the mean
+over a batch of streams.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import hamlearn as hl
+from hamlearn.rules import (
+    RFLO,
+    SnAp1,
+    SqrtCheckpoints,
+    StoreAll,
+    SymmetricFeedback,
+    stream_gradient,
+)
+
+from . import _floors
+from ._measure import Program, compiled, in_turn, of_rule, row
+from ._subjects import INPUTS, OUTPUTS, RATE, TAU
+
+NAMES = ("flip", "rflo", "snap1", "bptt", "bptt-sqrt")
+
+
+def timed(sizes: Iterable[int], batches: Iterable[int], *, repeats: int, say: Any):
+    """Time a sample of every stream, and memory, over blocks of 256 samples."""
+    rows = []
+    for n in sizes:
+        for batch in batches:
+            length = 256 if n * n * batch < 1e6 else 64
+            made = [program(name, n, batch, length) for name in NAMES]
+            times = in_turn(made, repeats=repeats)
+            for one in made:
+                found = row(one, times, bptt_sqrt="bptt-sqrt")
+                rows.append({"neurons": n, "batch": batch, **found})
+                say(rows[-1])
+    return rows
+
+
+def memory(
+    sizes: Iterable[int], batches: Iterable[int], lengths: Iterable[int], *, say: Any
+):
+    """Bytes of state and scratch, compiled and not run, over windows of each length.
+
+    The local laws need the same for every length, which `length` shows: one is
+    compiled for them.
+    """
+    rows = []
+    for n in sizes:
+        for batch in batches:
+            for name in NAMES:
+                windows = lengths if name.startswith("bptt") else (16,)
+                for length in windows:
+                    one = program(name, n, batch, length)
+                    found = {
+                        "rule": name,
+                        "neurons": n,
+                        "batch": batch,
+                        "window": length if name.startswith("bptt") else None,
+                        "bytes": one.carried + one.scratch,
+                    }
+                    rows.append(found)
+                    say(found)
+    return rows
+
+
+def program(name: str, n: int, batch: int, length: int) -> Program:
+    """A law on a batch of streams of a complete network."""
+    w = _floors.weights(n, INPUTS, OUTPUTS, key=jax.random.key(0), dtype=jnp.float32)
+    net = hl.Batch(_floors.network(w, time_constant=TAU), batch)
+    u = jax.random.normal(jax.random.key(1), (length, batch, INPUTS), jnp.float32)
+    samples = hl.Sample(u, jnp.ones((length, batch, OUTPUTS), jnp.float32))
+    if name.startswith("bptt"):
+        return _bptt(name, net, samples)
+    sgd, cost = optax.sgd(RATE), hl.Cost()
+    rules = {
+        "flip": hl.HamiltonianLearning(hl.Cost(inertia=10.0, dissipation=0.1)),
+        "rflo": RFLO(cost, sgd, feedback=SymmetricFeedback()),
+        "snap1": SnAp1(cost, sgd),
+    }
+    return of_rule(name, rules[name], net, samples, 1.0)
+
+
+def _bptt(name: str, net: Any, samples: hl.Sample) -> Program:
+    scan = StoreAll() if name == "bptt" else SqrtCheckpoints()
+    w, frozen = hl.split(net)
+
+    def run(w, samples):
+        net = hl.join(w, frozen)
+        return stream_gradient(hl.Cost(), net, samples, dt=1.0, memory=scan)
+
+    length = samples.target.shape[0]
+    return compiled(name, run, w, samples, samples=length, carried=w)

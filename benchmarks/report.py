@@ -1,0 +1,29 @@
+"""One page from the committed records: tables, figures, and what they answer.
+
+python -m benchmarks.report [--results DIR] [--device cpu] [--out FILE.md]
+"""
+
+import argparse
+from pathlib import Path
+
+from . import _page
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.report", description=__doc__
+    )
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--out", type=Path, default=None)
+    options = parser.parse_args()
+    out = options.out or options.results / f"report-{options.device}.md"
+    records = _page.read(options.results, options.device)
+    out.write_text(_page.page(records, out.parent, options.device))
+    print(f"wrote {out}")
+
+
+if __name__ == "__main__":
+    main()

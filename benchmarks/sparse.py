@@ -1,0 +1,126 @@
+"""Cost against the number of edges, on sparse graphs of in-degree 10."""
+
+import gc
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import hamlearn as hl
+from hamlearn.rules import RFLO, SymmetricFeedback
+
+from ._measure import Program, compiled, exponent, in_turn, of_rule, row
+
+IN_DEGREE, INPUTS = 10, 8
+#: The law of the constraints is run up to this many edges: its start sweeps the graph.
+STLP_EDGES = 1_000_000
+
+
+def measure(edges: Iterable[int], names: Iterable[str], *, repeats: int, say: Any):
+    """Rows for every size and law, each in turn with the forward pass of its graph."""
+    rows, seen, names = [], {}, list(names)
+    for size in edges:
+        for name, make in LAWS.items():
+            if name not in names:
+                continue
+            why = _refused(name, size)
+            if why is None:
+                programs = [_forward(size, name), make(size)]
+                times = in_turn(programs, repeats=repeats)
+                found = row(programs[1], times, forward="forward")
+                found |= {"edges": size, "neurons": size // IN_DEGREE}
+                seen.setdefault(name, []).append((size, found["us_per_sample"]))
+                del programs
+                gc.collect()
+            else:
+                found = {"rule": name, "edges": size, "not_run": why}
+            rows.append(found)
+            say(found)
+    slopes = {
+        name: exponent([e for e, _ in values], [us["median"] for _, us in values])
+        for name, values in seen.items()
+    }
+    return rows, slopes
+
+
+def _refused(name: str, edges: int) -> str | None:
+    if name == "rtrl":
+        numbers = edges / IN_DEGREE * edges
+        if numbers > 1e6:
+            return f"its sensitivities are {4 * numbers / 1e9:.3g} GB"
+    if name == "stlp" and edges > STLP_EDGES:
+        return f"more than {STLP_EDGES:,} edges"
+    return None
+
+
+def _graph(edges: int, acyclic: bool) -> hl.Digraph:
+    key = jax.random.key(0)
+    return hl.Digraph.random(
+        edges // IN_DEGREE, in_degree=IN_DEGREE, acyclic=acyclic, key=key
+    )
+
+
+def _rate(edges: int, acyclic: bool = False) -> hl.RateNetwork:
+    return hl.RateNetwork(
+        _graph(edges, acyclic), inputs=INPUTS, outputs=10, gain=0.5,
+        time_constant=4.0, input_nodes=list(range(INPUTS)), key=jax.random.key(1),
+    )  # fmt: skip
+
+
+def _samples(edges: int) -> hl.Sample:
+    length = int(min(max(2e6 / edges, 4), 256))
+    u = jax.random.normal(jax.random.key(2), (length, INPUTS))
+    return hl.Sample(u, jnp.sin(jnp.arange(length * 10.0)).reshape(length, 10))
+
+
+def _forward(edges: int, name: str) -> Program:
+    net, samples = _rate(edges, name == "stlp"), _samples(edges)
+
+    def run(x, u):
+        step = lambda x, u: (x + net(x, u), net.readout(x, u))
+        return jax.lax.scan(step, x, u)
+
+    x = 0.3 * jax.random.normal(jax.random.key(3), (edges // IN_DEGREE,))
+    length = samples.target.shape[0]
+    given = (x, samples.input)
+    return compiled("forward", run, *given, samples=length, carried=net.weight)
+
+
+def _on(name: str, rule: Any):
+    def make(edges: int) -> Program:
+        return of_rule(name, rule, _rate(edges), _samples(edges), 1.0)
+
+    return make
+
+
+def _gle(edges: int) -> Program:
+    net = hl.VoltageNetwork(
+        _graph(edges, True), inputs=INPUTS, outputs=10, gain=0.5,
+        membrane_time_constant=10.0, prospective_time_constant=5.0,
+        input_nodes=list(range(INPUTS)), key=jax.random.key(1),
+    )  # fmt: skip
+    return of_rule("gle", hl.GLE(optimizer=optax.sgd(1e-4)), net, _samples(edges), 1.0)
+
+
+def _stlp(edges: int) -> Program:
+    cost = hl.Cost(inertia=1 / 30, dissipation=30.0)
+    gram = hl.gram.ConjugateGradients()
+    rule = hl.STLP(cost, neuron_mass=1e-3 / 30, gram=gram)
+    times = 0.02 * jnp.arange(_samples(edges).target.shape[0])
+    phase = jnp.arange(float(INPUTS))
+    signal = hl.Signal(
+        lambda t: jnp.sin(t * (1 + phase / 4) + phase),
+        lambda t: jnp.sin(t + jnp.arange(10.0)) / 2,
+    )
+    return of_rule("stlp", rule, _rate(edges, acyclic=True), signal.jets(times), 0.02)
+
+
+LAWS = {
+    "flip": _on("flip", hl.HamiltonianLearning(hl.Cost(inertia=10.0, dissipation=0.1))),
+    "gle": _gle,
+    "rflo": _on("rflo", RFLO(hl.Cost(), optax.sgd(1e-4), feedback=SymmetricFeedback())),
+    "stlp": _stlp,
+    "rtrl": _on("rtrl", hl.RTRL(hl.Cost(), optax.sgd(1e-4))),
+}
