@@ -1,7 +1,5 @@
 """Every law on every kind of dynamics that it has a meaning for."""
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +8,15 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from online_twin import COST, DT, mean_over_signs, relative, summed
 
-from hamlearn import Batch, Digraph, Dynamics, RateNetwork, Sample, VoltageNetwork
+from hamlearn import (
+    AbstractNetwork,
+    Batch,
+    Digraph,
+    Dynamics,
+    RateNetwork,
+    Sample,
+    VoltageNetwork,
+)
 from hamlearn._action import running_cost
 from hamlearn._network import join, split
 from hamlearn.rules import RTRL, AbstractOnlineRule, SnAp, SnAp1
@@ -50,11 +56,23 @@ class Read(eqx.Module):
         return self.weight @ x["h"] + x["sum"]
 
 
-class Last(eqx.Module):
-    sent: Callable = eqx.field(static=True)
+class Veiled(AbstractNetwork):
+    """A network that does not say what it is."""
+
+    network: AbstractNetwork
 
     def __call__(self, x, u):
-        return self.sent(x[2:])
+        return self.network(x, u)
+
+    def readout(self, x, u):
+        return self.network.readout(x, u)
+
+    def initial_state(self):
+        return self.network.initial_state()
+
+    def trainable(self):
+        everything = jax.tree.map(lambda _: False, self)
+        return eqx.tree_at(lambda v: v.network, everything, self.network.trainable())
 
 
 def gru(key, units=3, inputs=2, outputs=2):
@@ -140,15 +158,12 @@ def masked_rtrl(network, samples, order):
     return unravel_w(g), float(mask.mean())
 
 
-@pytest.mark.parametrize(("kind", "order"), [("gru", 1), ("prospective", 2)])
-def test_snap_on_any_module_is_rtrl_behind_its_mask(getkey, kind, order):
-    network, samples = make(getkey(), kind)
-    rule = SnAp1(COST, inputs=2) if order == 1 else SnAp(COST, order=order, inputs=2)
-    twin, share = masked_rtrl(network, samples, order)
+def test_snap_on_any_module_is_rtrl_behind_its_mask(getkey):
+    network, samples = make(getkey(), "gru")
+    rule = SnAp1(COST, inputs=2)
+    twin, share = masked_rtrl(network, samples, 1)
     assert 0.1 < share < 0.9
     found = summed(rule, network, samples)
-    if kind == "gru":  # the reset gate reaches every unit, the others their own
-        assert rule.init(network).fixed.colours[1] <= 4
     direct = stream_gradient(COST, network, samples, dt=DT)[0]
     rest = jax.tree.map(jnp.zeros_like, twin)
     first = jax.grad(lambda w: _readout_part(network, w, samples))(rest)
@@ -168,6 +183,14 @@ def _readout_part(network, change, samples):
         return jax.lax.stop_gradient(after), ell
 
     return jax.lax.scan(body, network.initial_state(), samples)[1].sum()
+
+
+def test_without_delays_snap_1_is_rtrl_on_an_acyclic_graph(getkey):
+    # Within one step a weight moves all that is downstream of it.
+    network, samples = make(getkey(), "prospective")
+    rule = SnAp1(COST)
+    assert relative(summed(rule, network, samples), bptt(network, samples)) < 1e-12
+    assert rule.init(network).trace.size < 0.6 * RTRL(COST).init(network).trace.size
 
 
 def test_snap_of_high_order_is_rtrl_on_a_gru(getkey):
@@ -198,11 +221,9 @@ def rate(key):
 def test_what_a_network_says_of_itself_is_what_is_measured(getkey, make_network, order):
     network = make_network(getkey())
     _, samples = make(getkey(), "voltages")
-    sent = jnp.tanh if isinstance(network, VoltageNetwork) else lambda x: x
-    plain = Dynamics(network, initial_state=jnp.zeros(4), readout=Last(sent))
     rule = SnAp1(COST, inputs=2) if order == 1 else SnAp(COST, order=order, inputs=2)
-    own, seen = summed(rule, network, samples), summed(rule, plain, samples)
-    assert relative({name: seen[f"drift.{name}"] for name in own}, own) < 1e-12
+    own, seen = (summed(rule, n, samples) for n in (network, Veiled(network)))
+    assert relative({name: seen[f"network.{name}"] for name in own}, own) < 1e-12
 
 
 def test_traces_of_a_voltage_are_exact_without_recurrence(getkey):
@@ -263,9 +284,13 @@ def test_instantaneous_is_the_gradient_at_rest_on_prospective_voltages(getkey):
     settle = lambda x, _: (x + 0.05 * network(x, u), None)
     x = jax.lax.scan(settle, network.initial_state(), None, length=3000)[0]
     for rule in (Instantaneous(COST), RecurrentBackprop(COST)):
-        state = rule.init(network, x0=x)
-        g, _, _ = rule.estimate(state, Sample(u, y), jnp.asarray(DT))
-        assert relative(g, exact) < 1e-10
+        assert relative(once(rule, network, Sample(u, y), x), exact) < 1e-10
+
+
+def once(rule, network, now, x, key=None):
+    """The estimate at state x."""
+    state = rule.init(network, x0=x, key=key)
+    return eqx.filter_jit(rule.estimate)(state, now, jnp.asarray(DT))[0]
 
 
 def test_on_a_module_sweeps_are_steps_and_tend_to_recurrent_backprop(getkey):
@@ -274,8 +299,7 @@ def test_on_a_module_sweeps_are_steps_and_tend_to_recurrent_backprop(getkey):
     w, frozen = split(network)
     x = {"h": jnp.asarray([0.3, -0.2, 0.1]), "sum": jnp.asarray(0.5)}
 
-    def one(rule):
-        return rule.estimate(rule.init(network, x0=x), now, jnp.asarray(DT))[0]
+    one = lambda rule: once(rule, network, now, x)
 
     def step(w):
         # One step under w from x, read out at x: the vjp of step and readout.
@@ -295,9 +319,9 @@ def test_feedback_alignment_on_voltages_with_its_own_weights_back(getkey):
     u, y = jax.random.normal(getkey(), (2, 2))
     x = jax.random.normal(getkey(), (7,))
     rule = FeedbackAlignment(COST)
-    state = rule.init(network, key=getkey(), x0=x)
-    B = np.asarray(state.fixed[1])[6:].reshape(2, 3)
-    g, _, _ = rule.estimate(state, Sample(u, y), jnp.asarray(DT))
+    key = getkey()
+    B = np.asarray(rule.init(network, key=key, x0=x).fixed[1])[6:].reshape(2, 3)
+    g = once(rule, network, Sample(u, y), x, key)
     r = np.tanh(np.asarray(x))
     top = 1.5 * (r[5:] - np.asarray(y)) * (1 - r[5:] ** 2)
     hidden = B.T @ top * (1 - r[2:5] ** 2)
@@ -337,10 +361,11 @@ def test_the_number_of_inputs_is_asked_for(getkey, rule):
 def test_online_laws_learn_a_gru_and_keep_their_size(getkey, rule):
     assert isinstance(rule, AbstractOnlineRule)
     network, samples = make(getkey(), "gru")
-    state = rule.init(network, key=getkey())
-    now = jax.tree.map(lambda leaf: leaf[0], samples)
-    after, info = eqx.filter_jit(rule.step)(state, now, jnp.asarray(DT))
+    state = after = rule.init(network, key=getkey())
+    step = eqx.filter_jit(rule.step)
+    for k in range(3):
+        now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
+        after, _ = step(after, now, jnp.asarray(DT))
     assert jax.tree.map(jnp.shape, after.trace) == jax.tree.map(jnp.shape, state.trace)
     moved = [np.any(after.w[name] != state.w[name]) for name in state.w]
-    assert any(moved)
-    assert info.loss > 0
+    assert all(moved)

@@ -91,10 +91,10 @@ def measured(
     and weights; this forms f_w once, at the start.
     """
     by_x, by_w = _structure(network, w, x, inputs)
-    kept: np.ndarray = by_w
+    reached = by_w.astype(int)
     for _ in range(order - 1):
-        kept = np.logical_or(kept, by_x.astype(int) @ kept.astype(int))
-    blocks = _blocks(kept)
+        reached = np.minimum(reached + by_x.astype(int) @ reached, 1)
+    blocks = _blocks(reached > 0)
     nodes, slots = np.asarray(blocks.nodes), np.asarray(blocks.slots)
     real = np.asarray(blocks.real)
     by_w = np.pad(by_w, ((0, 0), (0, 1)))
