@@ -56,7 +56,7 @@ def audited_laws() -> dict[str, Audited]:
         "STLP, 2 CG steps": _stlp(cost, ConjugateGradients(max_steps=2)),
     }
     found = {name: Audited(rule) for name, rule in laws.items()}
-    found["GLE"] = Audited(GLE(cost, sgd), voltage_chain(0.5))
+    found["GLE"] = Audited(GLE(cost, sgd), voltage_chain(0.75))
     local = _stlp(cost, RepeatedSweeps(Sweeps(1)))
     found["STLP, 2 local exchanges"] = Audited(local, exchanges=2)
     return found

@@ -71,7 +71,9 @@ class Conformance:
     def __repr__(self) -> str:
         ran = [row for row in self.rows() if not row["note"]]
         table = lambda title, columns: Table(
-            title, ("rule", *columns), tuple(_values(row, columns) for row in ran)
+            title,
+            ("rule", *columns),
+            tuple(tuple(row[name] for name in ("rule", *columns)) for row in ran),
         )
         parts = [
             self.title,
@@ -233,7 +235,3 @@ def _dtype(network: AbstractNetwork) -> str:
 def _kind(network: AbstractNetwork) -> str:
     inside = network.drift if isinstance(network, Dynamics) else network
     return type(inside).__name__
-
-
-def _values(row: dict[str, Any], columns: tuple[str, ...]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in columns)

@@ -5,6 +5,7 @@ sparse network, and what changes in the next state is compared bit by bit. Where
 number lives (a node, an edge, both) follows from the shape of its leaf.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -167,49 +168,52 @@ def _dependencies(step, state, graph, samples):
     state. Taken at every sample, from states made random, and joined.
     """
     near = [s for leaf in leaves(state).values() for s in place(leaf.shape, graph).near]
-    changes, keys = None, jax.random.split(jax.random.key(2), len(samples.target))
-    for k, key in enumerate(keys):
+    changes = None
+    for k in range(len(samples.target)):
         now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-        found, state, _ = step(state, now, key, 0.3)
+        found, state, _ = step(state, now, 0.3)
         found = np.asarray(found)
         changes = found if changes is None else changes | found
     return changes, near + [(k,) for k in OUTPUTS], near
 
 
 def _perturbed(rule, state, dt):
-    """(state, sample, key, noise) -> (bits that change, the next state, output).
+    """(state, sample, noise) -> (bits that change, the next state, output).
 
     The state is made random by `noise`, then each number in it is moved in turn.
     """
     _, static = eqx.partition(state, eqx.is_array)
     where = jax.tree.map(lambda leaf: leaf is not None, moving(state), is_leaf=_none)
 
-    @jax.jit
-    def step(arrays, sample, key, noise):
+    # Runs once: a program that compiles fast is worth more than a fast program.
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    def step(arrays, sample, noise, kicks):
         mobile, rest = eqx.partition(eqx.combine(arrays, static), where)
         flat, unravel = ravel_pytree(mobile)
-        a, b = jax.random.split(key)
-        flat = flat + noise * jax.random.normal(a, flat.shape, flat.dtype)
-        both = jnp.concatenate([flat, sample.target.astype(flat.dtype)])
-        kicks = jnp.diag(0.5 + jax.random.uniform(b, both.shape, both.dtype))
-        kicks = jnp.concatenate([jnp.zeros((1, both.size), both.dtype), kicks])
+        both = jnp.concatenate([flat + noise, sample.target.astype(flat.dtype)])
 
-        def after(kick):
-            kicked = both + kick
+        def after(number):
+            kicked = both.at[number].add(kicks[number], mode="drop")
             mine = eqx.tree_at(lambda s: s.target, sample, kicked[flat.size :])
             state = eqx.combine(unravel(kicked[: flat.size]), rest)
             state, info = rule.step(state, mine, jnp.asarray(dt, flat.dtype))
             numbers = ravel_pytree(eqx.partition(state, where)[0])[0]
             return numbers, eqx.filter(state, eqx.is_array), info.output
 
-        rows, *found = jax.lax.map(after, kicks)
-        both_bad = jnp.isnan(rows[1:]) & jnp.isnan(rows[0])
-        first = jax.tree.map(lambda leaf: leaf[0], found)
-        return (rows[1:] != rows[0]) & ~both_bad, *first
+        # The last kick is beyond all numbers, and so none.
+        rows, *found = jax.lax.map(after, jnp.arange(both.size + 1))
+        both_bad = jnp.isnan(rows[:-1]) & jnp.isnan(rows[-1])
+        last = jax.tree.map(lambda leaf: leaf[-1], found)
+        return (rows[:-1] != rows[-1]) & ~both_bad, *last
 
-    def run(state, sample, key, noise):
-        arrays = eqx.filter(state, eqx.is_array)
-        changed, arrays, output = step(arrays, sample, key, jnp.asarray(noise))
+    size = sum(leaf.size for leaf in leaves(state).values())
+    rng = np.random.default_rng(2)
+
+    def run(state, sample, noise):
+        arrays, targets = eqx.filter(state, eqx.is_array), sample.target.size
+        moved = jnp.asarray(noise * rng.standard_normal(size))
+        kicks = jnp.asarray(0.5 + rng.random(size + targets))
+        changed, arrays, output = step(arrays, sample, moved, kicks)
         return changed, eqx.combine(arrays, static), output
 
     return run
@@ -256,14 +260,14 @@ def _causal(step, state, samples) -> bool:
 
     What comes is all later samples, and the target of the sample of the report.
     """
-    key, last = jax.random.key(0), len(samples.target) // 2
+    last = len(samples.target) // 2
 
     def run(samples):
         outputs, learned, now = [], [], state
         for k in range(last + 1):
             sample = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
             learned.append(split(now.network)[0])
-            _, now, output = step(now, sample, key, 0.0)
+            _, now, output = step(now, sample, 0.0)
             outputs.append(output)
         return outputs, learned
 
