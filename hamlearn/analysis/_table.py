@@ -29,8 +29,12 @@ class Table:
         rows = tuple(tuple(row[name] for name in columns) for row in self.rows())
         return Table(self.title, columns, rows)
 
+    def cells(self) -> list[tuple[str, ...]]:
+        """The values as they are shown."""
+        return [tuple(map(_shown, row)) for row in self.values]
+
     def __repr__(self) -> str:
-        lines = [self.columns, *[tuple(map(_shown, row)) for row in self.values]]
+        lines = [self.columns, *self.cells()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         pad = lambda line: "  ".join(
             c.ljust(w) for c, w in zip(line, widths, strict=True)

@@ -27,8 +27,8 @@ from ._credit import (
     require_gradient,
 )
 from ._horizon import LONGEST, horizon
-from ._laws import compared_laws
 from ._table import Table, plain
+from .laws import compared_laws
 from .locality import extent
 
 _CREDIT = ("exact", "cosine", "error", "error_32", "spread", "by_chance", "no_credit")
@@ -167,8 +167,9 @@ class _Report:
             if precision == "float64":
                 self.exact[name] = problem.gradient(Cost())
                 require_gradient(self.exact[name])
-                self.laws[name] = {"note": "", "local_in_space": True}
-                self.laws[name]["local_in_time"] = False
+                # As `locality` measures it for a shorter window.
+                known = {"local_in_space": True, "local_in_time": False}
+                self.laws[name] = {"note": ""} | known
             self.add(name, credit_of_bptt(problem, memory), precision)
         for name, rule in rules.items():
             if precision == "float64":
@@ -179,7 +180,7 @@ class _Report:
             try:
                 credit = credit_of_law(rule, problem, draws)
             except ValueError as error:
-                self.laws[name] = {"note": f"not run: {error}"}
+                self.laws[name] = {"note": str(error)}
                 continue
             self.add(name, credit, precision)
             if precision == "float64":
