@@ -30,15 +30,11 @@ _AT_ONE_NEURON = (
 
 
 class Slopes(eqx.Module):
-    """What makes up dx'/dx at one sample, and what every neuron sends.
-
-    `rise` is None where neurons send their state itself.
-    """
+    """What makes up dx'/dx at one sample; `rise` is None where x itself is sent."""
 
     leak: Neurons
     slope: Neurons
-    sent: Neurons
-    rise: Neurons | None
+    rise: Neurons | None = None
 
     def felt(self, change: Float[Array, "n *rest"]) -> Float[Array, "n *rest"]:
         """How what is sent changes with the states, along their leading axis."""
@@ -48,14 +44,19 @@ class Slopes(eqx.Module):
 
 
 def slopes(network: RowNetwork, x: Neurons, sample: Sample, dt: Scalar) -> Slopes:
-    """Leaks, slopes and signals at state `x`."""
+    """Leaks and slopes at state `x`."""
     rate = jnp.asarray(dt, x.dtype) / own_time(network)
     if isinstance(network, VoltageNetwork):
-        sent, rise = jax.jvp(network.rate, (x,), (jnp.ones_like(x),))
-        return Slopes(1 - rate, rate, sent, rise)
+        _, rise = jax.jvp(network.rate, (x,), (jnp.ones_like(x),))
+        return Slopes(1 - rate, rate, rise)
     a = network.drive(x, sample.input)
     _, rise = jax.jvp(network.activation, (a,), (jnp.ones_like(a),))
-    return Slopes(1 - rate, rate * rise, x, None)
+    return Slopes(1 - rate, rate * rise)
+
+
+def signals(network: RowNetwork, x: Neurons) -> Neurons:
+    """What the neurons send at state `x`."""
+    return network.rate(x) if isinstance(network, VoltageNetwork) else x
 
 
 def own_time(network: RowNetwork) -> Neurons:

@@ -18,7 +18,7 @@ from ._online import (
     checked_optimizer,
     number_of_inputs,
 )
-from ._rows import moving, products, require_rows, slopes
+from ._rows import moving, products, require_rows, signals, slopes
 
 
 class RankOne(eqx.Module):
@@ -148,7 +148,7 @@ def kronecker_advance(
     heard = jax.vmap(network.graph.aggregate, (None, 1), 1)(network.weight, felt)
     a = now.leak[:, None] * trace.a + now.slope[:, None] * heard
     old = (trace.sent, trace.u, trace.one)
-    new = (now.sent, u, jnp.ones((), u.dtype))
+    new = (signals(network, moment.x), u, jnp.ones((), u.dtype))
     p_1, p_2 = _balance(a, old), _balance(now.slope, new)
     a = signs[0] / p_1 * a + signs[1] / p_2 * jnp.diag(now.slope)
     mix = lambda h, fresh: signs[0] * p_1 * h + signs[1] * p_2 * fresh
