@@ -51,7 +51,9 @@ def test_a_gated_cell(getkey):
         "UORO": UORO(Cost(), SGD), "RFLO": RFLO(), "GLE": GLE(), "STLP": STLP(),
     }  # fmt: skip
     cell = Gated(3, 2, getkey())
-    report = conformance(cell, inputs=2, x0=jnp.zeros(3), steps=30, rules=rules)
+    report = conformance(
+        cell, inputs=2, x0=jnp.zeros(3), steps=30, draws=4, rules=rules
+    )
     rows = {row["rule"]: row for row in report.rows()}
     for name in ("BPTT", "BPTT, checkpointed", "RTRL"):
         assert rows[name]["exact"]
@@ -60,7 +62,7 @@ def test_a_gated_cell(getkey):
     assert not rows["SnAp-1"]["exact"]
     assert rows["SnAp-1"]["error_32"] == pytest.approx(rows["SnAp-1"]["error"], 1e-3)
     uoro = rows["UORO"]
-    assert uoro["by_chance"] == pytest.approx(uoro["spread"] / 4)
+    assert uoro["by_chance"] == pytest.approx(uoro["spread"] / 2)
     assert uoro["error"] < 3 * uoro["by_chance"]  # unbiased, up to chance
     assert rows["RTRL"]["spread"] is None
     local = {k: (rows[k]["local_in_space"], rows[k]["local_in_time"]) for k in rows}
@@ -68,7 +70,7 @@ def test_a_gated_cell(getkey):
     assert local["RTRL"] == (False, True)
     assert local["SnAp-1"] == (True, True)
     assert [rows[k]["causal"] for k in ("BPTT", "RTRL", "UORO")] == [None, True, True]
-    # P is 3 x 33, beside it the state, the weights and RTRL's nothing else.
+    # P is 3 x 33; beside it the state and the weights.
     assert rows["RTRL"]["state_bytes"] == 8 * (3 + 33 + 3 * 33)
     assert rows["BPTT"]["times_bptt"] == 1.0
     assert "must be a RateNetwork" in rows["RFLO"]["note"]
@@ -94,7 +96,7 @@ def _check_printed(report):
 
 
 class Forgetful(AbstractOnlineRule):
-    """RTRL that gives biases nothing, and what is early twice."""
+    """RTRL that gives biases nothing."""
 
     cost: Cost
     optimizer: optax.GradientTransformation
@@ -105,7 +107,7 @@ class Forgetful(AbstractOnlineRule):
 
     def credit(self, moment, fixed, trace):
         g, trace = self.whole.credit(moment, fixed, trace)
-        return g | {"bias": jnp.zeros_like(g["bias"])}, trace
+        return {k: 0 * v if k == "bias" else v for k, v in g.items()}, trace
 
 
 def test_a_network_without_recurrence_and_a_law_that_forgets(getkey):
@@ -137,13 +139,14 @@ class Leaky(eqx.Module):
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
 def test_the_costate_dies_when_rounding_has_grown_by_the_contraction(precision):
-    # p_{k+1} = (p_k - c_k)/(1 - dt): an error of eps grows by 1/(1 - dt) a sample.
+    # p_{k+1} = (p_k - c_k)/(1 - dt): each sample adds an error of eps, and all of
+    # them grow by 1/(1 - dt) a sample, to eps (1 - dt)^-k / dt.
     with jax.enable_x64(precision == "float64"):
         network = Dynamics(Leaky(jnp.ones(1)), initial_state=jnp.zeros(1))
         u, y = jax.random.normal(jax.random.key(0), (2, 512, 1))
         found = horizon(network, Sample(u, y), jnp.asarray(0.1))
-        expected = np.log(jnp.finfo(u.dtype).eps) / np.log(0.9)
-    assert found == pytest.approx(expected, rel=0.2)
+        expected = np.log(jnp.finfo(u.dtype).eps / 0.1) / np.log(0.9)
+    assert found == pytest.approx(expected, rel=0.15)
 
 
 def test_memory_of_bptt_grows_with_the_stream_and_of_checkpoints_with_its_root(getkey):

@@ -37,7 +37,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"`LAW` must be among {', '.join(laws)}, but is {arguments.laws[0]}."
         )
-    width = max(map(len, names))
+    width = max(map(len, [*names, "rule"]))
     for k, name in enumerate(names):
         table = locality({name: laws[name]})
         if arguments.json:
