@@ -16,7 +16,6 @@ from .._signal import Sample
 from .._types import Params
 from ..rules._base import AbstractConstrained, AbstractRule
 from ..rules.bptt import AbstractScan, stream_gradient
-from ._places import leaves
 from .alignment import direction
 
 Numbers = dict[str, np.ndarray]
@@ -124,7 +123,7 @@ def credit_of_law(rule: AbstractRule, problem: Problem, draws: int) -> Credit:
         as_numbers(call(arrays, s, early)) for s in (problem.samples, other)
     )
     causal = _same(sure, changed) if any(map(np.any, sure.values())) else None
-    size = sum(leaf.nbytes for leaf in leaves(state).values())
+    size = _bytes(state) - _bytes(split(state.network)[1])
     return Credit(found, causal, size, work, pace)
 
 
@@ -191,3 +190,9 @@ def _timed(call: Any, steps: int) -> tuple[Params, float]:
 
 def _same(a: Numbers, b: Numbers) -> bool:
     return all(np.array_equal(a[name], b[name], equal_nan=True) for name in a)
+
+
+def _bytes(tree: Any) -> int:
+    return sum(
+        a.nbytes for a in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))
+    )
