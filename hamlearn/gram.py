@@ -125,7 +125,7 @@ class Sweeps(eqx.Module):
 
     def __call__(self, tangent: Tangent, b: PyTree) -> PyTree:
         along, across = tangent.first()
-        return self._solve(across, self._solve(along, b))
+        return self.solve(across, self.solve(along, b))
 
     def bind(self, network: AbstractNetwork) -> "Sweeps":
         """The same with as many exchanges as `network` is deep."""
@@ -137,8 +137,11 @@ class Sweeps(eqx.Module):
             _checks.reject("gram", wanted, self)
         return Sweeps(max(deep, 1))
 
-    def _solve(self, triangular, b):
-        """Neumann's series y <- b + (1 - G_x) y, finite where G_x is triangular."""
+    def solve(self, triangular: Callable[[PyTree], PyTree], b: PyTree) -> PyTree:
+        """G_x^-1 b, for G_x or its transpose as `triangular`.
+
+        Neumann's series y <- b + (1 - G_x) y, finite where G_x is triangular.
+        """
 
         def exchange(_, y):
             return jax.tree.map(lambda b, y, r: b + y - r, b, y, triangular(y))
@@ -195,6 +198,44 @@ class ConjugateGradients(AbstractGram):
             return self.rtol
         dtype = jnp.result_type(*jax.tree.leaves(b))
         return 1e-10 if jnp.finfo(dtype).eps < 1e-10 else 1e-6
+
+
+class RepeatedSweeps(AbstractGram):
+    """A fixed number of exchanges with neighbours, and no sum over the network.
+
+        delta <- delta + S (b - A delta),   S = G_x^-T M_x G_x^-1
+
+    S is one forward and one backward sweep, and the inverse of A for vanishing
+    m_x/m_W. The step sizes of `ConjugateGradients` are sums over all neurons; here a
+    multiplier depends on nothing beyond the reach of the exchanges.
+
+    **Arguments:** `sweeps`: with a number of exchanges each, or the depth of the
+    network; `rounds` >= 1. They converge for small m_x/m_W alone.
+    """
+
+    sweeps: Sweeps = Sweeps()
+    rounds: int = eqx.field(static=True, default=1)
+
+    def __check_init__(self):
+        _checks.at_least("rounds", self.rounds, 1)
+
+    def __call__(self, tangent, b):
+        along, across = tangent.first()
+        inverse_mass = tangent.accelerate(jax.tree.map(jnp.ones_like, tangent.q))[0]
+
+        def sweep(r):
+            y = jax.tree.map(jnp.divide, self.sweeps.solve(along, r), inverse_mass)
+            return self.sweeps.solve(across, y)
+
+        def improve(_, delta):
+            left = jax.tree.map(jnp.subtract, b, tangent.gram(delta))
+            return jax.tree.map(jnp.add, delta, sweep(left))
+
+        delta = jax.lax.fori_loop(1, self.rounds, improve, sweep(b))
+        return delta, jnp.asarray(self.rounds, jnp.int32)
+
+    def bind(self, network, ratio):
+        return RepeatedSweeps(self.sweeps.bind(network), self.rounds)
 
 
 class Automatic(AbstractGram):

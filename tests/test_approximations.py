@@ -1,18 +1,16 @@
 """Every approximation of RTRL against the identities that define it."""
 
-import itertools
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from online_twin import COST, DT, mean_over_signs, relative, summed
 
-from hamlearn import Batch, Cost, Digraph, RateNetwork, Sample
+from hamlearn import Batch, Digraph, RateNetwork, Sample
 from hamlearn._action import running_cost
 from hamlearn._network import join, split
 from hamlearn.rules import stochastic as st
-from hamlearn.rules._online import Moment
 from hamlearn.rules.bptt import stream_gradient
 from hamlearn.rules.eligibility import RFLO, EProp, RandomFeedback, SymmetricFeedback
 from hamlearn.rules.instantaneous import (
@@ -24,19 +22,7 @@ from hamlearn.rules.rtrl import RTRL
 from hamlearn.rules.snap import SnAp, SnAp1
 from hamlearn.rules.stochastic import KFRTRL, UORO
 
-COST, DT = Cost(accuracy=1.5), 0.2
 EXACT = SymmetricFeedback()
-
-
-def summed(rule, network, samples, key=None):
-    state = rule.init(network, key=key)
-
-    def body(state, sample):
-        g, state, _ = rule.estimate(state, sample, jnp.asarray(DT))
-        return state, g
-
-    each = jax.jit(lambda state: jax.lax.scan(body, state, samples)[1])(state)
-    return jax.tree.map(lambda leaf: leaf.sum(0), each)
 
 
 def make(key, graph, inputs=2, outputs=2, tau=(0.5, 2.0), **options):
@@ -50,11 +36,6 @@ def make(key, graph, inputs=2, outputs=2, tau=(0.5, 2.0), **options):
     )
     u = jax.random.normal(c, (12, inputs))
     return network, Sample(u, jax.random.normal(d, (12, outputs)))
-
-
-def relative(a, b):
-    top = sum(np.sum((np.asarray(a[k]) - b[k]) ** 2) for k in b)
-    return np.sqrt(top / sum(np.sum(np.asarray(b[k]) ** 2) for k in b))
 
 
 def bptt(network, samples):
@@ -187,32 +168,6 @@ def test_random_feedback_twin_in_numpy(getkey):
     assert np.abs(found - g).max() < 1e-13
 
 
-def mean_over_signs(network, samples, start, advance, gradient, bits):
-    """The mean of sum_k g_k over every way to draw `bits` signs a sample."""
-    w, frozen = split(network)
-    steps = samples.target.shape[0]
-
-    def total(signs):
-        x, trace, g = network.initial_state(), start, None
-        for k in range(steps):
-            now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-            ell = lambda x, w, now=now: running_cost(COST, join(w, frozen), x, now)
-            c_x, c_w = jax.grad(ell, argnums=(0, 1))(x, w)
-            moment = Moment(
-                x, w, frozen, now, jnp.asarray(DT), c_x, c_w, jnp.zeros(1), None
-            )
-            part = gradient(moment, trace)
-            g = part if g is None else jax.tree.map(jnp.add, g, part)
-            trace = advance(moment, trace, signs[k])
-            x = moment.transition(x, w)
-        return g
-
-    draws = itertools.product([1.0, -1.0], repeat=bits * (steps - 1))
-    draws = jnp.asarray(list(draws)).reshape(-1, steps - 1, bits)
-    draws = jnp.concatenate([draws, jnp.ones((len(draws), 1, bits))], axis=1)
-    return jax.tree.map(lambda leaf: leaf.mean(0), jax.jit(jax.vmap(total))(draws))
-
-
 @pytest.mark.parametrize("law", ["UORO", "KF-RTRL"])
 def test_the_mean_over_all_256_draws_is_bptt(getkey, law):
     network, samples = make(
@@ -314,12 +269,6 @@ def test_cycles_ask_for_a_number_of_sweeps(getkey):
     network, _ = make(getkey(), Digraph.complete(3, self_loops=False))
     with pytest.raises(ValueError, match="`sweeps` must be given"):
         Instantaneous().init(network)
-
-
-@pytest.mark.parametrize("rule", [SnAp1(), SnAp(order=2), RFLO(), KFRTRL()])
-def test_other_modules_are_refused_clearly(getkey, rule):
-    with pytest.raises(ValueError, match="`network` must be a RateNetwork"):
-        rule.init(lambda x, u: -x, x0=jnp.zeros(3), key=getkey())
 
 
 def test_online_rules_keep_their_size(getkey):

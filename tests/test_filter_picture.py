@@ -64,7 +64,7 @@ def test_one_neuron_is_its_filter(getkey):
         lambda phase: jnp.cos(phase - 0.3)[None],
         frequencies=(0.5, 1.5), time_constant=2.0, steps=4000, transient=12.0,
     )  # fmt: skip
-    b, w = float(network.input_weight[0, 0]), float(network.weight[0])
+    b, w = float(network.input_weight[0, 0]), float(network.weight[0, 0])
     for row in table.rows():
         if row["part"] != "weight":
             continue

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from . import compare, reproduce, track
+from . import audit, compare, conform, reproduce, track
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,6 +24,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=version("hamlearn"))
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (track, compare, reproduce):
+    for command in (track, compare, audit, conform, reproduce):
         command.add_arguments(commands)
     return parser

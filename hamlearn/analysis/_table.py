@@ -22,13 +22,19 @@ class Table:
 
     def to_json(self) -> str:
         """One JSON object a line; what is not finite is null."""
-        return "\n".join(
-            json.dumps({name: _plain(value) for name, value in row.items()})
-            for row in self.rows()
-        )
+        return "\n".join(json.dumps(plain(row)) for row in self.rows())
+
+    def only(self, *columns: str) -> "Table":
+        """The same table with these columns alone."""
+        rows = tuple(tuple(row[name] for name in columns) for row in self.rows())
+        return Table(self.title, columns, rows)
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """The values as they are shown."""
+        return [tuple(map(_shown, row)) for row in self.values]
 
     def __repr__(self) -> str:
-        lines = [self.columns, *[tuple(map(_shown, row)) for row in self.values]]
+        lines = [self.columns, *self.cells()]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         pad = lambda line: "  ".join(
             c.ljust(w) for c, w in zip(line, widths, strict=True)
@@ -36,7 +42,10 @@ class Table:
         return "\n".join([self.title, *(pad(line).rstrip() for line in lines)])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """`value` for JSON: what is not finite, however deep inside, is None."""
+    if isinstance(value, dict):
+        return {name: plain(inside) for name, inside in value.items()}
     if isinstance(value, float) and not abs(value) < float("inf"):
         return None
     return value

@@ -1,63 +1,104 @@
 """What every law makes of a user's own network: exact, partial, or not at all."""
 
-import time
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from .. import _checks
 from .._action import Cost
-from .._network import as_network, split
-from .._signal import Sample
-from .._types import Array, Params, PyTree
-from ..rules import (
-    BPTT,
-    KFRTRL,
-    RFLO,
-    RTRL,
-    UORO,
-    AbstractRule,
-    EProp,
-    FeedbackAlignment,
-    HamiltonianLearning,
-    Instantaneous,
-    RecurrentBackprop,
-    SnAp,
-    SnAp1,
+from .._network import AbstractNetwork, Dynamics, as_network, split
+from .._types import Array, PyTree
+from ..rules._base import AbstractRule
+from ..rules.bptt import SqrtCheckpoints, StoreAll
+from ._credit import (
+    Credit,
+    Numbers,
+    Problem,
+    cast,
+    compare,
+    credit_of_bptt,
+    credit_of_law,
+    flat,
+    require_gradient,
 )
-from ..rules.bptt import SqrtCheckpoints, stream_gradient
-from ._table import Table
-from .alignment import directions
+from ._horizon import LONGEST, horizon
+from ._table import Table, plain
+from .laws import compared_laws
+from .locality import extent
 
-_COLUMNS = (
-    "rule", "cosine", "error", "exact", "no_credit", "spread", "state_bytes", "us",
-    "note",
+_CREDIT = ("exact", "cosine", "error", "error_32", "spread", "by_chance", "no_credit")
+_COST = (
+    "causal", "local_in_space", "local_in_time", "state_bytes", "work_bytes", "us",
+    "times_bptt",
 )  # fmt: skip
 
 
-def standard_rules(inputs: int, steps: int) -> dict[str, AbstractRule]:
-    """One of each law with plain SGD, for a stream of `steps` samples."""
-    cost, sgd = Cost(), optax.sgd(1.0)
-    options: dict[str, Any] = {"window": steps, "inputs": inputs}
-    return {
-        "BPTT": BPTT(cost, sgd, **options),
-        "BPTT, checkpointed": BPTT(cost, sgd, memory=SqrtCheckpoints(), **options),
-        "RTRL": RTRL(cost, sgd),
-        "SnAp-1": SnAp1(cost, sgd),
-        "SnAp-2": SnAp(cost, sgd, order=2),
-        "RFLO": RFLO(cost, sgd),
-        "e-prop": EProp(cost, sgd),
-        "UORO": UORO(cost, sgd),
-        "KF-RTRL": KFRTRL(cost, sgd),
-        "instantaneous": Instantaneous(cost, sgd),
-        "feedback alignment": FeedbackAlignment(cost, sgd),
-        "recurrent backprop": RecurrentBackprop(cost, sgd),
-        "Hamiltonian, sign flip": HamiltonianLearning(cost),
-    }
+@dataclass(frozen=True, repr=False)
+class Conformance:
+    """What `conformance` found; prints as tables.
+
+    **Attributes:** `title`; `laws`: by name what is known of each, or why it was not
+    run; `leaves`: a row for each law and each of its weights; `horizons`: by dtype
+    after how many samples a costate pushed forward means nothing, None for never.
+    """
+
+    title: str
+    laws: dict[str, dict[str, Any]]
+    leaves: Table
+    horizons: dict[str, int | None]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dictionary a law; `note` says why one was not run."""
+        empty = dict.fromkeys((*_CREDIT, *_COST))
+        return [{"rule": k, **empty, **v} for k, v in self.laws.items()]
+
+    def to_json(self) -> str:
+        """One JSON object a law, with its leaves; what is not finite is null."""
+        leaves = {name: {} for name in self.laws}
+        for row in self.leaves.rows():
+            leaves[row.pop("rule")][row.pop("leaf")] = row
+        lines = []
+        for row in self.rows():
+            row |= {"leaves": leaves[row["rule"]], "costate_horizon": self.horizons}
+            lines.append(json.dumps(plain(row)))
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        ran = [row for row in self.rows() if not row["note"]]
+        table = lambda title, columns: Table(
+            title,
+            ("rule", *columns),
+            tuple(tuple(row[name] for name in ("rule", *columns)) for row in ran),
+        )
+        parts = [
+            self.title,
+            repr(table("Credit, held against BPTT in float64", _CREDIT)),
+            repr(table("What it needs", _COST)),
+            repr(self.leaves),
+            self._horizon(),
+        ]
+        refused = [f"  {r['rule']}: {r['note']}" for r in self.rows() if r["note"]]
+        if refused:
+            parts.append("\n".join(["Not run", *refused]))
+        return "\n\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+    def _horizon(self) -> str:
+        lines = ["The true costate, pushed forward in time from its exact start,"]
+        for name, steps in self.horizons.items():
+            after = f"is off by its own size after {steps} samples"
+            never = f"stays good for all of {LONGEST} samples"
+            lines.append(f"  {name}: {never if steps is None else after}")
+        return "\n".join(lines)
 
 
 def conformance(
@@ -68,104 +109,130 @@ def conformance(
     steps: int = 60,
     dt: Any = 0.1,
     draws: int = 16,
-    rules: dict[str, AbstractRule] | None = None,
+    rules: Mapping[str, AbstractRule] | None = None,
     key: Array | None = None,
-) -> Table:
+) -> Conformance:
     """Put a network under every law and report what each makes of it.
 
-    On a random stream, with the weights held, each law's summed credit is compared
-    with the gradient by BPTT, in the dtype of the network. A row has: `cosine` and
-    relative `error` (of the mean over draws, for laws that draw); `exact` to a
-    thousand roundings; `no_credit`, the weights that get exactly none but should;
-    `spread`, the standard deviation over draws relative to the gradient; bytes of the
-    state; microseconds a sample; and a `note` where a law does not run: why.
+    On a random stream, with the weights held, the summed credit of each law is held
+    against the gradient by BPTT in double precision. Of a law that runs:
+
+    - `exact`: within a thousand roundings; `cosine` and relative `error` in float64,
+      `error_32` in float32 (of the mean over draws, for laws that draw: the bias);
+      `leaves` has them for every weight.
+    - `spread`: the standard deviation over draws, relative to the gradient;
+      `by_chance`: the error of the mean that it makes by chance.
+    - `no_credit`: weights that get exactly none but should.
+    - `causal`: credit so far is the same, bit for bit, whatever comes later; None for
+      BPTT, which has none until the stream ends.
+    - `local_in_space`, `local_in_time`: of the law, as in `locality` (in a cell whose
+      states all hear each other everything is one edge away).
+    - `state_bytes` carried from sample to sample; `work_bytes` that the compiled
+      program needs beside, for the whole stream; `us` a sample, and over BPTT's.
 
     **Arguments:** `network`: any module `f(x, u) = dx/dt` with its start `x0`, or a
     network; `inputs`: how many it hears; `steps`, `dt`: of the stream; `draws`: for
-    stochastic laws; `rules`: other laws by name.
+    stochastic laws; `rules`: other laws by name, with plain SGD at a rate of one.
+
+    **Raises:** `ValueError` for a network whose gradient is zero.
     """
     _checks.at_least("inputs", inputs, 0)
-    _checks.at_least("steps", steps, 1)
+    _checks.at_least("steps", steps, 2)
     _checks.at_least("draws", draws, 2)
-    network = as_network(network, x0)
-    key = jax.random.key(0) if key is None else key
-    samples = _samples(network, inputs, steps, key)
-    exact, _ = stream_gradient(Cost(), network, samples, dt=dt)
-    chosen = standard_rules(inputs, steps) if rules is None else rules
-    rows = [
-        (name, *_row(rule, network, samples, dt, exact, draws, key))
-        for name, rule in chosen.items()
-    ]
-    title = f"{type(network).__name__} under every law, {steps} samples of dt = {dt}"
-    return Table(title, _COLUMNS, tuple(rows))
+    _checks.positive("dt", dt)
+    network, key = as_network(network, x0), jax.random.key(0) if key is None else key
+    seed = np.asarray(jax.random.key_data(key))
+    report, horizons = _Report(_dtype(network)), {}
+    for precision in ("float64", "float32"):
+        with jax.enable_x64(precision == "float64"):
+            problem = Problem.make(cast(network), inputs, steps, float(dt), seed)
+            chosen = compared_laws(problem.network, inputs) if rules is None else rules
+            report.add_all(problem, chosen, draws, precision)
+            horizons[precision] = horizon(problem.network, problem.samples, problem.dt)
+    title = f"{_kind(network)} under every law, {steps} samples of dt = {dt}"
+    return Conformance(title, report.laws, report.table(), horizons)
 
 
-def _row(rule, network, samples, dt, exact, draws, key) -> tuple[Any, ...]:
-    keys = jax.random.split(key, draws)
-    try:
-        state = rule.init(network, key=keys[0])
-    except ValueError as error:
-        return (None,) * 7 + (f"not run: {error}",)
-    bytes_held = sum(leaf.nbytes for leaf in jax.tree.leaves(_arrays(state)))
-    draw = lambda key: _summed(directions(rule, network, samples, dt=dt, key=key))
-    found = [draw(keys[0]), draw(keys[1])]
-    if not _same(*found):
-        found += [draw(key) for key in keys[2:]]
-    began = time.perf_counter()
-    jax.block_until_ready(draw(keys[0]))
-    pace = (time.perf_counter() - began) / samples.target.shape[0] * 1e6
-    mean = jax.tree.map(lambda *g: sum(g) / len(g), *found)
-    cosine, error = _compare(mean, exact)
-    eps = float(jnp.finfo(jnp.result_type(*exact.values())).eps)
-    missing = [
-        name for name in exact if np.any(exact[name] != 0) and not np.any(mean[name])
-    ]
-    note = "" if np.isfinite(error) else "not finite"
-    return (
-        cosine, error, error < 1e3 * eps, ", ".join(missing) or None,
-        _spread(found, mean, exact), bytes_held, pace, note,
-    )  # fmt: skip
+class _Report:
+    """Gathers facts, first those of float64, which hold the reference."""
+
+    def __init__(self, native: str):
+        self.native = native
+        self.laws: dict[str, dict[str, Any]] = {}
+        self.exact: dict[str, Numbers] = {}
+        self.leaves: dict[tuple[str, str], dict[str, float]] = {}
+
+    def add_all(self, problem, rules, draws: int, precision: str) -> None:
+        for name, memory in _BPTT.items():
+            if precision == "float64":
+                self.exact[name] = problem.gradient(Cost())
+                require_gradient(self.exact[name])
+                # As `locality` measures it for a shorter window.
+                known = {"local_in_space": True, "local_in_time": False}
+                self.laws[name] = {"note": ""} | known
+            self.add(name, credit_of_bptt(problem, memory), precision)
+        for name, rule in rules.items():
+            if precision == "float64":
+                self.exact[name] = problem.gradient(rule.cost)
+                self.laws[name] = {"note": ""}
+            if self.laws[name]["note"]:
+                continue
+            try:
+                credit = credit_of_law(rule, problem, draws)
+            except ValueError as error:
+                self.laws[name] = {"note": str(error)}
+                continue
+            self.add(name, credit, precision)
+            if precision == "float64":
+                space, in_time = extent(rule)
+                self.laws[name] |= {"local_in_space": space, "local_in_time": in_time}
+
+    def add(self, name: str, credit: Credit, precision: str) -> None:
+        facts, exact, mean = self.laws[name], self.exact[name], credit.mean
+        cosine, error = compare(mean, exact)
+        if precision == "float64":
+            facts |= {"cosine": cosine, "error": error, "exact": error < _EXACT}
+            facts |= _draw_facts(credit, mean, exact) | {"causal": credit.causal}
+            missing = [k for k in exact if np.any(exact[k]) and not np.any(mean[k])]
+            facts["no_credit"] = ", ".join(missing) or None
+        else:
+            facts["error_32"] = error
+        if precision == self.native:
+            facts |= {"state_bytes": credit.state_bytes, "us": credit.us}
+            facts["work_bytes"] = credit.work_bytes
+            facts["times_bptt"] = credit.us / self.laws["BPTT"]["us"]
+        suffix = "" if precision == "float64" else "_32"
+        for leaf in exact:
+            cosine, error = compare({leaf: mean[leaf]}, {leaf: exact[leaf]})
+            row = self.leaves.setdefault((name, leaf), {})
+            row |= {f"cosine{suffix}": cosine, f"error{suffix}": error}
+
+    def table(self) -> Table:
+        names = ("cosine", "error", "cosine_32", "error_32")
+        rows = tuple(
+            (*at, *(row.get(name) for name in names)) for at, row in self.leaves.items()
+        )
+        return Table("Credit, leaf by leaf", ("rule", "leaf", *names), rows)
 
 
-def _samples(network: Any, inputs: int, steps: int, key: Array) -> Sample:
-    w, _ = split(network)
-    dtype = jnp.result_type(*w.values())
-    a, b = jax.random.split(key)
-    u = jax.random.normal(a, (steps, inputs), dtype)
-    y = eqx.filter_eval_shape(network.readout, network.initial_state(), u[0])
-    return Sample(u, jax.random.normal(b, (steps, *y.shape), dtype))
+_BPTT = {"BPTT": StoreAll(), "BPTT, checkpointed": SqrtCheckpoints()}
+_EXACT = 1e3 * float(np.finfo(np.float64).eps)
 
 
-def _summed(each: Params) -> Params:
-    return jax.tree.map(lambda leaf: leaf.sum(0), each)
+def _draw_facts(credit: Credit, mean: Numbers, exact: Numbers) -> dict[str, Any]:
+    """Standard deviation over draws, and what of it is left in their mean."""
+    count = len(credit.draws)
+    if count < 2:
+        return {}
+    off = [np.linalg.norm(flat(g) - flat(mean)) ** 2 for g in credit.draws]
+    spread = float(np.sqrt(np.sum(off) / (count - 1)) / np.linalg.norm(flat(exact)))
+    return {"spread": spread, "by_chance": spread / count**0.5}
 
 
-def _same(a: Params, b: Params) -> bool:
-    return all(
-        np.array_equal(np.asarray(a[name]), np.asarray(b[name]), equal_nan=True)
-        for name in a
-    )
+def _dtype(network: AbstractNetwork) -> str:
+    return str(jnp.result_type(*split(network)[0].values()))
 
 
-def _flat(g: Params) -> np.ndarray:
-    return np.concatenate([np.asarray(g[name]).ravel() for name in sorted(g)])
-
-
-def _compare(g: Params, exact: Params) -> tuple[float, float]:
-    """(cosine, relative error)."""
-    a, b = _flat(g), _flat(exact)
-    size = np.linalg.norm(a) * np.linalg.norm(b)
-    cosine = float(a @ b / size) if size > 0 else float("nan")
-    return cosine, float(np.linalg.norm(a - b) / np.linalg.norm(b))
-
-
-def _spread(found: list[Params], mean: Params, exact: Params) -> float | None:
-    if len(found) == 2:
-        return None
-    off = [np.linalg.norm(_flat(g) - _flat(mean)) ** 2 for g in found]
-    size = np.linalg.norm(_flat(exact))
-    return float(np.sqrt(np.sum(off) / (len(off) - 1)) / size)
-
-
-def _arrays(state: Any) -> Any:
-    return eqx.filter(state, eqx.is_inexact_array)
+def _kind(network: AbstractNetwork) -> str:
+    inside = network.drift if isinstance(network, Dynamics) else network
+    return type(inside).__name__

@@ -10,10 +10,11 @@ import optax
 
 from .. import _checks
 from .._action import Cost, output_loss, running_cost
-from .._network import AbstractNetwork, Batch, as_network, join, split
+from .._network import AbstractNetwork, Batch, RateNetwork, as_network, join, split
 from .._signal import Sample
 from .._solver import move
 from .._types import Array, Float, Params, PyTree, Scalar
+from .._voltage import VoltageNetwork
 from ._base import AbstractRule, descend
 
 
@@ -167,8 +168,22 @@ class AbstractOnlineRule(AbstractRule):
         return mean, x, trace, OnlineInfo(info.output, jnp.mean(info.loss))
 
 
+def number_of_inputs(network: AbstractNetwork, given: int | None = None) -> int:
+    """How many inputs a network hears: as it says itself, or as `given`.
+
+    **Raises:** `ValueError` where neither does.
+    """
+    if isinstance(network, Batch):
+        return number_of_inputs(network.network, given)
+    if isinstance(network, RateNetwork | VoltageNetwork):
+        return 0 if network.input_weight is None else network.input_weight.shape[1]
+    if given is None:
+        _checks.reject("inputs", "given: the network does not say its own", None)
+    return given
+
+
 def checked_optimizer(optimizer: Any) -> optax.GradientTransformation:
-    """`optimizer`, which must be optax's; plain SGD at a rate of 0.01 for None."""
+    """`optimizer`, which must be one of optax; plain SGD at a rate of 0.01 for None."""
     if optimizer is None:
         return optax.sgd(0.01)
     _checks.instance("optimizer", optimizer, optax.GradientTransformation)

@@ -1,9 +1,11 @@
-"""How the weights of a rate network move its state: every weight at one neuron only.
+"""Networks in which every weight acts on one neuron only: rates, and plain voltages.
 
-    x_i' = x_i + dt/tau_i (sigma(a_i) - x_i),   dx'/dx = diag(leak) + diag(slope) W
-    leak_i = 1 - dt/tau_i,   slope_i = dt/tau_i sigma'(a_i)
+    x_i' = leak_i x_i + dt/tau_i (...),   dx'/dx = diag(leak) + diag(slope) W diag(rise)
+    leak_i = 1 - dt/tau_i
 
-A weight into neuron i moves x_i alone within one step; `receiver` says which i.
+Rate neurons send x_j and have slope_i = dt/tau_i sigma'(a_i), rise_j = 1; voltage
+neurons with tau_r = 0 send phi(x_j) and have slope_i = dt/tau_i, rise_j = phi'(x_j).
+A weight into neuron i moves x_i alone within one step; `receivers` says which i.
 """
 
 from typing import Any
@@ -12,32 +14,59 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .. import _checks
 from .._aggregation import Dense, DenseWithoutLoops, EvenLayers, Layered, Rows
 from .._network import AbstractNetwork, Dynamics, NodeSet, RateNetwork, split
 from .._signal import Sample
 from .._types import Array, Float, Int, Neurons, Params, Scalar
+from .._voltage import VoltageNetwork
 
-_AT_ONE_NEURON = ("weight", "input_weight", "bias", "time_constant")
+RowNetwork = RateNetwork | VoltageNetwork
+_AT_ONE_NEURON = (
+    "weight", "input_weight", "bias", "time_constant", "membrane_time_constant",
+)  # fmt: skip
 
 
 class Slopes(eqx.Module):
-    """leak and slope of every neuron at one sample."""
+    """What makes up dx'/dx at one sample; `rise` is None where x itself is sent."""
 
     leak: Neurons
     slope: Neurons
+    rise: Neurons | None = None
+
+    def felt(self, change: Float[Array, "n *rest"]) -> Float[Array, "n *rest"]:
+        """How what is sent changes with the states, along their leading axis."""
+        if self.rise is None:
+            return change
+        return self.rise.reshape(-1, *[1] * (change.ndim - 1)) * change
 
 
-def slopes(network: RateNetwork, x: Neurons, sample: Sample, dt: Scalar) -> Slopes:
-    """The two vectors that make up dx'/dx."""
+def slopes(network: RowNetwork, x: Neurons, sample: Sample, dt: Scalar) -> Slopes:
+    """Leaks and slopes at state `x`."""
+    rate = jnp.asarray(dt, x.dtype) / own_time(network)
+    if isinstance(network, VoltageNetwork):
+        _, rise = jax.jvp(network.rate, (x,), (jnp.ones_like(x),))
+        return Slopes(1 - rate, rate, rise)
     a = network.drive(x, sample.input)
     _, rise = jax.jvp(network.activation, (a,), (jnp.ones_like(a),))
-    rate = jnp.asarray(dt, a.dtype) / network.time_constant
     return Slopes(1 - rate, rate * rise)
 
 
-def own_weight(network: RateNetwork) -> Neurons:
+def signals(network: RowNetwork, x: Neurons) -> Neurons:
+    """What the neurons send at state `x`."""
+    return network.rate(x) if isinstance(network, VoltageNetwork) else x
+
+
+def own_time(network: RowNetwork) -> Neurons:
+    """The time constant of every neuron's own leak."""
+    if isinstance(network, VoltageNetwork):
+        return network.tau_m
+    return network.time_constant
+
+
+def own_weight(network: RowNetwork) -> Neurons:
     """w_ii of every neuron, zero without a self-loop."""
     form, weight = network.graph.aggregation, network.weight
     if isinstance(form, Dense):
@@ -62,25 +91,34 @@ def moving(network: AbstractNetwork, w: Params) -> Params:
     return {name: w[name] for name in w if not name.startswith("readout_map")}
 
 
-def require_rate_network(rule: str, network: Any) -> None:
-    """Say clearly that a law needs to know where every weight acts."""
-    if not isinstance(network, RateNetwork):
-        kind = type(network).__name__
-        _checks.reject("network", f"a RateNetwork for {rule}", f"a {kind}")
-    odd = [n for n in moving(network, split(network)[0]) if n not in _AT_ONE_NEURON]
-    if odd:
-        _checks.reject(
-            "network.learn", f"weights that {rule} has a trace for", ", ".join(odd)
-        )
+def acts_by_rows(network: Any) -> bool:
+    """Whether every weight of `network` that moves the state is at one neuron only."""
+    if not isinstance(network, RowNetwork):
+        return False
+    if isinstance(network, VoltageNetwork):
+        tau_r = network.prospective_time_constant
+        if isinstance(tau_r, Tracer) or np.any(np.asarray(tau_r) > 0):
+            return False
+    return all(n in _AT_ONE_NEURON for n in moving(network, split(network)[0]))
 
 
-def receivers(network: RateNetwork, w: Params) -> dict[str, Int[np.ndarray, "..."]]:
+def require_rows(law: Any, network: Any, why: str) -> None:
+    """Say clearly that a law needs to know at which neuron every weight acts."""
+    if acts_by_rows(network):
+        return
+    wanted = "a RateNetwork, or a VoltageNetwork whose tau_r is 0 and does not learn,"
+    kind = type(network.drift if isinstance(network, Dynamics) else network).__name__
+    _checks.reject("network", f"{wanted} for {type(law).__name__}, {why}", f"a {kind}")
+
+
+def receivers(network: RowNetwork, w: Params) -> dict[str, Int[np.ndarray, "..."]]:
     """For every weight that moves the state, the neuron it acts on, in its shape."""
     nodes = np.arange(network.graph.num_nodes)
     acts_on = {
         "weight": np.asarray(network.graph.receivers).reshape(network.weight.shape),
         "bias": nodes,
         "time_constant": nodes,
+        "membrane_time_constant": nodes,
     }
     if network.input_weight is not None:
         heard = node_numbers(network.input_nodes)[:, None]
@@ -94,24 +132,26 @@ def node_numbers(nodes: NodeSet) -> np.ndarray:
 
 
 def products(
-    network: RateNetwork,
+    network: RowNetwork,
     w: Params,
     at: Neurons,
-    x: Neurons,
+    sent: Neurons,
     u: Float[Array, "inputs"],
     one: Scalar,
 ) -> Params:
-    """at_i x_j, at_i u_k and at_i one: what weights from x, u and the bias hear."""
+    """at_i sent_j, at_i u_k and at_i one: what the weights and the bias hear."""
     fields = [name for name in ("weight", "input_weight", "bias") if name in w]
 
-    def drive(parts):
-        changed = eqx.tree_at(
-            lambda n: [getattr(n, name) for name in fields], network, parts
-        )
-        return changed.drive(x, u)
+    def arrive(parts):
+        where = lambda n: [getattr(n, name) for name in fields]
+        changed = eqx.tree_at(where, network, parts)
+        total = changed.graph.aggregate(changed.weight, sent) + changed.bias
+        if changed.input_weight is None:
+            return total
+        return changed.input_nodes.add(total, changed.input_weight @ u)
 
     # The transpose of a sum over the edges is a product at each edge.
-    _, transpose = jax.vjp(drive, [w[name] for name in fields])
+    _, transpose = jax.vjp(arrive, [w[name] for name in fields])
     found = dict(zip(fields, transpose(at)[0], strict=True))
     if "bias" in found:
         found["bias"] = one * found["bias"]
@@ -119,14 +159,13 @@ def products(
 
 
 def spread(
-    network: RateNetwork, w: Params, at: Neurons, u: Float[Array, "inputs"]
+    network: RowNetwork, w: Params, at: Neurons, u: Float[Array, "inputs"]
 ) -> Params:
     """at_i for every weight into neuron i."""
     ones = jnp.ones_like
     found = products(network, w, at, ones(at), ones(u), jnp.ones((), at.dtype))
-    if "time_constant" in w:
-        found["time_constant"] = at
-    return found
+    times = ("time_constant", "membrane_time_constant")
+    return found | {name: at for name in times if name in w}
 
 
 def immediate(network: Any, transition: Any, x: Neurons, w: Params) -> Params:

@@ -12,9 +12,8 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from .._aggregation import Dense
-from .._network import RateNetwork
 from .._types import Array, Float, Int, Neurons, Params, PyTree
-from ._rows import Slopes, immediate, receivers
+from ._rows import RowNetwork, Slopes, acts_by_rows, immediate, receivers
 
 Step = Callable[[PyTree, Params], PyTree]
 
@@ -27,7 +26,7 @@ def no_sensitivity(x: PyTree, w: Params) -> Float[Array, "n weights"]:
 
 def flat_receivers(network: Any, w: Params) -> Int[Array, "weights"] | None:
     """The neuron that each weight acts on, None where the network does not say."""
-    if not isinstance(network, RateNetwork):
+    if not acts_by_rows(network):
         return None
     rows = receivers(network, w)
     return ravel_pytree(jax.tree.map(jnp.asarray, rows))[0]
@@ -40,7 +39,7 @@ def credited(c_x: PyTree, w: Params, P: Float[Array, "n weights"]) -> Params:
 
 
 def along_rows(
-    network: RateNetwork,
+    network: RowNetwork,
     now: Slopes,
     step: Step,
     x: Neurons,
@@ -48,12 +47,13 @@ def along_rows(
     rows: Int[Array, "weights"],
     P: Float[Array, "n weights"],
 ) -> Float[Array, "n weights"]:
-    """(diag(leak) + diag(slope) W) P, and one number a weight at its own row."""
+    """(diag(leak) + diag(slope) W diag(rise)) P, and a number a weight in its row."""
     fresh = ravel_pytree(immediate(network, step, x, w))[0]
     if isinstance(network.graph.aggregation, Dense):
-        carried = (now.slope[:, None] * network.weight + jnp.diag(now.leak)) @ P
+        W = now.felt(network.weight.T).T
+        carried = (now.slope[:, None] * W + jnp.diag(now.leak)) @ P
         return carried.at[rows, jnp.arange(P.shape[1])].add(fresh)
-    heard = jax.vmap(network.graph.aggregate, (None, 1), 1)(network.weight, P)
+    heard = jax.vmap(network.graph.aggregate, (None, 1), 1)(network.weight, now.felt(P))
     carried = now.leak[:, None] * P + now.slope[:, None] * heard
     nodes = jnp.arange(P.shape[0], dtype=rows.dtype)
     return carried + jnp.where(rows == nodes[:, None], fresh, 0)

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from dataclasses import KW_ONLY
 from typing import Any
 
 import equinox as eqx
@@ -11,11 +12,17 @@ import optax
 
 from .. import _checks
 from .._action import Cost, output_loss, running_cost
-from .._network import AbstractNetwork, Batch, RateNetwork, as_network, join, split
+from .._network import AbstractNetwork, Batch, as_network, join, split
 from .._signal import Sample
 from .._types import Array, Float, Int, Params, PyTree, Scalar
 from ._base import AbstractRule, descend
-from ._online import OnlineInfo, checked_cost, checked_optimizer, transition
+from ._online import (
+    OnlineInfo,
+    checked_cost,
+    checked_optimizer,
+    number_of_inputs,
+    transition,
+)
 
 
 class AbstractScan(eqx.Module):
@@ -142,37 +149,27 @@ class BPTT(AbstractRule):
 
     **Arguments:** `cost`: what is minimised; `optimizer`: any of optax's, by default
     SGD at a rate of 0.01; `window`, `overlap`: in samples; `memory`: `StoreAll()` or
-    `SqrtCheckpoints()`; `inputs`: how many the network has, where it is not made of
-    a `RateNetwork`.
+    `SqrtCheckpoints()`; `inputs`: how many the network has, where it does not say
+    so itself.
 
     Williams & Peng (1990), "An efficient gradient-based algorithm for on-line
     training of recurrent network trajectories".
     """
 
-    cost: Cost
-    optimizer: optax.GradientTransformation
-    memory: AbstractScan
+    cost: Cost = eqx.field(converter=checked_cost, default=None)
+    optimizer: optax.GradientTransformation = eqx.field(
+        converter=checked_optimizer, default=None
+    )
+    _: KW_ONLY
     window: int = eqx.field(static=True)
-    overlap: int = eqx.field(static=True)
-    inputs: int | None = eqx.field(static=True)
+    overlap: int = eqx.field(static=True, default=0)
+    memory: AbstractScan = StoreAll()
+    inputs: int | None = eqx.field(static=True, default=None)
 
-    def __init__(
-        self,
-        cost: Cost | None = None,
-        optimizer: optax.GradientTransformation | None = None,
-        *,
-        window: int,
-        overlap: int = 0,
-        memory: AbstractScan = StoreAll(),  # noqa: B008
-        inputs: int | None = None,
-    ):
-        _checks.at_least("window", window, 1)
-        _checks.at_least("overlap", overlap, 0)
-        _checks.instance("memory", memory, AbstractScan)
-        self.cost = checked_cost(cost)
-        self.optimizer = checked_optimizer(optimizer)
-        self.window, self.overlap, self.memory = window, overlap, memory
-        self.inputs = inputs
+    def __check_init__(self):
+        _checks.at_least("window", self.window, 1)
+        _checks.at_least("overlap", self.overlap, 0)
+        _checks.instance("memory", self.memory, AbstractScan)
 
     def init(
         self, network: Any, *, x0: PyTree = None, key: Array | None = None
@@ -217,10 +214,7 @@ class BPTT(AbstractRule):
         return descend(self.optimizer, g, memory, w)
 
     def _empty(self, network: AbstractNetwork, x: PyTree) -> Past:
-        inputs, batch = number_of_inputs(network), ()
-        inputs = self.inputs if inputs is None else inputs
-        if inputs is None:
-            _checks.reject("inputs", "given: the network does not say its own", None)
+        inputs, batch = number_of_inputs(network, self.inputs), ()
         if isinstance(network, Batch):
             batch = (network.size,)
         dtype = jnp.result_type(*jax.tree.leaves(x))
@@ -229,15 +223,6 @@ class BPTT(AbstractRule):
         zeros = lambda shape: jnp.zeros((self.length, *shape), dtype)
         past_x = jax.tree.map(lambda leaf: jnp.stack([leaf] * self.length), x)
         return Past(past_x, zeros(u.shape), zeros(y.shape), zeros(batch))
-
-
-def number_of_inputs(network: AbstractNetwork) -> int | None:
-    """How many inputs a network hears, None where it does not say."""
-    if isinstance(network, Batch):
-        return number_of_inputs(network.network)
-    if not isinstance(network, RateNetwork):
-        return None
-    return 0 if network.input_weight is None else network.input_weight.shape[1]
 
 
 def _remember(past: Past, place: Array, x: PyTree, sample: Sample) -> Past:

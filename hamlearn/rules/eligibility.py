@@ -11,9 +11,15 @@ import optax
 from .. import _checks
 from .._action import Cost
 from .._network import split
-from .._types import Array, Neurons, Params, PyTree
-from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
-from ._rows import immediate, moving, require_rate_network, slopes, spread
+from .._types import Array, Neurons, PyTree
+from ._online import (
+    AbstractOnlineRule,
+    Moment,
+    checked_cost,
+    checked_optimizer,
+    number_of_inputs,
+)
+from ._rows import immediate, moving, require_rows, slopes, spread
 
 
 class AbstractFeedback(eqx.Module):
@@ -47,25 +53,52 @@ class RandomFeedback(AbstractFeedback):
     def init(self, network: Any, key: Array | None):
         if key is None:
             _checks.reject("key", "given: the feedback weights are drawn", None)
-        outputs = network.output_nodes.size
-        if network.readout_map is not None:
-            y = jnp.zeros(outputs, network.weight.dtype)
-            outputs = eqx.filter_eval_shape(network.readout_map, y).size
-        shape, dtype = (network.graph.num_nodes, outputs), network.weight.dtype
-        return jax.random.normal(key, shape, dtype) / jnp.sqrt(outputs).astype(dtype)
+        x, dtype = network.initial_state(), network.weight.dtype
+        u = jnp.zeros(number_of_inputs(network), dtype)
+        outputs = eqx.filter_eval_shape(network.readout, x, u).size
+        size = (network.graph.num_nodes, outputs)
+        return jax.random.normal(key, size, dtype) / jnp.sqrt(outputs).astype(dtype)
 
     def signal(self, moment, fixed):
         return fixed @ moment.error
 
 
-class RFLO(AbstractOnlineRule):
+class AbstractEligibility(AbstractOnlineRule):
+    """g_ij = L_i s_ij: a trace of the neuron's own leak times a learning signal.
+
+    s_ij' = leak_i s_ij + dx_i'/dw_ij,   leak_i = 1 - dt/tau_i
+    """
+
+    feedback: eqx.AbstractVar[AbstractFeedback]
+
+    def start(self, network: Any, x: PyTree, key: Array | None):
+        require_rows(self, network, "whose trace fades with a neuron's own leak")
+        w = moving(network, split(network)[0])
+        zeros = jax.tree.map(jnp.zeros_like, w)
+        return self.feedback.init(network, key), zeros
+
+    def credit(self, moment: Moment, fixed: PyTree, trace: PyTree):
+        network, u = moment.network, moment.sample.input
+        w = moving(network, moment.w)
+        now = slopes(network, moment.x, moment.sample, moment.dt)
+        held = lambda x, w: moment.transition(x, moment.w | w)
+        fresh = immediate(network, held, moment.x, w)
+        signal = self.feedback.signal(moment, fixed)
+        heard, keep = spread(network, w, signal, u), spread(network, w, now.leak, u)
+        g = {name: moment.c_w[name] + heard[name] * trace[name] for name in w}
+        trace = jax.tree.map(lambda d, s, m: d * s + m, keep, trace, fresh)
+        return moment.c_w | g, trace
+
+
+class RFLO(AbstractEligibility):
     """Random feedback local online learning.
 
         s_ij' = leak_i s_ij + slope_i x_j,   g_ij = (B e)_i s_ij
 
     with leak_i = 1 - dt/tau_i and slope_i = dt/tau_i sigma'(a_i): the trace of a weight
     fades with its neuron's own leak. Under `SymmetricFeedback` it is exact when the
-    recurrent weights are zero. For a `RateNetwork`.
+    recurrent weights are zero. For a `RateNetwork`, or a `VoltageNetwork` with
+    tau_r = 0 (whose slope is dt/tau_i, and which sends phi(x_j)).
 
     **Arguments:** `cost`, `optimizer`: as for `RTRL`; `feedback`: by default
     `RandomFeedback()`, which takes a `key` at `init`.
@@ -73,33 +106,17 @@ class RFLO(AbstractOnlineRule):
     Murray (2019), "Local online learning in recurrent networks with random feedback".
     """
 
-    cost: Cost
-    optimizer: optax.GradientTransformation
-    feedback: AbstractFeedback
+    cost: Cost = eqx.field(converter=checked_cost, default=None)
+    optimizer: optax.GradientTransformation = eqx.field(
+        converter=checked_optimizer, default=None
+    )
+    feedback: AbstractFeedback = eqx.field(default=RandomFeedback(), kw_only=True)
 
-    def __init__(
-        self,
-        cost: Cost | None = None,
-        optimizer: optax.GradientTransformation | None = None,
-        *,
-        feedback: AbstractFeedback = RandomFeedback(),  # noqa: B008
-    ):
-        _checks.instance("feedback", feedback, AbstractFeedback)
-        self.cost = checked_cost(cost)
-        self.optimizer = checked_optimizer(optimizer)
-        self.feedback = feedback
-
-    def start(self, network: Any, x: PyTree, key: Array | None):
-        require_rate_network("RFLO", network)
-        w = moving(network, split(network)[0])
-        zeros = jax.tree.map(jnp.zeros_like, w)
-        return self.feedback.init(network, key), zeros
-
-    def credit(self, moment: Moment, fixed: PyTree, trace: PyTree):
-        return _eligible(moment, self.feedback.signal(moment, fixed), trace)
+    def __check_init__(self):
+        _checks.instance("feedback", self.feedback, AbstractFeedback)
 
 
-class EProp(AbstractOnlineRule):
+class EProp(AbstractEligibility):
     """e-prop: an eligibility trace of each neuron's own dynamics, and learning signals.
 
         s_ij' = (dx_i'/dx_i with all signals between neurons held) s_ij + dx_i'/dw_ij
@@ -116,40 +133,11 @@ class EProp(AbstractOnlineRule):
     the learning dilemma for recurrent networks of spiking neurons".
     """
 
-    cost: Cost
-    optimizer: optax.GradientTransformation
-    feedback: AbstractFeedback
+    cost: Cost = eqx.field(converter=checked_cost, default=None)
+    optimizer: optax.GradientTransformation = eqx.field(
+        converter=checked_optimizer, default=None
+    )
+    feedback: AbstractFeedback = eqx.field(default=SymmetricFeedback(), kw_only=True)
 
-    def __init__(
-        self,
-        cost: Cost | None = None,
-        optimizer: optax.GradientTransformation | None = None,
-        *,
-        feedback: AbstractFeedback = SymmetricFeedback(),  # noqa: B008
-    ):
-        _checks.instance("feedback", feedback, AbstractFeedback)
-        self.cost = checked_cost(cost)
-        self.optimizer = checked_optimizer(optimizer)
-        self.feedback = feedback
-
-    def start(self, network: Any, x: PyTree, key: Array | None):
-        require_rate_network("EProp", network)
-        w = moving(network, split(network)[0])
-        zeros = jax.tree.map(jnp.zeros_like, w)
-        return self.feedback.init(network, key), zeros
-
-    def credit(self, moment: Moment, fixed: PyTree, trace: PyTree):
-        return _eligible(moment, self.feedback.signal(moment, fixed), trace)
-
-
-def _eligible(moment: Moment, signal: Neurons, trace: Params) -> tuple[Params, Params]:
-    """(signal_i s_ij, the trace one step on)."""
-    network, u = moment.network, moment.sample.input
-    w = moving(network, moment.w)
-    now = slopes(network, moment.x, moment.sample, moment.dt)
-    held = lambda x, w: moment.transition(x, moment.w | w)
-    fresh = immediate(network, held, moment.x, w)
-    heard, keep = spread(network, w, signal, u), spread(network, w, now.leak, u)
-    g = {name: moment.c_w[name] + heard[name] * trace[name] for name in w}
-    trace = jax.tree.map(lambda d, s, m: d * s + m, keep, trace, fresh)
-    return moment.c_w | g, trace
+    def __check_init__(self):
+        _checks.instance("feedback", self.feedback, AbstractFeedback)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import equinox as eqx
 import optax
 
 from .._action import Cost
-from .._network import RateNetwork, split
+from .._network import split
 from .._types import Array, PyTree
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
 from ._rows import moving, slopes
@@ -26,9 +27,10 @@ class RTRL(AbstractOnlineRule):
     With the weights held, sum_k g_k is the gradient of BPTT. P is n times the number
     of weights that move the state, and that memory is constant in time.
 
-    In a `RateNetwork` dt f_w has one entry a weight, and f_x P is taken edge by edge:
-    O(edges) operations a weight and no product of Jacobians. Any other module goes
-    through forward derivatives (f_x P) and transposed ones (f_w).
+    In a `RateNetwork`, or a `VoltageNetwork` with tau_r = 0, dt f_w has one entry a
+    weight, and f_x P is taken edge by edge: O(edges) operations a weight and no
+    product of Jacobians. Any other module, with any pytrees as state and parameters,
+    goes through forward derivatives (f_x P) and transposed ones (f_w).
 
     **Arguments:** `cost`: what is minimised; `optimizer`: any of optax's, by default
     SGD at a rate of 0.01.
@@ -37,16 +39,10 @@ class RTRL(AbstractOnlineRule):
     recurrent neural networks".
     """
 
-    cost: Cost
-    optimizer: optax.GradientTransformation
-
-    def __init__(
-        self,
-        cost: Cost | None = None,
-        optimizer: optax.GradientTransformation | None = None,
-    ):
-        self.cost = checked_cost(cost)
-        self.optimizer = checked_optimizer(optimizer)
+    cost: Cost = eqx.field(converter=checked_cost, default=None)
+    optimizer: optax.GradientTransformation = eqx.field(
+        converter=checked_optimizer, default=None
+    )
 
     def start(self, network: Any, x: PyTree, key: Array | None):
         w = moving(network, split(network)[0])
@@ -57,7 +53,7 @@ class RTRL(AbstractOnlineRule):
         part = credited(moment.c_x, w, trace)
         g = moment.c_w | {name: moment.c_w[name] + part[name] for name in w}
         step = lambda x, w: moment.transition(x, moment.w | w)
-        if not isinstance(network, RateNetwork):
+        if fixed is None:
             return g, along_any(step, moment.x, w, trace)
         now = slopes(network, moment.x, moment.sample, moment.dt)
         return g, along_rows(network, now, step, moment.x, w, fixed, trace)

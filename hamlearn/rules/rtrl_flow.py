@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from .. import _checks
 from .._action import Cost, output_loss, running_cost
-from .._network import AbstractNetwork, Batch, RateNetwork, as_network, join, split
+from .._network import AbstractNetwork, Batch, as_network, join, split
 from .._signal import Sample
 from .._solver import Euler
 from .._types import Array, Float, Int, Params, PyTree, Scalar
@@ -63,9 +63,10 @@ class RTRLFlow(AbstractFlow):
     of ell: what the adjoint method finds after the end of time. With moving weights
     S is exact to the order of the rate. Euler steps make it `RTRL` with plain SGD.
 
-    In a `RateNetwork` f_w has one entry a weight and f_x S is taken edge by edge, as
-    in `RTRL`; any other module goes through forward derivatives. S is n times the
-    number of weights that move the state, and that memory is constant in time.
+    In a `RateNetwork`, or a `VoltageNetwork` with tau_r = 0, f_w has one entry a
+    weight and f_x S is taken edge by edge, as in `RTRL`; any other module goes
+    through forward derivatives. S is n times the number of weights that move the
+    state, and that memory is constant in time.
 
     **Arguments:** `cost`: what is minimised; `rate` >= 0: of the gradient flow, in
     1/time; `solver`: any diffrax solver, one step of which is taken a sample.
@@ -173,8 +174,8 @@ def _along(network: Any, rows: Any, x: PyTree, S: Array, sample: Sample) -> Any:
     own = moving(network, w)
     drift = lambda x, some: join(w | some, frozen)(x, sample.input)
     x_rate = network(x, sample.input)
-    if not isinstance(network, RateNetwork):
+    if rows is None:
         return x_rate, along_any(drift, x, own, S)
     unit = slopes(network, x, sample, jnp.ones((), x.dtype))
-    now = Slopes(-1 / network.time_constant, unit.slope)
+    now = Slopes(unit.leak - 1, unit.slope, unit.rise)
     return x_rate, along_rows(network, now, drift, x, own, rows, S)

@@ -11,8 +11,14 @@ from .. import _checks
 from .._action import Cost, inner, squared_norm
 from .._network import split
 from .._types import Array, Float, Neurons, Params, PyTree, Scalar
-from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
-from ._rows import moving, products, require_rate_network, slopes
+from ._online import (
+    AbstractOnlineRule,
+    Moment,
+    checked_cost,
+    checked_optimizer,
+    number_of_inputs,
+)
+from ._rows import moving, products, require_rows, signals, slopes
 
 
 class RankOne(eqx.Module):
@@ -37,16 +43,10 @@ class UORO(AbstractOnlineRule):
     Tallec & Ollivier (2018), "Unbiased online recurrent optimization".
     """
 
-    cost: Cost
-    optimizer: optax.GradientTransformation
-
-    def __init__(
-        self,
-        cost: Cost | None = None,
-        optimizer: optax.GradientTransformation | None = None,
-    ):
-        self.cost = checked_cost(cost)
-        self.optimizer = checked_optimizer(optimizer)
+    cost: Cost = eqx.field(converter=checked_cost, default=None)
+    optimizer: optax.GradientTransformation = eqx.field(
+        converter=checked_optimizer, default=None
+    )
 
     def start(self, network: Any, x: PyTree, key: Array | None):
         _require_key(key)
@@ -81,10 +81,10 @@ def uoro_advance(moment: Moment, trace: RankOne, nu: PyTree) -> RankOne:
 
 
 class Kronecker(eqx.Module):
-    """dx_k/dw_ij ~ a_ki h_j, with h over senders x, inputs u and the bias."""
+    """dx_k/dw_ij ~ a_ki h_j, with h over what is sent, the inputs u and the bias."""
 
     a: Float[Array, "n n"]
-    x: Neurons
+    sent: Neurons
     u: Float[Array, "inputs"]
     one: Scalar
 
@@ -93,11 +93,12 @@ class KFRTRL(AbstractOnlineRule):
     """Kronecker-factored RTRL: dx_k/dw_ij as a random product a_ki h_j.
 
         a' = nu_1/p_1 (1 + dt f_x) a + nu_2/p_2 diag(slope)
-        h' = nu_1 p_1 h             + nu_2 p_2 (x, u, 1)
+        h' = nu_1 p_1 h             + nu_2 p_2 (sent, u, 1)
 
     with two random signs a sample and p balancing the norms. Its mean over all draws
     is dx/dw; its variance is less than that of `UORO`, its cost O(n edges). For a
-    `RateNetwork` that does not learn time constants. Takes a `key` at `init`.
+    `RateNetwork`, or a `VoltageNetwork` with tau_r = 0, that does not learn time
+    constants. Takes a `key` at `init`.
 
     **Arguments:** as for `RTRL`.
 
@@ -105,27 +106,21 @@ class KFRTRL(AbstractOnlineRule):
     random Kronecker factors".
     """
 
-    cost: Cost
-    optimizer: optax.GradientTransformation
-
-    def __init__(
-        self,
-        cost: Cost | None = None,
-        optimizer: optax.GradientTransformation | None = None,
-    ):
-        self.cost = checked_cost(cost)
-        self.optimizer = checked_optimizer(optimizer)
+    cost: Cost = eqx.field(converter=checked_cost, default=None)
+    optimizer: optax.GradientTransformation = eqx.field(
+        converter=checked_optimizer, default=None
+    )
 
     def start(self, network: Any, x: PyTree, key: Array | None):
         _require_key(key)
-        require_rate_network("KFRTRL", network)
-        if "time_constant" in split(network)[0]:
+        require_rows(self, network, "which needs a sender for every weight")
+        times = [name for name in split(network)[0] if name.endswith("time_constant")]
+        if times:
             wanted = "weights with a sender for KFRTRL"
-            _checks.reject("network.learn", wanted, "time_constant")
-        n, dtype = network.graph.num_nodes, x.dtype
-        u = 0 if network.input_weight is None else network.input_weight.shape[1]
-        zeros = lambda *shape: jnp.zeros(shape, dtype)
-        return None, Kronecker(zeros(n, n), zeros(n), zeros(u), zeros())
+            _checks.reject("network.learn", wanted, ", ".join(times))
+        n, inputs = network.graph.num_nodes, number_of_inputs(network)
+        zeros = lambda *shape: jnp.zeros(shape, x.dtype)
+        return None, Kronecker(zeros(n, n), zeros(n), zeros(inputs), zeros())
 
     def credit(self, moment: Moment, fixed: PyTree, trace: PyTree):
         signs = jax.random.rademacher(moment.key, (2,), trace.a.dtype)
@@ -139,7 +134,7 @@ def kronecker_gradient(moment: Moment, trace: Kronecker) -> Params:
     network = moment.network
     w = moving(network, moment.w)
     at = moment.c_x @ trace.a
-    part = products(network, w, at, trace.x, trace.u, trace.one)
+    part = products(network, w, at, trace.sent, trace.u, trace.one)
     return moment.c_w | {name: moment.c_w[name] + part[name] for name in w}
 
 
@@ -147,11 +142,13 @@ def kronecker_advance(
     moment: Moment, trace: Kronecker, signs: Float[Array, "2"]
 ) -> Kronecker:
     """The trace of the next sample for two given signs."""
-    network, x, u = moment.network, moment.x, moment.sample.input
-    now = slopes(network, x, moment.sample, moment.dt)
-    heard = jax.vmap(network.graph.aggregate, (None, 1), 1)(network.weight, trace.a)
+    network, u = moment.network, moment.sample.input
+    now = slopes(network, moment.x, moment.sample, moment.dt)
+    felt = now.felt(trace.a)
+    heard = jax.vmap(network.graph.aggregate, (None, 1), 1)(network.weight, felt)
     a = now.leak[:, None] * trace.a + now.slope[:, None] * heard
-    old, new = (trace.x, trace.u, trace.one), (x, u, jnp.ones((), x.dtype))
+    old = (trace.sent, trace.u, trace.one)
+    new = (signals(network, moment.x), u, jnp.ones((), u.dtype))
     p_1, p_2 = _balance(a, old), _balance(now.slope, new)
     a = signs[0] / p_1 * a + signs[1] / p_2 * jnp.diag(now.slope)
     mix = lambda h, fresh: signs[0] * p_1 * h + signs[1] * p_2 * fresh

@@ -1,0 +1,62 @@
+"""`hamlearn audit`: which laws are local in space and time, and causal."""
+
+import argparse
+import sys
+from typing import Any
+
+import jax
+
+from ..analysis.laws import audited_laws
+from ..analysis.locality import COLUMNS, locality
+
+
+def add_arguments(commands: Any) -> None:
+    command = commands.add_parser(
+        "audit",
+        help="measure which laws are local in space and time",
+        description="Perturb every number that each law carries and see what changes: "
+        "is it local in space (within one edge, or as many as the law is given "
+        "exchanges), local in time (nothing stored has an axis of time), causal, what "
+        "does it store beside state and weights, does it need weight transport. "
+        "Measured on a ring or a row of 14 neurons; `hops` is the number of edges "
+        "found, - where something belongs to no place.",
+    )
+    command.add_argument(
+        "laws", nargs="*", metavar="LAW", help="only laws whose name starts so"
+    )
+    command.add_argument("--json", action="store_true", help="one JSON object a law")
+    command.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    jax.config.update("jax_enable_x64", True)
+    laws = audited_laws()
+    asked = tuple(start.lower() for start in arguments.laws) or ("",)
+    names = [name for name in laws if name.lower().startswith(asked)]
+    if not names:
+        raise ValueError(
+            f"`LAW` must be among {', '.join(laws)}, but is {arguments.laws[0]}."
+        )
+    width = max(map(len, [*names, "rule"]))
+    for k, name in enumerate(names):
+        table = locality({name: laws[name]})
+        if arguments.json:
+            print(table.only(*COLUMNS).to_json(), flush=True)
+            continue
+        # One row at a time, as each takes a moment: the heads have a fixed width.
+        head, row = _lines(table, width)
+        if k == 0:
+            print(head)
+        print(row, flush=True)
+    if not arguments.json:
+        print("measured by perturbation, bit by bit", file=sys.stderr)
+    return 0
+
+
+def _lines(table: Any, width: int) -> tuple[str, str]:
+    """(head, row) of a table of one law."""
+    widths = [width, *[max(len(name), 8) for name in table.columns[1:]]]
+    pad = lambda cells: "  ".join(
+        str(c).ljust(w) for c, w in zip(cells, widths, strict=True)
+    )
+    return pad(table.columns).rstrip(), pad(table.cells()[0]).rstrip()

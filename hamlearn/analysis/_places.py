@@ -1,0 +1,144 @@
+"""Where the numbers that a law carries live, and how far apart they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from .._graph import Digraph
+from .._network import AbstractNetwork, RateNetwork, split
+from .._signal import Sample
+from .._types import Array
+from .._voltage import VoltageNetwork
+
+NODES, OUTPUTS = 14, (4, 11)
+
+# The nodes where a number is: one, or several; None where it is at no place.
+Spot = tuple[int, ...] | None
+MakeNetwork = Callable[[Callable[[Array], Array]], AbstractNetwork]
+
+
+def rate_ring(activation: Any) -> RateNetwork:
+    """A ring of rate neurons, every third with a self-loop."""
+    loops = np.arange(0, NODES, 3)
+    senders = np.concatenate([np.arange(NODES), loops])
+    receivers = np.concatenate([(np.arange(NODES) + 1) % NODES, loops])
+    graph = Digraph(NODES, senders, receivers)
+    return RateNetwork(graph, activation=activation, **_options())
+
+
+def rate_chain(activation: Any) -> RateNetwork:
+    """Rate neurons in a row."""
+    return RateNetwork(_chain(), activation=activation, **_options())
+
+
+def voltage_chain(tau_r: float) -> MakeNetwork:
+    """Voltage neurons in a row, with tau_m = 1 and this prospective time constant."""
+    return lambda activation: VoltageNetwork(
+        _chain(), prospective_time_constant=tau_r, activation=activation, **_options()
+    )
+
+
+def _chain() -> Digraph:
+    return Digraph(NODES, np.arange(NODES - 1), np.arange(1, NODES))
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "inputs": 1, "outputs": OUTPUTS, "input_nodes": [0], "learn": ("weight",),
+        "key": jax.random.key(3),
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a leaf lives.
+
+    `lives`: at each node, edge, node x edge and so on; `past`: how many samples ago
+    its oldest entry is from, 0 without an axis of time; `near`: a spot a number.
+    """
+
+    lives: str
+    size: int
+    past: int
+    near: list[Spot]
+
+    @property
+    def counts_with(self) -> str:
+        """`node` or `edge`, where it lives at either; node x edge counts as edge."""
+        return self.lives.split(" x ")[-1]
+
+
+def place(shape: tuple[int, ...], graph: Digraph) -> Place:
+    """The place of a leaf, which its shape tells: all axes differ in length."""
+    n, edges = graph.num_nodes, graph.num_edges
+    senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
+    ends: list[Spot] = list(zip(senders.tolist(), receivers.tolist(), strict=True))
+    nodes: list[Spot] = [(k,) for k in range(n)]
+    outputs: list[Spot] = [(k,) for k in OUTPUTS]
+    size = int(np.prod(shape))
+    spots = {"edge": ((edges,), ends), "node": ((n,), nodes)}
+    spots["output"] = ((len(OUTPUTS),), outputs)
+    for lives, (own, near) in spots.items():
+        if shape == own:
+            return Place(lives, size, 0, near)
+        if len(shape) == 2 and shape[1:] == own and shape[0] not in (n, edges):
+            return Place(f"past x {lives}", size, shape[0], near * shape[0])
+    if shape in ((n, edges), (n, n)):
+        kind, others = ("edge", ends) if shape == (n, edges) else ("node", nodes)
+        both: list[Spot] = [(k, *(other or ())) for k in range(n) for other in others]
+        return Place(f"node x {kind}", size, 0, both)
+    if shape[:1] == (n,):
+        near = [spot for spot in nodes for _ in range(size // n)]
+        return Place("node x edge" if len(shape) == 3 else "node", size, 0, near)
+    square = len(shape) == 2 and shape[0] == shape[1]
+    past = 0 if shape in ((), (1,)) or square else shape[0]
+    return Place("past" if past else "nowhere", size, past, [None] * size)
+
+
+def leaves(state: Any) -> dict[str, Array]:
+    """The numbers that a law carries, by name, without the frozen part of a network."""
+    found, _ = jax.tree_util.tree_flatten_with_path(moving(state))
+    name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
+    return {name(path): leaf for path, leaf in found}
+
+
+def moving(state: Any) -> Any:
+    """`state` with None for all but floats that are not the frozen network's."""
+    frozen = {id(leaf) for leaf in jax.tree.leaves(split(state.network)[1])}
+    floats = eqx.filter(state, eqx.is_inexact_array)
+    return jax.tree.map(lambda leaf: None if id(leaf) in frozen else leaf, floats)
+
+
+def weights(state: Any) -> np.ndarray:
+    """Which of the numbers that a law carries are the weights of the network."""
+    held = {id(leaf) for leaf in split(state.network)[0].values()}
+    marks = [np.full(leaf.size, id(leaf) in held) for leaf in leaves(state).values()]
+    return np.concatenate(marks)
+
+
+def distances(graph: Digraph) -> np.ndarray:
+    """Edges between each two nodes, in whichever direction."""
+    n = graph.num_nodes
+    near = np.full((n, n), n)
+    np.fill_diagonal(near, 0)
+    ends = np.asarray(graph.senders), np.asarray(graph.receivers)
+    for a, b in zip(*ends, strict=True):
+        if a != b:
+            near[a, b] = near[b, a] = 1
+    for k in range(n):
+        near = np.minimum(near, near[:, k : k + 1] + near[k : k + 1])
+    return near
+
+
+def random_jets(key: Array, steps: int, rates: bool) -> Sample:
+    """Random input and targets, with derivatives for laws that need them."""
+    draw = lambda k, *shape: jax.random.normal(jax.random.fold_in(key, k), shape)
+    u, y = draw(0, steps, 1), draw(1, steps, len(OUTPUTS))
+    if not rates:
+        return Sample(u, y)
+    more = [draw(k, steps, size) for k, size in ((2, 1), (3, 2), (4, 1), (5, 2))]
+    return Sample(u, y, None, *more)
