@@ -102,7 +102,10 @@ class ConstrainedMotion(eqx.Module):
         """The constraints linearised at a point, with the masses there."""
         t = floating(t)
         mass = mass_operator(self.lagrangian, t, q, v, args)
-        accelerate = lambda f: lx.linear_solve(mass, f, self.linear_solver).value
+        # A run that diverges shall end with its own report, so no error is thrown.
+        accelerate = lambda f: (
+            lx.linear_solve(mass, f, self.linear_solver, throw=False).value
+        )
         return Tangent(lambda q: self.constraint(t, q, args), q, accelerate)
 
     def _remove(self, tangent, error, where):

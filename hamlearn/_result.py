@@ -83,9 +83,15 @@ class Result:
 
     @classmethod
     def of_solve(
-        cls, rule, state, signal, times, flows, infos, stats, seconds
+        cls, rule, state, signal, times, flows, infos, stats, seconds, blew_up
     ) -> "Result":
         times = np.asarray(times)
+        if (
+            not blew_up
+        ):  # what was not needed of the room for saved steps is at infinity
+            times = times[np.isfinite(times)]
+            cut = lambda leaf: leaf[: len(times)]
+            infos, flows = jax.tree.map(cut, (infos, flows))
         info = {name: np.asarray(leaf) for name, leaf in named_leaves(infos).items()}
         info["target"] = np.asarray(jax.vmap(lambda t: signal(t).target)(times))
         flat = [leaf.reshape(len(times), -1) for leaf in info.values()]
@@ -93,12 +99,11 @@ class Result:
         kept = int(np.argmin(good)) if not good.all() else len(times)
         diverged = None
         if kept < len(times):
-            sizes = {
-                name: np.abs(np.asarray(leaf)[max(kept - 1, 0)]).max(initial=0)
-                for name, leaf in named_leaves(flows).items()
+            last = max(kept - 1, 0)
+            at_last = {
+                n: np.asarray(leaf)[last] for n, leaf in named_leaves(flows).items()
             }
-            largest = max(sizes, key=lambda name: sizes[name])
-            diverged = Divergence(kept, float(times[max(kept - 1, 0)]), (largest,))
+            diverged = Divergence(kept, float(times[last]), _largest(at_last)[:1])
         info = {name: leaf[:kept] for name, leaf in info.items()}
         steps = int(stats["num_steps"])
         losses = {"loss": float(np.mean(info["loss"]))} if kept else {}
@@ -154,9 +159,11 @@ class Result:
         """Why the run stopped early, in one sentence."""
         if self.diverged is not None:
             return str(self.diverged)
+        name, size = _largest(named_leaves(self.rule.flow(self.state)))
         return (
-            f"The solver gave up after {self.samples} steps; what it saved is kept. "
-            "Raise `max_steps`, loosen the tolerances or look for an unstable costate."
+            f"The solver gave up after {self.samples} steps, where `{name}` was the "
+            f"largest, {size:.3g}; what it saved is kept. Raise `max_steps`, loosen "
+            "the tolerances or look for an unstable costate."
         )
 
     def __repr__(self) -> str:
@@ -230,6 +237,15 @@ def _loss_rows(loss: np.ndarray, losses: dict[str, float]) -> list[tuple[str, st
     if trivial:
         rows.append(("trivial", "loss of predicting " + ", ".join(trivial)))
     return rows
+
+
+def _largest(leaves: dict[str, Any]) -> tuple[str, float]:
+    sizes = {
+        name: float(np.abs(np.asarray(leaf)).max(initial=0))
+        for name, leaf in leaves.items()
+    }
+    name = max(sizes, key=lambda name: sizes[name])
+    return name, sizes[name]
 
 
 def _pace(clock: list[tuple[int, float]]) -> float:

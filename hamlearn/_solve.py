@@ -77,7 +77,7 @@ def solve(
         dtmin = 10 * float(jnp.finfo(dtype).eps) * (t1 - t0)
         controller = dfx.PIDController(rtol=1e-6, atol=1e-9, dtmin=dtmin)
     began = time.perf_counter()
-    times, flows, infos, last, stats, good = jax.block_until_ready(
+    times, flows, infos, last, stats, ended = jax.block_until_ready(
         _solve(
             rule,
             state,
@@ -94,10 +94,14 @@ def solve(
             max_steps,
         )
     )
-    seconds = time.perf_counter() - began
+    seconds, good = time.perf_counter() - began, bool(dfx.is_okay(ended))
     state = rule.join(last, rule.still(state))
-    result = Result.of_solve(rule, state, signal, times, flows, infos, stats, seconds)
-    if not bool(good) or result.diverged is not None:
+    # Adaptive steps shrink to nothing where a solution explodes.
+    blew_up = not good and not bool(ended == dfx.RESULTS.max_steps_reached)
+    result = Result.of_solve(
+        rule, state, signal, times, flows, infos, stats, seconds, blew_up
+    )
+    if not good or result.diverged is not None:
         warnings.warn(result.failure(), DivergenceWarning, stacklevel=2)
     return result
 
@@ -127,8 +131,7 @@ def _solve(
     times, flows = solution.ts["asked"], solution.ys["asked"]  # pyright: ignore[reportOptionalSubscript]
     infos = jax.vmap(lambda t, y: rule.observe(t, y, (still, signal)))(times, flows)
     last = jax.tree.map(lambda leaf: leaf[-1], solution.ys["last"])  # pyright: ignore[reportOptionalSubscript]
-    good = dfx.is_okay(solution.result)
-    return times, flows, infos, last, solution.stats, good
+    return times, flows, infos, last, solution.stats, solution.result
 
 
 def _stopping_at_jumps(controller, signal, t0, t1):

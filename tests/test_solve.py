@@ -79,3 +79,18 @@ def test_too_few_steps_warn_and_keep_what_was_saved(getkey):
     assert 0 < len(result.times) < 1001
     assert np.isfinite(result.output).all()
     assert result.times[-1] < 20
+    assert result.diverged is None
+    assert "gave up after 20 steps" in result.failure()
+
+
+def test_every_step_can_be_saved(getkey):
+    rule, net = hl.HamiltonianLearning(COST), network(getkey)
+    steps = dfx.SaveAt(steps=True, t0=True)
+    result = hl.solve(
+        rule, net, SIGNAL, t0=0.0, t1=2.0, max_steps=512, saveat=steps, x0=jnp.zeros(3)
+    )
+    accepted = result.stats["num_accepted_steps"]
+    assert result.diverged is None
+    assert len(result.times) == accepted + 1 < 512
+    assert result.times[-1] == 2.0
+    np.testing.assert_array_equal(result.output[-1, 0], result.state.flow.x[-1])

@@ -249,6 +249,23 @@ def test_single_precision_learns_the_same(neuron_mass):
     assert np.abs(weights[1] - [0.8, 0.5]).max() > 0.05
 
 
+@pytest.mark.parametrize("gram", [hl.gram.GramSolve(), hl.gram.RepeatedSweeps()])
+def test_a_run_that_explodes_ends_with_its_report(gram, getkey):
+    network = hl.RateNetwork(
+        hl.Digraph.layered([4, 1]), inputs=2, activation=lambda a: a, key=getkey()
+    )  # fmt: skip
+    wave = lambda t: jnp.exp(20 * t) * jnp.ones(2)
+    signal = hl.Signal(wave, lambda t: jnp.cos(t)[None])
+    rule = hl.STLP(gram=gram)
+    with pytest.warns(hl.DivergenceWarning, match="diverged at t = "):
+        result = hl.stream(
+            rule, network, signal.jets(jnp.arange(300.0) * 0.1), dt=0.1, progress=False
+        )
+    assert result.diverged is not None
+    assert result.diverged.sample < 300
+    assert all(np.isfinite(leaf).all() for leaf in result.to_numpy().values())
+
+
 def test_a_batch_follows_the_mean_gradient(getkey):
     network, signal = dag(getkey()), moving_signal()
     batch = hl.Batch(network, 2)
