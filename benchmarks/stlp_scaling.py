@@ -2,27 +2,27 @@
 
 Random acyclic graphs of fixed in-degree, 10^3 to 10^6 edges; conjugate gradients, all
 else the defaults, float32. Writes `results/stlp_scaling.json`: microseconds a step
-(median and spread over repetitions), iterations of the Gram solve, and the slope.
+(median and spread over repetitions), iterations of the Gram solve, and the slopes of
+the time and of the time an iteration against edges, on logarithmic axes.
 
-    OPENBLAS_NUM_THREADS=1 python benchmarks/stlp_scaling.py
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.stlp_scaling
 """
 
 import argparse
 import json
-import platform
 import time
 from pathlib import Path
 
-import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import lineax
 import numpy as np
 
 import hamlearn as hl
 
-IN_DEGREE, INPUTS, STEPS, REPEATS, RATIO = 10, 8, 5, 5, 1e-3
+from ._record import environment
+
+IN_DEGREE, INPUTS, STEPS, REPEATS, RATIO = 10, 8, 5, 7, 1e-3
 
 
 def main() -> None:
@@ -35,16 +35,14 @@ def main() -> None:
     )
     options = parser.parse_args()
     rows = [measure(edges) for edges in options.edges]
-    logs = np.log([[row["edges"], row["us_per_step"]] for row in rows]).T
     table = {
+        "environment": environment(),
         "what": "STLP step on random acyclic graphs, in-degree 10, conjugate gradients",
-        "device": f"{jax.devices()[0].device_kind} ({platform.machine()})",
         "dtype": "float32",
-        "versions": {m.__name__: m.__version__ for m in (jax, eqx, diffrax, lineax)},
-        "python": platform.python_version(),
         "steps_a_run": STEPS,
         "repeats": REPEATS,
-        "slope": float(np.polyfit(logs[0], logs[1], 1)[0]) if len(rows) > 1 else None,
+        "slope": slope(rows, "us_per_step"),
+        "slope_per_iteration": slope(rows, "ns_per_edge_and_iteration") + 1,
         "rows": rows,
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -76,16 +74,25 @@ def measure(edges: int) -> dict[str, float]:
         jax.block_until_ready(run(state, samples))
         seconds.append(time.perf_counter() - began)
     us = np.array(seconds) / STEPS * 1e6
+    ns_per_edge = float(np.median(us)) * 1e3 / graph.num_edges
+    iterations = float(np.mean(infos.iterations))
     return {
         "edges": graph.num_edges,
         "neurons": neurons,
         "us_per_step": float(np.median(us)),
         "us_lowest": float(us.min()),
         "us_highest": float(us.max()),
-        "ns_per_edge": float(np.median(us)) * 1e3 / graph.num_edges,
-        "iterations": float(np.mean(infos.iterations)),
+        "iterations": iterations,
+        "ns_per_edge": ns_per_edge,
+        "ns_per_edge_and_iteration": ns_per_edge / iterations,
         "residual": float(np.max(infos.residual)),
     }
+
+
+def slope(rows: list[dict[str, float]], name: str) -> float:
+    """Of the logarithm of a column against that of the edges."""
+    logs = np.log([[row["edges"], row[name]] for row in rows]).T
+    return float(np.polyfit(logs[0], logs[1], 1)[0])
 
 
 def signal() -> hl.Signal:

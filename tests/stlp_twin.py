@@ -123,10 +123,8 @@ def inputs(network, weight):
 
 def forward(network, u, sweeps=60):
     """x = sigma(W x + B u + b), by iteration."""
-    x = jnp.zeros(network.graph.num_nodes)
-    for _ in range(sweeps):
-        x = network.activation(network.drive(x, u))
-    return x
+    sweep = lambda x, _: (network.activation(network.drive(x, u)), None)
+    return jax.lax.scan(sweep, jnp.zeros(network.graph.num_nodes), length=sweeps)[0]
 
 
 def loss_at(frozen, sample, sweeps=60):

@@ -289,9 +289,9 @@ def test_trajectories_tend_to_gradient_flow():
 
     The floor under it is of the order of m_x/m_w, so that ratio is small here.
     """
-    at_100 = []
+    at_100, signal = [], moving_signal()
     for seed in range(3):
-        network, signal = dag(jax.random.key(seed)), moving_signal()
+        network = dag(jax.random.key(seed))
         w0 = {"weight": network.weight, "input_weight": network.input_weight}
         frozen = hl.STLP().init(network).still.frozen
         target = gradient_flow(frozen, w0, signal, 1.0, 4.0, sweeps=9)

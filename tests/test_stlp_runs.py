@@ -58,7 +58,7 @@ def settled_credit(network, kappa):
     rule = hl.STLP(
         hl.Cost(inertia=1e9), neuron_mass=1e-3, slack=hl.Slack(stiffness=kappa)
     )
-    return _settled_credit(rule, rule.init(network), network, kappa)
+    return _settled_credit(rule, rule.init(network), network, jnp.asarray(kappa))
 
 
 @eqx.filter_jit
@@ -68,9 +68,10 @@ def _settled_credit(rule, state, network, kappa):
     energy = lambda x: (
         jnp.sum((x[-1:] - sample.target) ** 2) / 2 + kappa / 2 * jnp.sum(gap(x) ** 2)
     )
-    x = forward(network, sample.input)
-    for _ in range(20):
-        x = x - jnp.linalg.solve(jax.hessian(energy)(x), jax.grad(energy)(x))
+    newton = lambda _, x: (
+        x - jnp.linalg.solve(jax.hessian(energy)(x), jax.grad(energy)(x))
+    )
+    x = jax.lax.fori_loop(0, 20, newton, forward(network, sample.input))
     at_rest = eqx.tree_at(lambda y: (y.q.x, y.q.slack), state.flow, (x, gap(x)))
     ours = rule.gradient(jnp.array(0.0), at_rest, (state.still, CONSTANT))
     true = jax.grad(loss_at(state.still.frozen, sample, 100))(at_rest.q.w)
