@@ -69,7 +69,7 @@ class Place:
     @property
     def counts_with(self) -> str:
         """`node` or `edge`, where it lives at either; node x edge counts as edge."""
-        return self.lives.split(" x ")[-1]
+        return "edge" if "+" in self.lives else self.lives.split(" x ")[-1]
 
 
 def place(shape: tuple[int, ...], graph: Digraph) -> Place:
@@ -80,6 +80,10 @@ def place(shape: tuple[int, ...], graph: Digraph) -> Place:
     nodes: list[Spot] = [(k,) for k in range(n)]
     outputs: list[Spot] = [(k,) for k in OUTPUTS]
     size = int(np.prod(shape))
+    if shape == (n + edges, n + edges):  # over state and weights together
+        every: list[Spot] = nodes + ends
+        pairs: list[Spot] = [(*(a or ()), *(b or ())) for a in every for b in every]
+        return Place("(node + edge) x (node + edge)", size, 0, pairs)
     spots = {"edge": ((edges,), ends), "node": ((n,), nodes)}
     spots["output"] = ((len(OUTPUTS),), outputs)
     for lives, (own, near) in spots.items():
