@@ -38,14 +38,15 @@ def filters() -> Any:
             mean = [r["mean"] for r in mine]
             low, high = ([r[name] for r in mine] for name in ("least", "greatest"))
             axis.fill_between(x, low, high, color=COLOURS[k], alpha=0.15, lw=0)
-            axis.plot(x, mean, color=COLOURS[k], marker=MARKERS[k], ms=4, label=law)
+            label = law if axis is axes[0] else None
+            axis.plot(x, mean, color=COLOURS[k], marker=MARKERS[k], ms=4, label=label)
             known = [r.get("earlier") for r in mine]
             if all(value is not None for value in known):
                 axis.plot(x, known, "x", color=COLOURS[k], ms=6)
         _frame(axis, title)
     axes[0].plot([], [], "x", color="0.3", label="values known before")
     axes[0].set_ylabel("cosine with the exact gradient")
-    axes[0].legend(loc="lower left")
+    figure.legend(loc="outside lower center", ncols=4)
     return figure
 
 
