@@ -43,9 +43,12 @@ class Problem:
     @property
     def halves(self) -> tuple[Sample, Any]:
         """(the stream with another second half, 1 for samples of the first)."""
-        half = len(self.samples.target) // 2
-        other = jax.tree.map(lambda leaf: leaf.at[half:].add(1), self.samples)
-        return other, jnp.zeros_like(self.samples.target[:, 0]).at[:half].set(1)
+        length = len(self.samples.target)
+        early = np.arange(length) < length // 2
+        late = lambda leaf: (~early).reshape(-1, *[1] * (leaf.ndim - 1))
+        changed = lambda leaf: jnp.asarray(np.asarray(leaf) + late(leaf), leaf.dtype)
+        other = jax.tree.map(changed, self.samples)
+        return other, jnp.asarray(early, self.samples.target.dtype)
 
     def keys(self, count: int) -> Any:
         """Keys for laws that draw."""
