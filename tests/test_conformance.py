@@ -1,6 +1,8 @@
 """The report on a user's own cell says what is known of each law."""
 
 import json
+import re
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -9,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from hamlearn import STLP, Cost, Digraph, Dynamics, RateNetwork, Sample
+from hamlearn import STLP, Cost, Digraph, Dynamics, RateNetwork, Sample, analysis
 from hamlearn.analysis import conformance
 from hamlearn.analysis._credit import Problem, credit_of_bptt
 from hamlearn.analysis._horizon import horizon
@@ -29,20 +31,20 @@ from hamlearn.rules import (
 SGD = optax.sgd(1.0)
 
 
-class Gated(eqx.Module):
-    """A cell with one gate, and a weight that reaches the output through time alone."""
+TEXT = (Path(__file__).parents[1] / "docs" / "own_cell.md").read_text()
+PROGRAM = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[0]
+DEFINED = {"__name__": "own_cell"}
+exec(compile(PROGRAM.partition("\n\n\ncell =")[0], "own_cell.md", "exec"), DEFINED)
+Gated = DEFINED["Gated"]
 
-    gate: jax.Array
-    new: jax.Array
-    slow: jax.Array
 
-    def __init__(self, units, inputs, key):
-        self.gate, self.new = jax.random.normal(key, (2, units, units + inputs))
-        self.slow = 0.1 * jnp.ones(units)
-
-    def __call__(self, x, u):
-        z = jax.nn.sigmoid(self.gate @ jnp.concatenate([x, u]))
-        return z * (jnp.tanh(self.new @ jnp.concatenate([x, u])) - x) + self.slow * x
+def test_the_documented_program_is_short_and_puts_its_cell_under_the_laws(monkeypatch):
+    assert len([line for line in PROGRAM.splitlines() if line.strip()]) <= 20
+    asked = []
+    monkeypatch.setattr(analysis, "conformance", lambda *a, **k: asked.append((a, k)))
+    exec(compile(PROGRAM, "own_cell.md", "exec"), {"__name__": "own_cell"})
+    (((cell,), options),) = asked
+    assert cell(options["x0"], jnp.ones(options["inputs"])).shape == (8,)
 
 
 def test_a_gated_cell(getkey):
@@ -50,7 +52,7 @@ def test_a_gated_cell(getkey):
         "RTRL": RTRL(Cost(), SGD), "SnAp-1": SnAp1(Cost(), SGD, inputs=2),
         "UORO": UORO(Cost(), SGD), "RFLO": RFLO(), "GLE": GLE(), "STLP": STLP(),
     }  # fmt: skip
-    cell = Gated(3, 2, getkey())
+    cell = Gated(3, 2, key=getkey())
     report = conformance(
         cell, inputs=2, x0=jnp.zeros(3), steps=30, draws=4, rules=rules
     )
@@ -70,8 +72,8 @@ def test_a_gated_cell(getkey):
     assert local["RTRL"] == (False, True)
     assert local["SnAp-1"] == (True, True)
     assert [rows[k]["causal"] for k in ("BPTT", "RTRL", "UORO")] == [None, True, True]
-    # P is 3 x 33; beside it the state and the weights.
-    assert rows["RTRL"]["state_bytes"] == 8 * (3 + 33 + 3 * 33)
+    # P is 3 x 30; beside it the state and the weights.
+    assert rows["RTRL"]["state_bytes"] == 8 * (3 + 30 + 3 * 30)
     assert rows["BPTT"]["times_bptt"] == 1.0
     assert "must be a RateNetwork" in rows["RFLO"]["note"]
     assert "but is a Gated" in rows["RFLO"]["note"]
@@ -150,7 +152,7 @@ def test_the_costate_dies_when_rounding_has_grown_by_the_contraction(precision):
 
 
 def test_memory_of_bptt_grows_with_the_stream_and_of_checkpoints_with_its_root(getkey):
-    cell = Dynamics(Gated(8, 1, getkey()), initial_state=jnp.zeros(8))
+    cell = Dynamics(Gated(8, 1, key=getkey()), initial_state=jnp.zeros(8))
 
     def work(memory, steps):
         problem = Problem.make(cell, 1, steps, 0.1, np.zeros(2, np.uint32))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hamlearn import (
+    STLP,
     Cost,
     Digraph,
     HamiltonianLearning,
@@ -13,6 +14,7 @@ from hamlearn import (
     RungeKutta4,
     Sample,
     SignFlip,
+    stream,
 )  # fmt: skip
 from hamlearn.analysis import energy
 
@@ -65,3 +67,29 @@ def test_dissipation_takes_what_it_should(getkey):
     lost = float(jnp.sum(found.dissipated[:-1]))
     assert abs(change) > 1e-3
     assert np.isclose(change, -lost, rtol=1e-2)
+
+
+def test_stlp_keeps_its_energy_but_for_what_it_dissipates(getkey):
+    # L = e^{theta t} (T - V) with constant signals: d(T + V)/dt = -2 theta T, and
+    # constraints at rest do no work. STLP reports T - V and T + V.
+    network = RateNetwork(Digraph.layered([2, 2]), inputs=1, outputs=2, key=getkey())
+    count, key = 60, getkey()
+    held = lambda value, size: jnp.full((count, size), value)
+    sample = Sample(
+        held(1.0, 1), held(0.5, 2), None, *(held(0.0, size) for size in (1, 2, 1, 2))
+    )  # fmt: skip
+    for theta in (0.0, 2.0):
+        cost = Cost(accuracy=20.0, dissipation=theta)
+        rule, left = STLP(cost, neuron_mass=0.5, solver=RungeKutta4()), []
+        for dt in (0.02, 0.01):
+            info = stream(rule, network, sample, dt=dt, progress=False, key=key).info
+            total, kinetic = info["energy"], (info["energy"] + info["lagrangian"]) / 2
+            means = (kinetic[1:] + kinetic[:-1]) / 2  # the trapezoidal rule
+            lost = 2 * theta * dt * np.concatenate([[0.0], np.cumsum(means)])
+            until = round(0.5 / dt)
+            left.append(np.abs(total - total[0] + lost)[:until].max() / total[0])
+            assert kinetic[:until].max() > 1e-2 * total[0]
+        assert theta == 0 or lost[until] > 1e-2 * total[0]
+        # What is left falls with the square of the step.
+        assert left[1] < 1e-3
+        assert left[1] < 0.3 * left[0]

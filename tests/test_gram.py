@@ -1,5 +1,7 @@
 """Gram solvers against dense NumPy, and against each other."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,6 +62,52 @@ def test_the_limit_is_one_forward_and_one_backward_sweep(getkey):
     np.testing.assert_allclose(exact(tangent, b), expected, rtol=1e-12, atol=1e-12)
     short = hl.gram.Sweeps(exact.exchanges - 1)
     assert np.max(np.abs(short(tangent, b) - expected)) > 1e-12
+
+
+@pytest.mark.parametrize("ratio", [1e-2, 1e-3])
+def test_repeated_sweeps_converge_to_the_solution(getkey, ratio):
+    """Every round multiplies the error by 1 - S A, whose size falls with the masses."""
+    network = dag(getkey(), neurons=20, in_degree=4)
+    tangent, b = system(network, ratio)
+    A, (along, _) = dense(tangent, b), tangent.first()
+    exact = np.linalg.solve(A, b)
+    J = np.stack([np.asarray(along(e)) for e in np.eye(20)], axis=1)
+    unit = tangent.accelerate(jax.tree.map(jnp.ones_like, tangent.q))[0]
+    S = np.linalg.inv(J.T) @ np.diag(1 / np.asarray(unit)) @ np.linalg.inv(J)
+    left = np.eye(20) - S @ A
+    size = np.abs(np.linalg.eigvals(left)).max()
+    assert size < 30 * ratio
+    enough = int(np.ceil(np.log(1e-11) / np.log(size)))
+    for rounds in (1, 2, 3, enough):
+        solver = hl.gram.RepeatedSweeps(rounds=rounds).bind(network, ratio)
+        found, told = solver(tangent, b)
+        assert int(told) == rounds
+        error = -np.linalg.matrix_power(left, rounds) @ exact
+        np.testing.assert_allclose(
+            found - exact, error, rtol=1e-6, atol=1e-11 * np.abs(exact).max()
+        )
+    assert np.abs(found - exact).max() < 1e-9 * np.abs(exact).max()
+
+
+def test_repeated_sweeps_need_enough_exchanges_and_small_masses(getkey):
+    network = dag(getkey(), neurons=20, in_degree=4)
+
+    def error(ratio, exchanges, rounds):
+        tangent, b = system(network, ratio)
+        exact = np.linalg.solve(dense(tangent, b), b)
+        sweeps = hl.gram.Sweeps(exchanges)
+        found, _ = hl.gram.RepeatedSweeps(sweeps, rounds=rounds)(tangent, b)
+        return np.linalg.norm(found - exact) / np.linalg.norm(exact)
+
+    deep = depth(network)
+    # One round, more exchanges: down to the size of the masses, at the full depth.
+    by_exchange = [error(1e-3, k, 1) for k in (1, 2, 4, deep)]
+    assert by_exchange[0] > 0.1
+    assert all(a > b for a, b in itertools.pairwise(by_exchange))
+    assert by_exchange[-1] < 0.02
+    # Sweeps that stop short are made up for by rounds, if they reach far enough.
+    assert error(1e-3, 6, 16) < 1e-10
+    assert error(1.0, deep, 8) > 1e3  # equal masses: diverges, as it says
 
 
 def test_truncated_gradients_are_the_krylov_optimum(getkey):

@@ -14,6 +14,7 @@ from hamlearn.rules import RTRL, AbstractRule, SnAp1
 EXPECTED = {
     "BPTT": (True, False, 3, 0, True, 1),
     "RTRL": (False, True, 0, 14, False, 6),
+    "RTRL, as a flow": (False, True, 0, 14, False, 6),
     "SnAp-1": (True, True, 0, 1, False, 1),
     "SnAp-2": (True, True, 0, 56 / 19, True, 1),
     "RFLO": (False, True, 2, 1, False, 6),
@@ -25,7 +26,10 @@ EXPECTED = {
     "feedback alignment, 1 sweep": (True, True, 0, 1, False, 1),
     "recurrent backprop": (False, True, 0, 0, True, 7),
     "Hamiltonian, sign flip": (True, True, 1, 1, True, 1),
+    # P is a square over 14 neurons and 19 weights.
+    "Hamiltonian, time reversal": (False, True, 1, 1 + 33**2 / 19, True, 7),
     "VLE": (True, False, 1, 0, True, 1),
+    "NLA": (False, True, 0, 0, True, 13),
     "LE": (True, True, 3, 0, True, 1),
     "GLE": (True, True, 4, 0, True, 1),
     "STLP": (False, True, 1, 1, True, 13),

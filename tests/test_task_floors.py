@@ -58,6 +58,9 @@ def test_tracking_has_the_same_floors(getkey, name):
     errors = signal.errors(signal.last * 0 + signal.values.mean())
     assert floors["persistence"] < floors["constant"] <= floors["zero"] * (1 + 1e-12)
     assert errors["rmse_last"] > 0
+    # A sine is a linear function of its last two values; jumps are of nothing.
+    limits = {"sine": 1e-20, "patched": 0.1 * floors["constant"]}
+    assert floors["autoregression"] < limits.get(name, floors["persistence"])
 
 
 def test_forecasts_are_hard_far_ahead_only():

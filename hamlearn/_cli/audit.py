@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from ..analysis._table import Table, heads, lines
 from ..analysis.laws import audited_laws
 from ..analysis.locality import COLUMNS, locality
 
@@ -53,10 +54,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(table: Any, width: int) -> tuple[str, str]:
-    """(head, row) of a table of one law."""
-    widths = [width, *[max(len(name), 8) for name in table.columns[1:]]]
-    pad = lambda cells: "  ".join(
-        str(c).ljust(w) for c, w in zip(cells, widths, strict=True)
-    )
-    return pad(table.columns).rstrip(), pad(table.cells()[0]).rstrip()
+def _lines(table: Table, width: int) -> tuple[str, str]:
+    """(heads, row) of a table of one law."""
+    widest = lambda name: max(len(_WIDEST), *map(len, name.split("_")))
+    sizes = [width, *map(widest, table.columns[1:])]
+    *top, row = lines([*heads(table.columns), table.cells()[0]], sizes)
+    return "\n".join(top), row
+
+
+_WIDEST = "58.3"  # of all numbers

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +57,9 @@ def _run(arguments: argparse.Namespace) -> int:
             _checks.reject("--state", "given for a module that is no network", None)
         x0 = jnp.zeros(arguments.state)
     network = as_network(network, x0)
-    laws = compared_laws(network, arguments.inputs)
+    laws = compared_laws(
+        network, arguments.inputs, steps=arguments.steps, dt=arguments.dt
+    )
     if arguments.laws is not None:
         asked = tuple(name.lower() for name in arguments.laws)
         laws = {n: law for n, law in laws.items() if n.lower().startswith(asked)}
@@ -64,7 +67,8 @@ def _run(arguments: argparse.Namespace) -> int:
         network, inputs=arguments.inputs, steps=arguments.steps, dt=arguments.dt,
         draws=arguments.draws, rules=laws, key=key,
     )  # fmt: skip
-    print(report.to_json() if arguments.json else report)
+    width = shutil.get_terminal_size((100, 24)).columns
+    print(report.to_json() if arguments.json else report.text(width))
     return 0
 
 

@@ -43,9 +43,12 @@ class Problem:
     @property
     def halves(self) -> tuple[Sample, Any]:
         """(the stream with another second half, 1 for samples of the first)."""
-        half = len(self.samples.target) // 2
-        other = jax.tree.map(lambda leaf: leaf.at[half:].add(1), self.samples)
-        return other, jnp.zeros_like(self.samples.target[:, 0]).at[:half].set(1)
+        length = len(self.samples.target)
+        early = np.arange(length) < length // 2
+        late = lambda leaf: (~early).reshape(-1, *[1] * (leaf.ndim - 1))
+        changed = lambda leaf: jnp.asarray(np.asarray(leaf) + late(leaf), leaf.dtype)
+        other = jax.tree.map(changed, self.samples)
+        return other, jnp.asarray(early, self.samples.target.dtype)
 
     def keys(self, count: int) -> Any:
         """Keys for laws that draw."""
@@ -73,7 +76,9 @@ class Credit:
         return jax.tree.map(lambda *g: sum(g) / len(g), *self.draws)
 
 
-def credit_of_bptt(problem: Problem, memory: AbstractScan) -> Credit:
+def credit_of_bptt(
+    problem: Problem, memory: AbstractScan, *, timed: bool = True
+) -> Credit:
     """BPTT over the whole stream."""
     w, frozen = split(problem.network)
     arrays, static = eqx.partition(frozen, eqx.is_array)
@@ -81,13 +86,17 @@ def credit_of_bptt(problem: Problem, memory: AbstractScan) -> Credit:
     run = lambda w, arrays, samples: stream_gradient(
         Cost(), network(w, arrays), samples, dt=problem.dt, memory=memory
     )[0]
-    call, work = _compiled(run, w, arrays, problem.samples)
-    g, pace = _timed(call, len(problem.samples.target))
+    call, work = _compiled(run, timed, w, arrays, problem.samples)
+    g, pace = _timed(call, len(problem.samples.target), timed)
     return Credit([as_numbers(g)], None, None, work, pace)
 
 
-def credit_of_law(rule: AbstractRule, problem: Problem, draws: int) -> Credit:
+def credit_of_law(
+    rule: AbstractRule, problem: Problem, draws: int, *, timed: bool = True
+) -> Credit:
     """The sum of a law's `direction` over the stream.
+
+    Without `timed` the program is compiled fast instead of compiled to be fast.
 
     **Raises:** `ValueError` where the law cannot take the network.
     """
@@ -110,8 +119,9 @@ def credit_of_law(rule: AbstractRule, problem: Problem, draws: int) -> Credit:
 
     arrays = eqx.filter(state, eqx.is_array)
     other, early = problem.halves
-    call, work = _compiled(run, arrays, problem.samples, jnp.ones_like(early))
-    g, pace = _timed(call, len(early))
+    every = jnp.ones_like(early)
+    call, work = _compiled(run, timed, arrays, problem.samples, every)
+    g, pace = _timed(call, len(early), timed)
     found = [as_numbers(g)]
     for key in keys[1:]:
         arrays_k = eqx.filter(_start(rule, problem, key), eqx.is_array)
@@ -170,22 +180,23 @@ def _start(rule: AbstractRule, problem: Problem, key: Any) -> Any:
     return state
 
 
-def _compiled(run: Any, *arguments: Any) -> tuple[Any, int]:
+def _compiled(run: Any, fast: bool, *arguments: Any) -> tuple[Any, int]:
     """(the compiled program, whose last arguments may be left out; its memory)."""
-    program = jax.jit(run).lower(*arguments).compile()
+    options = None if fast else {"xla_backend_optimization_level": 0}
+    program = jax.jit(run, compiler_options=options).lower(*arguments).compile()
     call = lambda *given: program(*given, *arguments[len(given) :])
     analysis = program.memory_analysis()
     return call, int(analysis.temp_size_in_bytes)  # pyright: ignore[reportOptionalMemberAccess]
 
 
-def _timed(call: Any, steps: int) -> tuple[Params, float]:
-    """(the result, the best of three times in microseconds a sample)."""
+def _timed(call: Any, steps: int, timed: bool) -> tuple[Params, float]:
+    """(the result, the best of 3 to 30 times in microseconds a sample)."""
     g, times = jax.block_until_ready(call()), []
-    for _ in range(3):
+    while timed and (len(times) < 3 or (len(times) < 30 and sum(times) < 0.1)):
         began = time.perf_counter()
         jax.block_until_ready(call())
         times.append(time.perf_counter() - began)
-    return g, min(times) / steps * 1e6
+    return g, min(times, default=float("nan")) / steps * 1e6
 
 
 def _same(a: Numbers, b: Numbers) -> bool:

@@ -1,11 +1,13 @@
 """Where the numbers that a law carries live, and how far apart they are."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .._graph import Digraph
@@ -69,7 +71,7 @@ class Place:
     @property
     def counts_with(self) -> str:
         """`node` or `edge`, where it lives at either; node x edge counts as edge."""
-        return self.lives.split(" x ")[-1]
+        return "edge" if "+" in self.lives else self.lives.split(" x ")[-1]
 
 
 def place(shape: tuple[int, ...], graph: Digraph) -> Place:
@@ -80,6 +82,10 @@ def place(shape: tuple[int, ...], graph: Digraph) -> Place:
     nodes: list[Spot] = [(k,) for k in range(n)]
     outputs: list[Spot] = [(k,) for k in OUTPUTS]
     size = int(np.prod(shape))
+    if shape == (n + edges, n + edges):  # over state and weights together
+        every: list[Spot] = nodes + ends
+        pairs: list[Spot] = [(*(a or ()), *(b or ())) for a in every for b in every]
+        return Place("(node + edge) x (node + edge)", size, 0, pairs)
     spots = {"edge": ((edges,), ends), "node": ((n,), nodes)}
     spots["output"] = ((len(OUTPUTS),), outputs)
     for lives, (own, near) in spots.items():
@@ -134,11 +140,18 @@ def distances(graph: Digraph) -> np.ndarray:
     return near
 
 
-def random_jets(key: Array, steps: int, rates: bool) -> Sample:
+def random_jets(seed: int, steps: int, rates: bool) -> Sample:
     """Random input and targets, with derivatives for laws that need them."""
-    draw = lambda k, *shape: jax.random.normal(jax.random.fold_in(key, k), shape)
-    u, y = draw(0, steps, 1), draw(1, steps, len(OUTPUTS))
+    rng = np.random.default_rng(seed)
+    draw = lambda size: jnp.asarray(rng.standard_normal((steps, size)), float)
+    u, y = draw(1), draw(len(OUTPUTS))
     if not rates:
         return Sample(u, y)
-    more = [draw(k, steps, size) for k, size in ((2, 1), (3, 2), (4, 1), (5, 2))]
-    return Sample(u, y, None, *more)
+    return Sample(u, y, None, *map(draw, (1, len(OUTPUTS), 1, len(OUTPUTS))))
+
+
+@functools.lru_cache(maxsize=64)
+def made(make: MakeNetwork, activation: Any, precision: str) -> AbstractNetwork:
+    """The network of `make`; drawing one takes longer than most laws' start."""
+    del precision  # part of the cache's key: arrays are of the present one
+    return make(activation)

@@ -1,6 +1,7 @@
 """What every law makes of a user's own network: exact, partial, or not at all."""
 
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,12 @@ import numpy as np
 from .. import _checks
 from .._action import Cost
 from .._network import AbstractNetwork, Dynamics, as_network, split
+from .._reversal import TimeReversal
 from .._types import Array, PyTree
 from ..rules._base import AbstractRule
 from ..rules.bptt import SqrtCheckpoints, StoreAll
+from ..rules.hamiltonian import HamiltonianLearning
+from ..rules.vle import VLE
 from ._credit import (
     Credit,
     Numbers,
@@ -68,24 +72,32 @@ class Conformance:
             lines.append(json.dumps(plain(row)))
         return "\n".join(lines)
 
-    def __repr__(self) -> str:
+    def text(self, width: int = 100) -> str:
+        """All of it in at most `width` columns."""
         ran = [row for row in self.rows() if not row["note"]]
-        table = lambda title, columns: Table(
-            title,
-            ("rule", *columns),
-            tuple(tuple(row[name] for name in ("rule", *columns)) for row in ran),
-        )
+
+        def table(title: str, columns: tuple[str, ...]) -> str:
+            columns = ("rule", *columns)
+            values = tuple(tuple(row[name] for name in columns) for row in ran)
+            return Table(title, columns, values).text(width)
+
         parts = [
             self.title,
-            repr(table("Credit, held against BPTT in float64", _CREDIT)),
-            repr(table("What it needs", _COST)),
-            repr(self.leaves),
+            table("Credit, held against BPTT in float64", _CREDIT),
+            table("What it needs", _COST),
+            self.leaves.text(width),
             self._horizon(),
         ]
-        refused = [f"  {r['rule']}: {r['note']}" for r in self.rows() if r["note"]]
+        refused = [f"{r['rule']}: {r['note']}" for r in self.rows() if r["note"]]
         if refused:
-            parts.append("\n".join(["Not run", *refused]))
+            wrap = lambda line: textwrap.fill(
+                line, width, initial_indent="  ", subsequent_indent="    "
+            )
+            parts.append("\n".join(["Not run", *map(wrap, refused)]))
         return "\n\n".join(parts)
+
+    def __repr__(self) -> str:
+        return self.text()
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -146,7 +158,9 @@ def conformance(
     for precision in ("float64", "float32"):
         with jax.enable_x64(precision == "float64"):
             problem = Problem.make(cast(network), inputs, steps, float(dt), seed)
-            chosen = compared_laws(problem.network, inputs) if rules is None else rules
+            chosen = rules
+            if rules is None:
+                chosen = compared_laws(problem.network, inputs, steps=steps, dt=dt)
             report.add_all(problem, chosen, draws, precision)
             horizons[precision] = horizon(problem.network, problem.samples, problem.dt)
     title = f"{_kind(network)} under every law, {steps} samples of dt = {dt}"
@@ -163,6 +177,7 @@ class _Report:
         self.leaves: dict[tuple[str, str], dict[str, float]] = {}
 
     def add_all(self, problem, rules, draws: int, precision: str) -> None:
+        timed = precision == self.native
         for name, memory in _BPTT.items():
             if precision == "float64":
                 self.exact[name] = problem.gradient(Cost())
@@ -170,7 +185,7 @@ class _Report:
                 # As `locality` measures it for a shorter window.
                 known = {"local_in_space": True, "local_in_time": False}
                 self.laws[name] = {"note": ""} | known
-            self.add(name, credit_of_bptt(problem, memory), precision)
+            self.add(name, credit_of_bptt(problem, memory, timed=timed), precision)
         for name, rule in rules.items():
             if precision == "float64":
                 self.exact[name] = problem.gradient(rule.cost)
@@ -178,13 +193,14 @@ class _Report:
             if self.laws[name]["note"]:
                 continue
             try:
-                credit = credit_of_law(rule, problem, draws)
+                _require_room(rule, problem.network)
+                credit = credit_of_law(rule, problem, draws, timed=timed)
             except ValueError as error:
                 self.laws[name] = {"note": str(error)}
                 continue
             self.add(name, credit, precision)
             if precision == "float64":
-                space, in_time = extent(rule)
+                space, in_time = extent(_shortened(rule))
                 self.laws[name] |= {"local_in_space": space, "local_in_time": in_time}
 
     def add(self, name: str, credit: Credit, precision: str) -> None:
@@ -215,6 +231,24 @@ class _Report:
         return Table("Credit, leaf by leaf", ("rule", "leaf", *names), rows)
 
 
+def _shortened(rule: AbstractRule) -> AbstractRule:
+    """`rule` with a short window: what is local does not depend on its length."""
+    if not isinstance(rule, VLE):
+        return rule
+    return VLE(rule.cost, rule.optimizer, window=3, discount=rule.discount)
+
+
+def _require_room(rule: AbstractRule, network: AbstractNetwork) -> None:
+    """**Raises:** `ValueError` for a Riccati matrix of more than a few megabytes."""
+    if isinstance(rule, HamiltonianLearning) and isinstance(rule.policy, TimeReversal):
+        states = jax.tree.leaves(network.initial_state())
+        size = sum(leaf.size for leaf in (*states, *split(network)[0].values()))
+        if size > _LARGEST:
+            wanted = f"one of at most {_LARGEST} states and weights for TimeReversal"
+            _checks.reject("network", wanted, f"one of {size}")
+
+
+_LARGEST = 600
 _BPTT = {"BPTT": StoreAll(), "BPTT, checkpointed": SqrtCheckpoints()}
 _EXACT = 1e3 * float(np.finfo(np.float64).eps)
 

@@ -6,6 +6,7 @@ import optax
 
 from .._action import Cost
 from .._network import AbstractNetwork, RateNetwork
+from .._reversal import TimeReversal
 from .._voltage import VoltageNetwork
 from ..drift import Baumgarte
 from ..gram import ConjugateGradients, GramSolve, RepeatedSweeps, Sweeps
@@ -14,6 +15,7 @@ from ..rules import (
     GLE,
     KFRTRL,
     LE,
+    NLA,
     RFLO,
     RTRL,
     STLP,
@@ -25,6 +27,7 @@ from ..rules import (
     HamiltonianLearning,
     Instantaneous,
     RecurrentBackprop,
+    RTRLFlow,
     SnAp,
     SnAp1,
     SymmetricFeedback,
@@ -39,6 +42,7 @@ def audited_laws() -> dict[str, Audited]:
     laws: dict[str, AbstractRule] = {
         "BPTT": BPTT(cost, sgd, window=3),
         "RTRL": RTRL(cost, sgd),
+        "RTRL, as a flow": RTRLFlow(cost, rate=0.1),
         "SnAp-1": SnAp1(cost, sgd),
         "SnAp-2": SnAp(cost, sgd, order=2),
         "RFLO": RFLO(cost, sgd),
@@ -50,7 +54,9 @@ def audited_laws() -> dict[str, Audited]:
         "feedback alignment, 1 sweep": FeedbackAlignment(cost, sgd, sweeps=1),
         "recurrent backprop": RecurrentBackprop(cost, sgd),
         "Hamiltonian, sign flip": HamiltonianLearning(cost),
+        "Hamiltonian, time reversal": HamiltonianLearning(cost, TimeReversal()),
         "VLE": VLE(cost, sgd, window=3),
+        "NLA": NLA(cost),
         "LE": LE(cost, sgd),
         "STLP": _stlp(cost, GramSolve()),
         "STLP, 2 CG steps": _stlp(cost, ConjugateGradients(max_steps=2)),
@@ -62,13 +68,24 @@ def audited_laws() -> dict[str, Audited]:
     return found
 
 
-def compared_laws(network: AbstractNetwork, inputs: int) -> dict[str, AbstractRule]:
-    """Every law for `conformance` but BPTT, so that its steps sum to a gradient."""
+def compared_laws(
+    network: AbstractNetwork, inputs: int, *, steps: int = 60, dt: float = 0.1
+) -> dict[str, AbstractRule]:
+    """Every law for `conformance` but BPTT, so that its steps sum to a gradient.
+
+    `VLE`, which takes the mean over a window, gets one as long as the stream and that
+    rate; `RTRLFlow` a rate of 1/dt. `NLA` is not among them: its credit is the slope of
+    an energy at its minimum, where voltages are only if samples carry their rates, and
+    those of the comparison jump.
+
+    **Arguments:** `network`, `inputs`, `steps`, `dt`: as for `conformance`.
+    """
     cost, sgd = Cost(), optax.sgd(1.0)
     sweeps = None if _is_acyclic(network) else 1
     back = "to the inputs" if sweeps is None else "1 sweep"
     return {
         "RTRL": RTRL(cost, sgd),
+        "RTRL, as a flow": RTRLFlow(cost, rate=1 / dt),
         "SnAp-1": SnAp1(cost, sgd, inputs=inputs),
         "SnAp-2": SnAp(cost, sgd, order=2, inputs=inputs),
         "RFLO": RFLO(cost, sgd),
@@ -79,6 +96,8 @@ def compared_laws(network: AbstractNetwork, inputs: int) -> dict[str, AbstractRu
         f"feedback alignment, {back}": FeedbackAlignment(cost, sgd, sweeps=sweeps),
         "recurrent backprop": RecurrentBackprop(cost, sgd),
         "Hamiltonian, sign flip": HamiltonianLearning(cost),
+        "Hamiltonian, time reversal": HamiltonianLearning(cost, TimeReversal()),
+        "VLE": VLE(cost, optax.sgd(float(steps)), window=steps),
         "GLE": GLE(cost, sgd),
         "LE": LE(cost, sgd),
         "STLP": STLP(cost),

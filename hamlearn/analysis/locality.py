@@ -26,6 +26,7 @@ from ._places import (
     Spot,
     distances,
     leaves,
+    made,
     moving,
     place,
     random_jets,
@@ -72,8 +73,9 @@ def locality(rules: Mapping[str, AbstractRule | Audited], *, dt: float = 0.1) ->
     - `per_node`, `per_edge`: numbers stored beside x and w, over nodes and edges; a
       matrix of nodes times edges counts with the edges.
     - `weight_transport`: a node needs the weight of an edge that leaves it (in a
-      linear network, where no slope of another neuron depends on that weight). A law
-      with a global normalisation needs every weight everywhere.
+      linear network, where no slope of another neuron depends on that weight; outputs
+      are neurons, so that there is no readout to go back through). A law with a global
+      normalisation needs every weight everywhere.
 
     On a ring or in a row a neuron hears one other, so that hearing and answering, the
     two exchanges of a step, reach no further than one edge.
@@ -124,14 +126,14 @@ def _start(law: Audited, activation: Any, dt: float) -> tuple[Any, Any]:
     """(graph, state) of the law on the first network that it takes."""
     rule, key, refusal = law.rule, jax.random.key(1), None
     for make in _NETWORKS if law.network is None else (law.network,):
-        network = make(activation)
+        network = made(make, activation, str(jnp.zeros(()).dtype))
         try:
             state = rule.init(network, key=key)
         except ValueError as error:
             refusal = refusal or error
             continue
         if isinstance(rule, AbstractConstrained):
-            first = jax.tree.map(lambda leaf: leaf[0], random_jets(key, 1, True))
+            first = jax.tree.map(lambda leaf: leaf[0], random_jets(1, 1, True))
             state = rule.begin(state, jnp.zeros(()), first)
         return network.graph, state  # pyright: ignore[reportAttributeAccessIssue]
     raise refusal or ValueError("no network")
@@ -144,7 +146,7 @@ def _audit(law: Audited, dt: float) -> tuple[Any, ...]:
     step, samples = _perturbed(law.rule, state, dt), _samples(law, depth)
     reach = _reach(_dependencies(step, state, graph, samples), graph)
     causal = _causal(step, state, samples)
-    _, linear = _start(law, lambda a: a, dt)
+    _, linear = _start(law, _linear, dt)
     step = _perturbed(law.rule, linear, dt)
     found = _dependencies(step, linear, graph, samples)
     transport = _transport(*found, weights(linear))
@@ -158,7 +160,7 @@ def _audit(law: Audited, dt: float) -> tuple[Any, ...]:
 
 def _samples(law: Audited, depth: int) -> Sample:
     rates = isinstance(law.rule, AbstractConstrained)
-    return random_jets(jax.random.key(0), 3 + 2 * depth, rates)
+    return random_jets(0, 3 + 2 * depth, rates)
 
 
 def _dependencies(step, state, graph, samples):
@@ -274,6 +276,10 @@ def _causal(step, state, samples) -> bool:
     other = eqx.tree_at(lambda s: s.target, samples, samples.target.at[last:].add(1))
     same = jax.tree.map(np.array_equal, run(samples), run(other))
     return all(jax.tree.leaves(same))
+
+
+def _linear(a: Any) -> Any:
+    return a
 
 
 def _none(leaf: Any) -> bool:

@@ -155,22 +155,27 @@ def _blocks(kept: Bool[np.ndarray, "states weights"]) -> Blocks:
 
 def _structure(network, w, x, inputs):
     """(where f_x + 1 can be nonzero, where f_w can) as matrices of booleans."""
+    flat_x, flat_w = (np.asarray(ravel_pytree(tree)[0]) for tree in (x, w))
+    rng = np.random.default_rng(0)
+    near = lambda flat: flat + rng.standard_normal((8, flat.size))
+    at = near(flat_x), near(flat_w), rng.standard_normal((8, inputs))
+    at = tuple(jnp.asarray(draws, flat_x.dtype) for draws in at)
     everything, frozen = split(network)
-    flat_x, unravel_x = ravel_pytree(x)
-    flat_w, unravel_w = ravel_pytree(w)
+    by_x, by_w = map(np.asarray, _nonzero(everything, frozen, w, x, at))
+    return by_x | np.eye(flat_x.size, dtype=bool), by_w
+
+
+@eqx.filter_jit
+def _nonzero(everything, frozen, w, x, at):
+    """Where f_x and f_w are not zero at any of some points; compiled once a network."""
+    _, unravel_x = ravel_pytree(x)
+    _, unravel_w = ravel_pytree(w)
 
     def drift(x, w, u):
         f = join(everything | unravel_w(w), frozen)(unravel_x(x), u)
         return ravel_pytree(f)[0]
 
-    def probe(key):
-        a, b, c = jax.random.split(key, 3)
-        move = lambda k, leaf: leaf + jax.random.normal(k, leaf.shape, leaf.dtype)
-        u = jax.random.normal(c, (inputs,), flat_x.dtype)
-        at = (move(a, flat_x), move(b, flat_w), u)
+    def one(at):
         return tuple(jac != 0 for jac in jax.jacrev(drift, argnums=(0, 1))(*at))
 
-    keys = jax.random.split(jax.random.key(0), 8)
-    found = jax.jit(lambda keys: jax.lax.map(probe, keys))(keys)
-    by_x, by_w = (np.asarray(jac).any(axis=0) for jac in found)
-    return by_x | np.eye(flat_x.size, dtype=bool), by_w
+    return jax.tree.map(lambda jac: jnp.any(jac, axis=0), jax.lax.map(one, at))

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _checks
 from .._signal import Sample
+from .floors import autoregression
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,24 @@ class Tracking:
         return Sample(np.zeros((len(scaled), 0)), scaled[:, None])
 
     def floors(self) -> dict[str, float]:
-        """`squared_error` losses of the scaled signal: zero, constant, last value."""
+        """`squared_error` losses of the scaled signal, of predictors without a network.
+
+        `zero`, `constant`, `persistence` (the last recorded value), and
+        `autoregression`: least squares on the last four recorded values, fitted on the
+        first half and judged on the second.
+        """
         loss = lambda guess: float(np.mean(((guess - self.values) * self.scale) ** 2))
         return {
             "zero": loss(self.offset) / 2,
             "constant": loss(self.values.mean()) / 2,
             "persistence": loss(self.last) / 2,
+            "autoregression": self._autoregression(),
         }
+
+    def _autoregression(self) -> float:
+        stride = max(1, round(self.interval / self.dt))
+        recorded = (self.values[::stride, None] - self.offset) * self.scale
+        return autoregression(Sample(recorded[:-1], recorded[1:]))
 
     def unscaled(self, output: np.ndarray) -> np.ndarray:
         """An output of the network in the unit of the target."""

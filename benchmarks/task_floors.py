@@ -1,0 +1,102 @@
+"""The floors of every task, beside a readout learned on a frozen recurrence.
+
+    python -m benchmarks.task_floors [--seeds 3]
+
+One network for all tasks, 32 fully connected rate neurons with a linear readout,
+whose recurrence stays as drawn. The readout is learned online by Adam; its loss is
+the mean over the last tenth of the stream, that of samples with a weight alone.
+"""
+
+import argparse
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+import optax
+
+import hamlearn as hl
+from hamlearn import tasks
+
+from ._record import write
+
+STEPS, NEURONS = 40_000, 32
+ENTROPY = hl.cross_entropy
+
+
+def streams(seed: int) -> dict[str, tuple[hl.Sample, dict[str, float], Any]]:
+    """(samples, floors, loss) by name."""
+    key, found = jax.random.key(seed), {}
+    for name, made in {
+        "sine": tasks.sine(duration=60.0, dt=0.02),
+        "patched": tasks.patched(duration=600.0, dt=0.02),
+        "heartbeat": tasks.heartbeat(seconds=60.0, dt=1 / 360),
+    }.items():
+        found[name] = made.samples(), made.floors(), hl.squared_error
+    for name, task in {
+        "add (4, 6)": tasks.Add(),
+        "adding, 20": tasks.Adding(),
+        "copy, 3 of 8 after 5": tasks.Copy(),
+        "delayed XOR, 4": tasks.DelayedXOR(),
+        "evidence, 7 cues": tasks.EvidenceAccumulation(),
+        "teacher-student": tasks.TeacherStudent(),
+    }.items():
+        squared = name.startswith(("adding", "teacher"))
+        loss = hl.squared_error if squared else ENTROPY
+        found[name] = task(STEPS, key=key), task.floors(), loss
+    for name, task, length in (
+        ("Mackey-Glass, 6 ahead", tasks.MackeyGlass(), 20_000),
+        ("Lorenz, 1 ahead", tasks.Lorenz(), 20_000),
+        ("Lorenz, 25 ahead", tasks.Lorenz(ahead=25), 20_000),
+    ):
+        samples = task(length, seed=seed)
+        found[name] = samples, task.floors(length, seed=seed), hl.squared_error
+    for ahead in (1, 20):
+        beat = tasks.Heartbeat(ahead)
+        found[f"heartbeat, {ahead} ahead"] = beat(), beat.floors(), hl.squared_error
+    return found
+
+
+def frozen(samples: hl.Sample, loss: Any, seed: int) -> float:
+    """The loss with the readout alone learned."""
+    a, b = jax.random.split(jax.random.key(100 + seed))
+    outputs = samples.target.shape[1]
+    network = hl.RateNetwork(
+        hl.Digraph.complete(NEURONS, self_loops=True),
+        inputs=samples.input.shape[1],
+        outputs=NEURONS,
+        readout=eqx.nn.Linear(NEURONS, outputs, key=a),
+        key=b,
+    )
+    rule = hl.BPTT(hl.Cost(loss=loss), tasks.readout_only(optax.adam(1e-3)), window=1)
+    result = hl.stream(rule, network, samples, dt=0.5, progress=False)
+    last = slice(-(len(result.loss) // 10), None)
+    weight = np.ones(len(result.loss))
+    if samples.weight is not None:
+        weight = np.asarray(samples.weight)
+    return float(np.sum(result.loss[last]) / np.sum(weight[last]))
+
+
+def main() -> None:
+    jax.config.update("jax_enable_x64", True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    seeds = range(parser.parse_args().seeds)
+    rows: dict[str, dict[str, Any]] = {}
+    for seed in seeds:
+        for name, (samples, floors, loss) in streams(seed).items():
+            unit = "nats" if loss is ENTROPY else "squared error / 2"
+            row = {
+                "task": name, "unit": unit, "samples": len(samples.target),
+                "inputs": samples.input.shape[1], "outputs": samples.target.shape[1],
+                "floors": {k: float(f"{v:.4g}") for k, v in floors.items()},
+                "frozen recurrence": [],
+            }  # fmt: skip
+            row = rows.setdefault(name, row)
+            row["frozen recurrence"].append(round(frozen(samples, loss, seed), 5))
+            print(seed, name, row["floors"], row["frozen recurrence"], flush=True)
+    write("task_floors", list(rows.values()), dtype="float64", seeds=len(seeds))
+
+
+if __name__ == "__main__":
+    main()
