@@ -52,19 +52,41 @@ def compiled(
 def of_rule(name: str, rule: Any, network: Any, samples: Any, dt: float) -> Program:
     """A law over a block of samples, from its start."""
     state = rule.init(network, key=jax.random.key(0))
-    moving, still = eqx.partition(state, eqx.is_array)
-    moving = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), moving)
+    arrays, static = eqx.partition(state, eqx.is_array)
+    arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), arrays)
     step_size = jnp.asarray(dt, samples.target.dtype)
 
-    def run(moving, samples):
+    def advance(arrays, sample):
+        state, info = rule.step(eqx.combine(arrays, static), sample, step_size)
+        return eqx.filter(state, eqx.is_array), info.loss
+
+    first = jax.tree.map(lambda leaf: leaf[0], samples)
+    moves = _what_moves(lambda arrays: advance(arrays, first)[0], arrays)
+    moving, fixed = eqx.partition(arrays, moves)
+
+    def run(moving, fixed, samples):
         def step(moving, sample):
-            state, info = rule.step(eqx.combine(moving, still), sample, step_size)
-            return eqx.filter(state, eqx.is_array), info.loss
+            arrays, loss = advance(eqx.combine(moving, fixed), sample)
+            return eqx.filter(arrays, moves), loss
 
         return jax.lax.scan(step, moving, samples)
 
     length = samples.target.shape[0]
-    return compiled(name, run, moving, samples, samples=length, carried=moving)
+    given = (moving, fixed, samples)
+    return compiled(name, run, *given, samples=length, carried=arrays)
+
+
+def _what_moves(step: Callable[[Any], Any], arrays: Any) -> Any:
+    """True at the leaves that a step changes; the graph, say, is handed on."""
+    kept = []
+
+    def compare(arrays):
+        same = jax.tree.map(lambda a, b: a is not b, arrays, step(arrays))
+        kept.append(same)
+        return 0
+
+    jax.eval_shape(compare, arrays)
+    return kept[0]
 
 
 def nbytes(tree: Any) -> int:
