@@ -20,7 +20,7 @@ from hamlearn.rules import (
     stream_gradient,
 )
 
-from . import _floors
+from . import _floors, _recursive
 from ._measure import Program, compiled, of_rule
 
 INPUTS, OUTPUTS, TAU, RATE = 4, 4, 4.0, 1e-4
@@ -153,11 +153,11 @@ def _bptt(name: str, memory: Any) -> Maker:
     return make
 
 
-def _bptt_floor(name: str, function: Any) -> Maker:
+def _plain(label: str, function: Any) -> Maker:
+    """A gradient of a whole stream in plain JAX."""
+
     def make(s: Setting) -> Program:
-        carried = (s.weights, s.start)
-        given = s.floor_arguments
-        label = f"floor: {name}"
+        carried, given = (s.weights, s.start), s.floor_arguments
         return compiled(label, function, *given, samples=s.length, carried=carried)
 
     return make
@@ -209,10 +209,11 @@ def subjects() -> dict[str, Subject]:
             _online("snap1", SnAp1(cost, sgd)), _floor("snap1", _floors.SNAP_1)
         ),
         "uoro": Subject(_online("uoro", UORO(cost, sgd)), _floor("uoro", _floors.UORO)),
-        "bptt": Subject(_bptt("bptt", StoreAll()), _bptt_floor("bptt", plain)),
+        "bptt": Subject(_bptt("bptt", StoreAll()), _plain("floor: bptt", plain)),
         "bptt-sqrt": Subject(
-            _bptt("bptt-sqrt", SqrtCheckpoints()), _bptt_floor("bptt-sqrt", root)
+            _bptt("bptt-sqrt", SqrtCheckpoints()), _plain("floor: bptt-sqrt", root)
         ),
+        "bptt-diffrax": Subject(_plain("bptt-diffrax", _recursive.bptt)),
         "rtrl": Subject(
             _online("rtrl", hl.RTRL(cost, sgd)),
             _floor("rtrl", _floors.RTRL),
