@@ -11,6 +11,7 @@ page of them.
 import argparse
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -40,12 +41,14 @@ def main() -> None:
     _record.RESULTS = options.out
     for name in options.only:
         print(f"== {name}", flush=True)
+        began = time.perf_counter()
         options.say = _Kept(f"{name}-{options.device}", options.quick)
         rows, more = PARTS[name](options)
         if rows:
             more = {"quick": options.quick, "dtype": "float32", **more}
+            more["seconds"] = round(time.perf_counter() - began)
             path = _record.write(f"{name}-{options.device}", rows, **more)
-            print(f"wrote {path}", flush=True)
+            print(f"wrote {path} after {more['seconds']} s", flush=True)
 
 
 class _Kept:
@@ -81,7 +84,7 @@ def _options() -> argparse.Namespace:
     if unknown:
         parser.error(f"--only takes {', '.join(PARTS)}, not {', '.join(unknown)}")
     options.grid = QUICK if options.quick else FULL
-    options.repeats = 7 if options.quick else 9
+    options.repeats = 7
     return options
 
 

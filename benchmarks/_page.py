@@ -78,7 +78,7 @@ def page(records: dict[str, Record], results: Path, figures: Path, device: str) 
             path = figures / f"benchmark-{name}-{device}.png"
             figures.mkdir(exist_ok=True)
             _figures.FIGURES[name](records[name]).savefig(path, dpi=130)
-            text += [f"![{name}]({figures.name}/{path.name})"]
+            text += [f"![{_figures.ALT[name]}]({figures.name}/{path.name})"]
     return "\n\n".join(text) + "\n"
 
 

@@ -49,7 +49,7 @@ def block(n: int, growth: float) -> int:
 
     At least 4, or XLA folds the zeros of the start.
     """
-    work, least = (4e7, 5) if growth < 3 else (4e8, 2)
+    work, least = (4e7, 4) if growth < 3 else (4e8, 2)
     root = int(min(max((work / n**growth) ** 0.5, least), 64))
     return root * root
 

@@ -15,7 +15,7 @@ def series() -> dict[str, hl.tasks.Forecast]:
     chaos = np.asarray(mackey_glass(8000).input)[:, 0]
     storm = lorenz_path(8000, 0.05)[:, 0]
     return {
-        "heartbeat": hl.tasks.forecast(hl.tasks.heartbeat(seconds=60, dt=1 / 360)),
+        "heartbeat": hl.tasks.forecast(hl.tasks.heartbeat(seconds=40, dt=1 / 360)),
         "mackey-glass": hl.tasks.forecast(chaos, name="mackey-glass"),
         "lorenz": hl.tasks.forecast(storm, name="lorenz"),
     }

@@ -110,13 +110,15 @@ def _total(cost, w, frozen, x, samples, counted, moves, dt, memory):
         if goes is not None:
             after = jax.tree.map(lambda a, b: jnp.where(goes, a, b), after, x)
         part = ell if m is None else m.astype(ell.dtype) * ell
-        return (after, total + part), None
+        return (after, total + part.astype(total.dtype)), None
 
     first = jax.tree.map(lambda leaf: leaf[0], samples)
     one = eqx.filter_eval_shape(running_cost, cost, network, x, first)
-    start = x, jnp.zeros((), one.dtype)
+    # A sum in half precision would stop growing after some hundred samples.
+    wide = one.dtype if one.dtype.itemsize > 2 else jnp.float32
+    start = x, jnp.zeros((), wide)
     (_, total), _ = memory(body, start, (samples, counted, moves))
-    return total
+    return total.astype(one.dtype)
 
 
 class Past(eqx.Module):
