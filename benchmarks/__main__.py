@@ -153,7 +153,7 @@ def _length(options):
 def _sparse(options):
     from . import sparse
 
-    names = _names(options, sparse.LAWS)
+    names = _names(options, sparse.LAWS, FEW)
     rows, growth = sparse.measure(
         _sizes(options, "edges"), names, repeats=options.repeats, say=options.say
     )
