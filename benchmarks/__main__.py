@@ -11,14 +11,21 @@ page of them.
 import argparse
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# One thread on a CPU: ratios between threads would measure the machine's other work.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+_ONE = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_ONE}".strip()
 
 QUICK = {"neurons": (32, 128), "samples": (100, 10_000), "edges": (1000, 10_000)}
+#: Laws of a quick run, where most of the time goes into compiling.
+FEW = ("flip", "gle", "rflo", "snap1", "bptt", "rtrl")
+FEWER = ("flip", "rflo", "bptt", "bptt-sqrt")
 FULL = {
     "neurons": (32, 128, 512, 1024, 2048, 4096),
     "samples": (100, 10_000, 1_000_000),
@@ -28,20 +35,20 @@ FULL = {
 
 def main() -> None:
     options = _options()
-    import jax
-
-    jax.config.update("jax_platforms", _platform(options.device))
+    _require(options.device)
     from . import _record
 
     _record.RESULTS = options.out
     for name in options.only:
         print(f"== {name}", flush=True)
+        began = time.perf_counter()
         options.say = _Kept(f"{name}-{options.device}", options.quick)
         rows, more = PARTS[name](options)
         if rows:
             more = {"quick": options.quick, "dtype": "float32", **more}
+            more["seconds"] = round(time.perf_counter() - began)
             path = _record.write(f"{name}-{options.device}", rows, **more)
-            print(f"wrote {path}", flush=True)
+            print(f"wrote {path} after {more['seconds']} s", flush=True)
 
 
 class _Kept:
@@ -77,17 +84,32 @@ def _options() -> argparse.Namespace:
     if unknown:
         parser.error(f"--only takes {', '.join(PARTS)}, not {', '.join(unknown)}")
     options.grid = QUICK if options.quick else FULL
-    options.repeats = 7 if options.quick else 9
+    options.repeats = 7
     return options
 
 
-def _platform(device: str) -> str:
-    return {"cpu": "cpu", "gpu": "cuda,rocm"}[device]
+def _require(device: str) -> None:
+    """Run on this kind of device, or say that there is none."""
+    import jax
+
+    if device == "cpu":
+        jax.config.update("jax_platforms", "cpu")
+    elif jax.default_backend() != "gpu":
+        found = ", ".join(d.device_kind for d in jax.devices())
+        sys.exit(
+            f"No GPU that JAX can use; it finds: {found}. Install `jax[cuda12]` (see "
+            "the installation page), or run with `--device cpu`."
+        )
 
 
-def _names(options: argparse.Namespace, known: Any) -> list[str]:
-    """The laws asked for that a part knows, all of them by default."""
-    return [name for name in known if options.rules is None or name in options.rules]
+def _names(
+    options: argparse.Namespace, known: Any, quick: tuple[str, ...] = ()
+) -> list[str]:
+    """The laws asked for that a part knows; by default all, or those of a quick run."""
+    asked = options.rules
+    if asked is None and options.quick and quick:
+        asked = quick
+    return [name for name in known if asked is None or name in asked]
 
 
 def _sizes(options: argparse.Namespace, kind: str) -> tuple[int, ...]:
@@ -110,7 +132,7 @@ def _cost(options):
     from . import cost
     from ._subjects import subjects
 
-    names = _names(options, subjects())
+    names = _names(options, subjects(), FEW)
     rows, growth = cost.measure(
         _sizes(options, "neurons"), names, repeats=options.repeats, say=options.say
     )
@@ -122,7 +144,7 @@ def _length(options):
     from . import length
     from ._subjects import subjects
 
-    names = _names(options, subjects())
+    names = _names(options, subjects(), FEWER)
     rows, growth = length.measure(_sizes(options, "samples"), names, say=options.say)
     print("exponents of T:", growth)
     return rows, {"exponents": growth}
@@ -131,7 +153,7 @@ def _length(options):
 def _sparse(options):
     from . import sparse
 
-    names = _names(options, sparse.LAWS)
+    names = _names(options, sparse.LAWS, FEW)
     rows, growth = sparse.measure(
         _sizes(options, "edges"), names, repeats=options.repeats, say=options.say
     )
@@ -145,7 +167,7 @@ def _batch(options):
     sizes = (32,) if options.quick else (64, 256)
     batches = (1, 16) if options.quick else (1, 16, 256)
     rows = batch.timed(sizes, batches, repeats=options.repeats, say=options.say)
-    sizes = (32,) if options.quick else (32, 128, 512)
+    sizes = (32,) if options.quick else (32, 512)
     windows = (100, 10_000) if options.quick else (100, 10_000, 1_000_000)
     return rows, {"memory": batch.memory(sizes, batches, windows, say=options.say)}
 
@@ -157,7 +179,7 @@ def _quality(options):
 
     tasks = ["heartbeat"] if options.quick else list(quality.series())
     neurons, seeds = (8, 3) if options.quick else (16, 5)
-    names = _names(options, contenders())
+    names = _names(options, contenders(), ("rflo", "snap1", "frozen", "bptt"))
     found = quality.measure(
         names, neurons=neurons, seeds=seeds, tasks=tasks, say=options.say
     )
@@ -167,7 +189,7 @@ def _quality(options):
 def _roofline(options):
     from . import roofline
 
-    sizes = [max(_sizes(options, "neurons"))]
+    sizes = [min(max(_sizes(options, "neurons")), 4096)]
     device, rows = roofline.measure(
         sizes,
         _names(options, roofline.PASSES),
@@ -186,6 +208,22 @@ def _peers(options):
     return rows, {"peers": peers.versions()}
 
 
+def _precision(options):
+    from . import precision
+    from ._subjects import subjects
+
+    n = 128 if options.quick else 512
+    names = _names(options, subjects(), FEWER)
+    rows = precision.measure(n, names, repeats=options.repeats, say=options.say)
+    return rows, {"dtype": "bfloat16"}
+
+
+def _audit(options):
+    from . import audit
+
+    return audit.measure(options.rules, quick=options.quick, say=options.say), {}
+
+
 PARTS: dict[str, Callable[[argparse.Namespace], tuple[Any, dict[str, Any]]]] = {
     "cost": _cost,
     "length": _length,
@@ -194,6 +232,8 @@ PARTS: dict[str, Callable[[argparse.Namespace], tuple[Any, dict[str, Any]]]] = {
     "roofline": _roofline,
     "quality": _quality,
     "peers": _peers,
+    "precision": _precision,
+    "audit": _audit,
 }
 
 if __name__ == "__main__":

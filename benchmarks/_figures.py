@@ -110,3 +110,9 @@ def _style(k: int) -> dict[str, Any]:
 
 
 FIGURES = {"cost": cost, "length": length, "sparse": sparse, "quality": quality}
+ALT = {
+    "cost": "Time and memory of a sample against the number of neurons",
+    "length": "Memory against the length of the stream",
+    "sparse": "Time of a sample against the number of edges",
+    "quality": "Mean loss so far against samples and against seconds, by task",
+}

@@ -286,7 +286,11 @@ def gle(w: Weights, us, ys, dt, tau_m, tau_r, rate):
 
 @jax.jit
 def sign_flip(W, b, x, targets, dt, tau, q, rw, r, th):
-    """Hamiltonian learning without inputs: (the flow, output, loss, L and H)."""
+    """Hamiltonian learning without inputs: (the flow, output, loss, L and H).
+
+    `rw` may be None, for no weight decay.
+    """
+    decay = (lambda w: 0) if rw is None else (lambda w: rw * w)
 
     def step(carry, y):
         x, W, b, px, pW, pb = carry
@@ -295,7 +299,7 @@ def sign_flip(W, b, x, targets, dt, tau, q, rw, r, th):
         error = x[0] - y[0]
         g = px * (1 - s**2) / tau
         loss = 0.5 * error**2
-        ell = q * loss + 0.5 * rw * (jnp.sum(W * W) + jnp.sum(b * b))
+        ell = q * loss + 0.5 * (jnp.sum(decay(W) * W) + jnp.sum(decay(b) * b))
         kinetic = (jnp.sum(pW * pW) + jnp.sum(pb * pb)) / (2 * r)
         Hx = (g @ W - px / tau).at[0].add(q * error)
         carry = (
@@ -303,8 +307,8 @@ def sign_flip(W, b, x, targets, dt, tau, q, rw, r, th):
             W - dt * pW / r,
             b - dt * pb / r,
             px + dt * (Hx - th * px),
-            pW + dt * (rw * W + g[:, None] * x[None, :] - th * pW),
-            pb + dt * (rw * b + g - th * pb),
+            pW + dt * (decay(W) + g[:, None] * x[None, :] - th * pW),
+            pb + dt * (decay(b) + g - th * pb),
         )
         return carry, (x[:1], loss, ell + kinetic, ell + px @ f - kinetic)
 

@@ -18,7 +18,8 @@ REPEATS = 9
 class Program:
     """One compiled function of arrays, and what the compiler says of it.
 
-    `samples`: how many one call learns from; `carried`: bytes of the law's state.
+    `samples`: how many one call learns from; `carried`: bytes of the law's state;
+    `peak`: of arguments, results and scratch together.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Program:
     samples: int
     carried: int
     scratch: int
+    peak: int
     flops: float
     compile_s: float
 
@@ -44,27 +46,65 @@ def compiled(
         samples,
         nbytes(carried),
         0 if memory is None else int(memory.temp_size_in_bytes),
+        0 if memory is None else _peak(memory),
         float((analysis or {}).get("flops", math.nan)),
         seconds,
     )
 
 
+def _peak(memory: Any) -> int:
+    used = memory.argument_size_in_bytes + memory.output_size_in_bytes
+    return int(used + memory.temp_size_in_bytes - memory.alias_size_in_bytes)
+
+
+def clock() -> float:
+    """Seconds of the processor on a CPU, which others do not lengthen, or by the wall.
+
+    The benchmarks run on one thread of a CPU, see `__main__`; waiting for a GPU costs
+    no processor time.
+    """
+    on_cpu = jax.default_backend() == "cpu"
+    return time.process_time() if on_cpu else time.perf_counter()
+
+
 def of_rule(name: str, rule: Any, network: Any, samples: Any, dt: float) -> Program:
     """A law over a block of samples, from its start."""
     state = rule.init(network, key=jax.random.key(0))
-    moving, still = eqx.partition(state, eqx.is_array)
-    moving = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), moving)
+    arrays, static = eqx.partition(state, eqx.is_array)
+    arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), arrays)
     step_size = jnp.asarray(dt, samples.target.dtype)
 
-    def run(moving, samples):
+    def advance(arrays, sample):
+        state, info = rule.step(eqx.combine(arrays, static), sample, step_size)
+        return eqx.filter(state, eqx.is_array), info.loss
+
+    first = jax.tree.map(lambda leaf: leaf[0], samples)
+    moves = _what_moves(lambda arrays: advance(arrays, first)[0], arrays)
+    moving, fixed = eqx.partition(arrays, moves)
+
+    def run(moving, fixed, samples):
         def step(moving, sample):
-            state, info = rule.step(eqx.combine(moving, still), sample, step_size)
-            return eqx.filter(state, eqx.is_array), info.loss
+            arrays, loss = advance(eqx.combine(moving, fixed), sample)
+            return eqx.filter(arrays, moves), loss
 
         return jax.lax.scan(step, moving, samples)
 
     length = samples.target.shape[0]
-    return compiled(name, run, moving, samples, samples=length, carried=moving)
+    given = (moving, fixed, samples)
+    return compiled(name, run, *given, samples=length, carried=arrays)
+
+
+def _what_moves(step: Callable[[Any], Any], arrays: Any) -> Any:
+    """True at the leaves that a step changes; the graph, say, is handed on."""
+    kept = []
+
+    def compare(arrays):
+        same = jax.tree.map(lambda a, b: a is not b, arrays, step(arrays))
+        kept.append(same)
+        return 0
+
+    jax.eval_shape(compare, arrays)
+    return kept[0]
 
 
 def nbytes(tree: Any) -> int:
@@ -81,10 +121,10 @@ def in_turn(programs: Sequence[Program], *, repeats: int = REPEATS) -> dict[str,
     times: dict[str, list[float]] = {program.name: [] for program in programs}
     for k in range(repeats + 1):
         for program in programs:
-            began = time.perf_counter()
+            began = clock()
             jax.block_until_ready(program.run())
             if k:  # the first round warms up
-                us = (time.perf_counter() - began) / program.samples * 1e6
+                us = (clock() - began) / program.samples * 1e6
                 times[program.name].append(us)
     return {name: np.array(values) for name, values in times.items()}
 
@@ -98,7 +138,8 @@ def row(program: Program, times: dict[str, Any], **against: str) -> dict[str, An
         "compile_s": program.compile_s,
         "state_bytes": program.carried,
         "scratch_bytes": program.scratch,
-        "flops_per_sample": program.flops / program.samples,
+        "peak_bytes": program.peak,
+        "flops_per_sample": program.flops,  # XLA counts the body of a loop once
         "samples_a_call": program.samples,
     }
     for label, other in against.items():

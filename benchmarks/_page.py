@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _answers, _figures, _sections
+from . import _answers, _figures, _sections, _sections_laws
 from ._tables import Record, table
 
 
@@ -13,6 +13,7 @@ def read(folder: Path, device: str) -> dict[str, Record]:
     """Records by the name of their part.
 
     Where the quality was not measured, records of `hamlearn compare` stand for it.
+    Ratios to plain JAX (`rule_cost`) are of one thread of a CPU.
     """
     ending = f"-{device}.json"
     paths = sorted(folder.glob(f"*{ending}"))
@@ -22,6 +23,9 @@ def read(folder: Path, device: str) -> dict[str, Record]:
     ]
     if compared and "quality" not in found:
         found["quality"] = _as_quality(compared)
+    plain = folder / "rule_cost.json"
+    if plain.exists() and device == "cpu":
+        found["plain"] = {"quick": False, **json.loads(plain.read_text())}
     return found
 
 
@@ -46,8 +50,8 @@ def _as_quality(compared: list[Record]) -> Record:
     return {"environment": about, "quick": False, "rows": rows}
 
 
-def page(records: dict[str, Record], folder: Path, device: str) -> str:
-    """All sections, in Markdown; figures are written beside it."""
+def page(records: dict[str, Record], results: Path, figures: Path, device: str) -> str:
+    """All sections, in Markdown; figures are written to a folder beside the page."""
     sections = (
         ("cost", _sections.cost),
         ("length", _sections.length),
@@ -55,23 +59,26 @@ def page(records: dict[str, Record], folder: Path, device: str) -> str:
         ("batch", _sections.batch),
         ("quality", _sections.quality),
         ("roofline", _sections.roofline),
+        ("plain", lambda record: _sections_laws.plain(record["rows"])),
         ("peers", _sections.peers),
+        ("precision", _sections_laws.precision),
+        ("audit", _sections_laws.audit),
     )
     text = [
         f"# Benchmark on {device.upper()}",
         _where(records),
-        *_answers.answers(records, folder),
+        *_answers.answers(records, results),
     ]
     for name, write in sections:
-        if name in records:
-            text += write(records[name])
-        else:
+        if name not in records:
             text += [f"## {name.capitalize()}", "Not run."]
-    for name, draw in _figures.FIGURES.items():
-        if name in records:
-            path = folder / f"{name}-{device}.png"
-            draw(records[name]).savefig(path, dpi=130)
-            text += [f"![{name}]({path.name})"]
+            continue
+        text += write(records[name])
+        if name in _figures.FIGURES:
+            path = figures / f"benchmark-{name}-{device}.png"
+            figures.mkdir(exist_ok=True)
+            _figures.FIGURES[name](records[name]).savefig(path, dpi=130)
+            text += [f"![{_figures.ALT[name]}]({figures.name}/{path.name})"]
     return "\n\n".join(text) + "\n"
 
 
@@ -86,12 +93,14 @@ def _where(records: dict[str, Record]) -> str:
         )
         kind = "quick" if record["quick"] else "full"
         kind = "cut short" if record.get("unfinished") else kind
-        rows.append((name, e["device"], e["cores"], versions, e["commit"], kind))
-    head = ("part", "device", "cores", "versions", "commit", "run")
+        command = f"`{e.get('command', '')}`"
+        rows.append((name, e["device"], versions, e["commit"], command, kind))
+    head = ("part", "device", "versions", "commit", "command", "run")
     about = (
         "float32. Times are medians (middle half in brackets) of compiled, warmed and "
         "blocked calls, run in turn; ratios are taken round by round, so that load "
-        "on the machine falls on both sides. Absolute times on a busy machine are not "
-        "those of an idle one."
+        "on the machine falls on both sides. On a CPU everything runs on one thread "
+        "(BLAS and XLA) and time is that of the processor; on a GPU it is that of the "
+        "wall, after a wait for the device."
     )
     return about + "\n\n" + table(head, rows)

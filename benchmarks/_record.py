@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -55,9 +56,17 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in packages},
         "commit": commit,
-        "command": "python -m benchmarks." + Path(sys.argv[0]).stem,
+        "command": command(),
         "openblas_threads": os.environ.get("OPENBLAS_NUM_THREADS"),
+        "xla_flags": os.environ.get("XLA_FLAGS"),
     }
+
+
+def command() -> str:
+    """What was typed, with its arguments."""
+    stem = Path(sys.argv[0]).stem
+    module = "benchmarks" if stem == "__main__" else f"benchmarks.{stem}"
+    return shlex.join(["python", "-m", module, *sys.argv[1:]])
 
 
 def write(name: str, rows: list[dict[str, Any]], **more: Any) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from . import _sections_laws
 from ._tables import Record, growth, size, slope, spread, table, us
 
 
@@ -32,6 +33,7 @@ def cost(record: Record) -> list[str]:
         table(head, rows),
         growth(record, "n"),
         over(record["rows"]),
+        _sections_laws.traffic(),
     ]
 
 
@@ -71,9 +73,9 @@ def length(record: Record) -> list[str]:
     head = ("law", *[f"T = {t:,}" for t in lengths], "exponent")
     return [
         "## Memory against the length of the stream (n = 32)",
-        "State and scratch of one compiled program, samples not counted. What the "
-        "square root does not show in the checkpointed law at 10^6 is one loss and one "
-        "mark a sample.",
+        "State and scratch of one compiled program. What comes in and goes out once a "
+        "sample (inputs, targets, reported losses) is not counted. `bptt-diffrax` is "
+        "`diffeqsolve` with its recursive checkpointing.",
         table(head, rows),
     ]
 
@@ -193,6 +195,7 @@ def roofline(record: Record) -> list[str]:
     head = ("n", "streams", "law", "least GB/s", "of copy", "of matmul")
     return [
         "## Against the device",
+        "Bytes are the least traffic of each law, as if nothing were read twice. "
         f"Measured here: copy {copy:.1f} GB/s, matmul {matmul:.0f} Gflop/s. Shares "
         "above 100 % mean that the weights stay in a cache.",
         table(head, rows),

@@ -20,7 +20,7 @@ from hamlearn.rules import (
     stream_gradient,
 )
 
-from . import _floors
+from . import _floors, _recursive
 from ._measure import Program, compiled, of_rule
 
 INPUTS, OUTPUTS, TAU, RATE = 4, 4, 4.0, 1e-4
@@ -107,13 +107,17 @@ def _flip(s: Setting) -> Program:
 
 
 def _flip_floor(s: Setting) -> Program:
+    """Without weight decay, and reporting no more than the law is asked for here."""
     w, number = s.weights, lambda v: jnp.asarray(v, s.dtype)
-    values = map(number, (1.0, TAU, 1.0, 0.0, 10.0, 0.1))
-    given = (w.W, w.b, s.start, s.samples.target[:, :1], *values)
+    values = (*map(number, (1.0, TAU, 1.0)), None, number(10.0), number(0.1))
+    given = (w.W, w.b, s.start, s.samples.target[:, :1])
     carried = (w.W, w.W, w.b, w.b, s.start, s.start)
-    return compiled(
-        "floor: flip", _floors.sign_flip, *given, samples=s.length, carried=carried
-    )
+
+    def run(*given):
+        flow, (_, loss, *_) = _floors.sign_flip(*given, *values)
+        return flow, loss
+
+    return compiled("floor: flip", run, *given, samples=s.length, carried=carried)
 
 
 def _gle(s: Setting) -> Program:
@@ -149,11 +153,11 @@ def _bptt(name: str, memory: Any) -> Maker:
     return make
 
 
-def _bptt_floor(name: str, function: Any) -> Maker:
+def _plain(label: str, function: Any) -> Maker:
+    """A gradient of a whole stream in plain JAX."""
+
     def make(s: Setting) -> Program:
-        carried = (s.weights, s.start)
-        given = s.floor_arguments
-        label = f"floor: {name}"
+        carried, given = (s.weights, s.start), s.floor_arguments
         return compiled(label, function, *given, samples=s.length, carried=carried)
 
     return make
@@ -205,10 +209,11 @@ def subjects() -> dict[str, Subject]:
             _online("snap1", SnAp1(cost, sgd)), _floor("snap1", _floors.SNAP_1)
         ),
         "uoro": Subject(_online("uoro", UORO(cost, sgd)), _floor("uoro", _floors.UORO)),
-        "bptt": Subject(_bptt("bptt", StoreAll()), _bptt_floor("bptt", plain)),
+        "bptt": Subject(_bptt("bptt", StoreAll()), _plain("floor: bptt", plain)),
         "bptt-sqrt": Subject(
-            _bptt("bptt-sqrt", SqrtCheckpoints()), _bptt_floor("bptt-sqrt", root)
+            _bptt("bptt-sqrt", SqrtCheckpoints()), _plain("floor: bptt-sqrt", root)
         ),
+        "bptt-diffrax": Subject(_plain("bptt-diffrax", _recursive.bptt)),
         "rtrl": Subject(
             _online("rtrl", hl.RTRL(cost, sgd)),
             _floor("rtrl", _floors.RTRL),

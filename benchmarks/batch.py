@@ -33,7 +33,7 @@ def timed(sizes: Iterable[int], batches: Iterable[int], *, repeats: int, say: An
     rows = []
     for n in sizes:
         for batch in batches:
-            length = 256 if n * n * batch < 1e6 else 64
+            length = 256 if n * n * batch < 1e5 else 64
             made = [program(name, n, batch, length) for name in NAMES]
             times = in_turn(made, repeats=repeats)
             for one in made:

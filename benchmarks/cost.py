@@ -45,9 +45,12 @@ def measure(sizes: Iterable[int], names: Iterable[str], *, repeats: int, say: An
 
 
 def block(n: int, growth: float) -> int:
-    """Samples a call: a square of at least 4, or XLA folds the zeros of the start."""
-    work = 4e7 if growth < 3 else 4e8
-    root = int(min(max((work / n**growth) ** 0.5, 2), 64))
+    """Samples a call: a square, of so many that the copies at its start do not count.
+
+    At least 4, or XLA folds the zeros of the start.
+    """
+    work, least = (4e7, 4) if growth < 3 else (4e8, 2)
+    root = int(min(max((work / n**growth) ** 0.5, least), 64))
     return root * root
 
 

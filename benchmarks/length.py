@@ -12,7 +12,8 @@ NEURONS = 32
 def measure(lengths: Iterable[int], names: Iterable[str], *, say: Any):
     """Scratch memory of one compiled program over the whole stream, by the compiler.
 
-    The samples themselves are not counted. Nothing is run, so that every length fits.
+    What comes in and goes out once a sample, inputs, targets and reported losses, is
+    not counted. Nothing is run, so that every length fits.
     """
     known, rows, growth = subjects(), [], {}
     for name in (name for name in names if name in known):

@@ -6,15 +6,18 @@ from typing import Any
 import numpy as np
 
 import hamlearn as hl
+from hamlearn.tasks.lorenz import lorenz_path
 from hamlearn.tasks.mackey_glass import mackey_glass
 
 
 def series() -> dict[str, hl.tasks.Forecast]:
-    """A recorded stream, and one that is made."""
-    chaos = np.asarray(mackey_glass(16_000).input)[:, 0]
+    """A recorded stream, and two that are made: with a lag, and with jumps of side."""
+    chaos = np.asarray(mackey_glass(8000).input)[:, 0]
+    storm = lorenz_path(8000, 0.05)[:, 0]
     return {
-        "heartbeat": hl.tasks.forecast(hl.tasks.heartbeat(seconds=60, dt=1 / 360)),
+        "heartbeat": hl.tasks.forecast(hl.tasks.heartbeat(seconds=40, dt=1 / 360)),
         "mackey-glass": hl.tasks.forecast(chaos, name="mackey-glass"),
+        "lorenz": hl.tasks.forecast(storm, name="lorenz"),
     }
 
 

@@ -1,6 +1,9 @@
 """One page from the committed records: tables, figures, and what they answer.
 
 python -m benchmarks.report [--results DIR] [--device cpu] [--out FILE.md]
+
+By default it writes `docs/benchmarks.md` of the runs on a CPU, and
+`docs/benchmarks-gpu.md` of those on a GPU; figures go to `figures/` beside it.
 """
 
 import argparse
@@ -19,9 +22,12 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
-    out = options.out or options.results / f"report-{options.device}.md"
+    name = "benchmarks.md" if options.device == "cpu" else "benchmarks-gpu.md"
+    out = options.out or HERE.parent / "docs" / name
     records = _page.read(options.results, options.device)
-    out.write_text(_page.page(records, out.parent, options.device))
+    out.write_text(
+        _page.page(records, options.results, out.parent / "figures", options.device)
+    )
     print(f"wrote {out}")
 
 

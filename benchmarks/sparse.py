@@ -15,7 +15,7 @@ from ._measure import Program, compiled, exponent, in_turn, of_rule, row
 
 IN_DEGREE, INPUTS = 10, 8
 #: The law of the constraints is run up to this many edges: its start sweeps the graph.
-STLP_EDGES = 1_000_000
+STLP_EDGES = 100_000
 
 
 def measure(edges: Iterable[int], names: Iterable[str], *, repeats: int, say: Any):

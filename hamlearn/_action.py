@@ -48,7 +48,7 @@ class Cost(eqx.Module):
     """
 
     accuracy: Scalar
-    weight_decay: Scalar
+    weight_decay: Scalar | float
     inertia: Scalar
     dissipation: Scalar
     loss: Loss = eqx.field(static=True)
@@ -70,7 +70,9 @@ class Cost(eqx.Module):
         _checks.non_negative("dissipation", dissipation)
         self.loss = loss
         self.accuracy = jnp.asarray(accuracy)
-        self.weight_decay = jnp.asarray(weight_decay)
+        # No decay stays a Python zero, which a compiled program knows to leave out.
+        none = isinstance(weight_decay, int | float) and weight_decay == 0
+        self.weight_decay = 0.0 if none else jnp.asarray(weight_decay)
         self.inertia = jnp.asarray(inertia)
         self.dissipation = jnp.asarray(dissipation)
 
@@ -91,8 +93,14 @@ def running_cost(
 ) -> Scalar:
     """ell(x, w) = q loss(h(x, u), y) + r_w/2 |w|^2."""
     loss = output_loss(cost, network.readout(x, sample.input), sample)
-    w, _ = split(network)
-    return cost.accuracy * loss + cost.weight_decay / 2 * squared_norm(w)
+    return cost.accuracy * loss + decay_cost(cost, split(network)[0])
+
+
+def decay_cost(cost: Cost, w: Params) -> Scalar | float:
+    """r_w/2 |w|^2, without looking at w where there is no decay."""
+    if isinstance(cost.weight_decay, float) and cost.weight_decay == 0:
+        return 0.0
+    return cost.weight_decay / 2 * squared_norm(w)
 
 
 def lagrangian(

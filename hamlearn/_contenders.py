@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -70,6 +70,7 @@ class FrozenRecurrence(AbstractOnlineRule):
     which is zero for all but the readout.
     """
 
+    draws: ClassVar[bool] = False
     cost: Cost
     optimizer: optax.GradientTransformation
 

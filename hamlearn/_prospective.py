@@ -5,7 +5,7 @@ Notation: u voltage, v = du/dt, um = u + tau_m v, ur = u + tau_r v, x input, y t
 
 from typing import Any
 
-from ._action import Cost, inner, output_loss, squared_norm
+from ._action import Cost, decay_cost, inner, output_loss, squared_norm
 from ._network import split
 from ._signal import Sample
 from ._types import Array, Float, Neurons, Scalar
@@ -24,8 +24,7 @@ def prospective_cost(
 ) -> Scalar:
     """C = q loss(phi(ur) at the outputs, y) + r_w/2 |w|^2."""
     loss = output_loss(cost, network.output(ur), sample)
-    w, _ = split(network)
-    return cost.accuracy * loss + cost.weight_decay / 2 * squared_norm(w)
+    return cost.accuracy * loss + decay_cost(cost, split(network)[0])
 
 
 def prospective_energy(

@@ -1,7 +1,7 @@
 """Laws that estimate the gradient at every sample and hand it to an optimizer."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -12,7 +12,7 @@ from .. import _checks
 from .._action import Cost, output_loss, running_cost
 from .._network import AbstractNetwork, Batch, RateNetwork, as_network, join, split
 from .._signal import Sample
-from .._solver import move
+from .._solver import in_turn, move
 from .._types import Array, Float, Params, PyTree, Scalar
 from .._voltage import VoltageNetwork
 from ._base import AbstractRule, descend
@@ -81,9 +81,11 @@ class AbstractOnlineRule(AbstractRule):
 
     `estimate` gives g_k without applying it, so that its sum over samples can be held
     against the exact gradient; `step` applies it. A `Batch` of streams is a trace a
-    stream, and the mean of their estimates.
+    stream, and the mean of their estimates. A law whose `credit` draws nothing says so
+    in `draws`: a fresh key a sample costs as much as a small network.
     """
 
+    draws: ClassVar[bool] = True
     cost: eqx.AbstractVar[Cost]
     optimizer: eqx.AbstractVar[optax.GradientTransformation]
 
@@ -110,6 +112,7 @@ class AbstractOnlineRule(AbstractRule):
         if isinstance(network, Batch):
             single, one = network.network, jax.tree.map(lambda leaf: leaf[0], x)
         fixed, trace = self.start(single, one, draw)
+        key = key if self.draws else None
         if isinstance(network, Batch):
             size = network.size
             copy = lambda leaf: jnp.broadcast_to(leaf, (size, *leaf.shape))
@@ -135,9 +138,13 @@ class AbstractOnlineRule(AbstractRule):
         return g, state, info
 
     def step(self, state, sample, dt):
-        g, state, info = self.estimate(state, sample, dt)
+        g, after, info = self.estimate(state, sample, dt)
         w, memory = descend(self.optimizer, g, state.memory, state.w)
-        return eqx.tree_at(lambda s: (s.w, s.memory), state, (w, memory)), info
+        w = in_turn(after.x, w, state.w)
+        trace = in_turn(w, after.trace, state.trace)
+        where = lambda s: (s.w, s.trace, s.memory)
+        changed = eqx.tree_at(where, after, (w, trace, memory), is_leaf=_is_none)
+        return changed, info
 
     def _single(self, w, frozen, fixed, dt, x, trace, sample, key):
         def ell(x, w):

@@ -83,33 +83,42 @@ def stream_gradient(
     network = as_network(network, x0)
     x = network.initial_state() if x0 is None else jax.tree.map(jnp.asarray, x0)
     w, frozen = split(network)
-    length = samples.target.shape[0]
-    m = jnp.ones(length) if counted is None else jnp.asarray(counted)
+    m = None if counted is None else jnp.asarray(counted)
     dt = jnp.asarray(dt, jnp.result_type(*jax.tree.leaves(x)))
     return _gradient(cost, w, frozen, x, samples, m, dt, memory)
 
 
 @eqx.filter_jit
 def _gradient(cost, w, frozen, x, samples, m, dt, memory):
-    moves = jnp.ones(m.shape, bool)
-    total = lambda w: _total(cost, w, frozen, x, samples, m, moves, dt, memory)
+    total = lambda w: _total(cost, w, frozen, x, samples, m, None, dt, memory)
     value, g = jax.value_and_grad(total)(w)
     return g, value
 
 
 def _total(cost, w, frozen, x, samples, counted, moves, dt, memory):
-    """sum_k m_k ell(x_k, w) over samples; x stays where `moves` is False."""
+    """sum_k m_k ell(x_k, w) over samples; x stays where `moves` is False.
+
+    None counts, or moves, all. The sum is carried: kept one by one, the losses of a
+    long stream would take more than the checkpoints do.
+    """
     network = join(w, frozen)
 
-    def body(x, now):
-        sample, m, goes = now
+    def body(carry, now):
+        (x, total), (sample, m, goes) = carry, now
         ell = running_cost(cost, network, x, sample)
         after = transition(network, x, sample, dt)
-        x = jax.tree.map(lambda a, b: jnp.where(goes, a, b), after, x)
-        return x, m.astype(ell.dtype) * ell
+        if goes is not None:
+            after = jax.tree.map(lambda a, b: jnp.where(goes, a, b), after, x)
+        part = ell if m is None else m.astype(ell.dtype) * ell
+        return (after, total + part.astype(total.dtype)), None
 
-    _, parts = memory(body, x, (samples, counted, moves))
-    return jnp.sum(parts)
+    first = jax.tree.map(lambda leaf: leaf[0], samples)
+    one = eqx.filter_eval_shape(running_cost, cost, network, x, first)
+    # A sum in half precision would stop growing after some hundred samples.
+    wide = one.dtype if one.dtype.itemsize > 2 else jnp.float32
+    start = x, jnp.zeros((), wide)
+    (_, total), _ = memory(body, start, (samples, counted, moves))
+    return total.astype(one.dtype)
 
 
 class Past(eqx.Module):

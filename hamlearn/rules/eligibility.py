@@ -1,7 +1,7 @@
 """Eligibility traces that see only a neuron's own leak: RFLO and e-prop."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -69,6 +69,7 @@ class AbstractEligibility(AbstractOnlineRule):
     s_ij' = leak_i s_ij + dx_i'/dw_ij,   leak_i = 1 - dt/tau_i
     """
 
+    draws: ClassVar[bool] = False
     feedback: eqx.AbstractVar[AbstractFeedback]
 
     def start(self, network: Any, x: PyTree, key: Array | None):

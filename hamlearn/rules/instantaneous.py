@@ -1,6 +1,6 @@
 """Laws that treat every sample as if the network had come to rest at it."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -37,6 +37,7 @@ class Instantaneous(AbstractOnlineRule):
     of the longest path, so needed for a graph with cycles and for other modules.
     """
 
+    draws: ClassVar[bool] = False
     cost: Cost = eqx.field(converter=checked_cost, default=None)
     optimizer: optax.GradientTransformation = eqx.field(
         converter=checked_optimizer, default=None
@@ -77,6 +78,7 @@ class FeedbackAlignment(AbstractOnlineRule):
     support error backpropagation for deep learning".
     """
 
+    draws: ClassVar[bool] = False
     cost: Cost = eqx.field(converter=checked_cost, default=None)
     optimizer: optax.GradientTransformation = eqx.field(
         converter=checked_optimizer, default=None
@@ -124,6 +126,7 @@ class RecurrentBackprop(AbstractOnlineRule):
     recurrent neural networks".
     """
 
+    draws: ClassVar[bool] = False
     cost: Cost = eqx.field(converter=checked_cost, default=None)
     optimizer: optax.GradientTransformation = eqx.field(
         converter=checked_optimizer, default=None

@@ -1,6 +1,6 @@
 """Real-time recurrent learning: exact sensitivities dx/dw, carried forward in time."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import optax
@@ -39,6 +39,7 @@ class RTRL(AbstractOnlineRule):
     recurrent neural networks".
     """
 
+    draws: ClassVar[bool] = False
     cost: Cost = eqx.field(converter=checked_cost, default=None)
     optimizer: optax.GradientTransformation = eqx.field(
         converter=checked_optimizer, default=None

@@ -1,6 +1,6 @@
 """Sparse n-step approximations of RTRL: only the nearest sensitivities are kept."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -50,6 +50,7 @@ class SnAp1(AbstractOnlineRule):
     recurrent learning with a sparse approximation", SnAp with n = 1.
     """
 
+    draws: ClassVar[bool] = False
     cost: Cost = eqx.field(converter=checked_cost, default=None)
     optimizer: optax.GradientTransformation = eqx.field(
         converter=checked_optimizer, default=None
@@ -110,6 +111,7 @@ class SnAp(AbstractOnlineRule):
     approximation".
     """
 
+    draws: ClassVar[bool] = False
     cost: Cost = eqx.field(converter=checked_cost, default=None)
     optimizer: optax.GradientTransformation = eqx.field(
         converter=checked_optimizer, default=None

@@ -1,0 +1,108 @@
+"""Sections of the report on single laws: precision, locality, plain JAX, traffic."""
+
+from typing import Any
+
+from ._tables import Record, size, spread, table, us
+
+
+def traffic() -> str:
+    """What memory allows, in arrays of n^2 numbers read or written a step."""
+    head = ("arrays of n^2 numbers", "reference", "flip", "GLE", "RFLO")
+    rows = [
+        ("W read: forward, and transposed", 1, 2, 2, 1),
+        ("W read and written", 2, 2, 2, 2),
+        ("costate or trace read for the update of W", 0, 1, 0, 1),
+        ("costate or trace read and written", 0, 2, 0, 2),
+        ("sum", 3, 7, 4, 6),
+        ("sum / reference", "1", "2.33", "1.33", "2"),
+        ("bytes at n = 512, float32", *[size(4 * 512**2 * k) for k in (3, 7, 4, 6)]),
+    ]
+    text = (
+        "Large networks are bound by memory. Counting arrays of n^2 numbers, the flip "
+        "cannot come to 2.0 times the reference as long as weights and costates are "
+        "updated one after the other (the compiler makes two loops of it); in one loop "
+        "it would be 6/3 = 2.0 exactly. Where the weights of the reference fit a cache "
+        "and twice as many numbers do not, the ratio is larger than that of the bytes."
+    )
+    return text + "\n\n" + table(head, rows)
+
+
+def precision(record: Record) -> list[str]:
+    rows = []
+    for row in record["rows"]:
+        if "not_run" in row:
+            rows.append((row["rule"], f"not run: {row['not_run']}", *[""] * 4))
+            continue
+        rows.append(
+            (
+                row["rule"],
+                us(row),
+                spread(row, "ratio_to_float32"),
+                f"{size(row['peak_bytes'])}, {size(row['peak_bytes_float32'])}",
+                f"{row['loss']:.4g}, {row['loss_float32']:.4g}",
+                "yes" if row["holds"] else "no",
+            )
+        )
+    head = (
+        "law", "µs a sample", "/ float32", "peak: bfloat16, float32",
+        "mean loss: bfloat16, float32", "holds (5 %)",
+    )  # fmt: skip
+    return [
+        "## Half precision",
+        f"bfloat16 for all numbers, n = {record['rows'][0]['neurons']}. A CPU without "
+        "such arithmetic converts back and forth; small updates of large weights are "
+        "rounded away on any device.",
+        table(head, rows),
+    ]
+
+
+def audit(record: Record) -> list[str]:
+    yes = lambda value: {True: "yes", False: "no", None: "-"}.get(value, value)
+    number = lambda value: "-" if value is None else f"{value:.3g}"
+    rows = [
+        (
+            row["rule"],
+            yes(row["local_in_space"]),
+            yes(row["local_in_time"]),
+            yes(row["causal"]),
+            number(row["per_node"]),
+            number(row["per_edge"]),
+            yes(row["weight_transport"]),
+        )
+        for row in record["rows"]
+    ]
+    head = (
+        "law", "local in space", "local in time", "causal", "numbers a node", "an edge",
+        "weight transport",
+    )  # fmt: skip
+    return [
+        "## Locality, measured",
+        "By perturbing every stored number, on a ring or row of 14 neurons (`hamlearn "
+        "audit`); numbers beside state and weights.",
+        table(head, rows),
+    ]
+
+
+def plain(rows: list[dict[str, Any]]) -> list[str]:
+    """Ratios to plain JAX of the gradients and approximations, single and batched."""
+    shown = []
+    for row in rows:
+        floor, ratio = row["floor_us"]["median"], row["ratio"]
+        shown.append(
+            (
+                row["law"],
+                row["neurons"],
+                row["batch"],
+                f"{floor:.3g}",
+                f"{row['ours_us']['median']:.3g}",
+                f"{ratio['median']:.2f} ({ratio['min']:.2f} .. {ratio['max']:.2f})",
+            )
+        )
+    head = ("law", "n", "streams", "plain JAX, µs", "hamlearn, µs", "ratio (range)")
+    return [
+        "## Beside plain JAX",
+        "Each law beside the same equations written by hand (scan and grad, an einsum "
+        "of the sensitivities, traces), results held equal: "
+        "`python -m benchmarks.rule_cost`. Processor time a sample, one thread.",
+        table(head, shown),
+    ]
