@@ -136,7 +136,8 @@ def test_unknown_options_are_errors(capsys, tmp_path, words):
 
 
 def test_reproduce_prints_one_json_object_a_claim(capsys, tmp_path):
-    status, printed, _ = run(capsys, "reproduce", "nilp", "--out", tmp_path, "--json")
+    command = ("reproduce", "nilp", "--quick", "--out", tmp_path, "--json")
+    status, printed, _ = run(capsys, *command)
     claims = [json.loads(line) for line in printed.splitlines()]
     assert status == 0
     assert len(claims) == len({claim["name"] for claim in claims}) >= 20
