@@ -11,6 +11,7 @@ from .. import _checks
 from .._action import Cost, output_loss
 from .._network import AbstractNetwork, as_network, join, split
 from .._prospective import multiplier_energy
+from .._solver import in_turn
 from .._types import Array, Float, Params, PyTree, Scalar
 from ..closure import (
     AbstractClosure,
@@ -152,6 +153,7 @@ class GLE(AbstractRule):
         info = GLEInfo(moment.output, output_loss(self.cost, moment.output, sample))
         gradient = jax.grad(self._energy)(state.w, state.frozen, moment, sample)
         w, memory = descend(self.optimizer, gradient, state.memory, state.w)
+        w = in_turn(neurons.u, w, state.w)
         return GLEState(neurons, w, memory, state.frozen), info
 
     def _move(self, network, neurons: NeuronState, sample, dt):
