@@ -168,7 +168,7 @@ class Result:
 
     def __repr__(self) -> str:
         rows = [
-            ("rule", describe(self.rule)),
+            ("rule", describe(self.rule.chosen(self.state))),
             ("network", describe(self.network)),
             ("samples", _span(self.samples, self.dt)),
             *_loss_rows(self.loss, self.losses),
@@ -194,7 +194,7 @@ def describe(thing: Any) -> str:
         if isinstance(value, eqx.Module):
             text = describe(value) if name != "graph" else repr(value)
             shown.append(f"{name}={text}")
-        elif eqx.is_array(value) and value.ndim == 0:
+        elif isinstance(value, float) or (eqx.is_array(value) and value.ndim == 0):
             shown.append(f"{name}={float(value):.6g}")
     if "graph" in getattr(type(thing), "__dataclass_fields__", {}):
         shown = [repr(thing.graph)]

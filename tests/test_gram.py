@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from stlp_twin import dag, moving_signal
+from stlp_twin import dag, moving_signal, moving_signal
 
 import hamlearn as hl
 from hamlearn.gram import Automatic, Tangent, depth
@@ -195,6 +195,9 @@ def test_the_choice_is_automatic_and_shown(getkey):
     )
     assert forced.preconditioner.exchanges == depth(small)
     assert "LocalCholesky()" in repr(hl.STLP().init(small))
+    samples = moving_signal().jets(jnp.arange(2.0))
+    run = hl.stream(hl.STLP(), small, samples, dt=1e-3, progress=False)
+    assert "gram=LocalCholesky" in repr(run)
 
 
 def test_bad_choices(getkey):

@@ -47,6 +47,10 @@ class AbstractRule(eqx.Module):
         By default every step suits. **Raises:** `ValueError`.
         """
 
+    def chosen(self, state: Any) -> "AbstractRule":
+        """The law with what it chose for the network by itself, for a `Result`."""
+        return self
+
 
 class AbstractFlow(AbstractRule):
     """A law that is a differential equation.

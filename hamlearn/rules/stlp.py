@@ -96,8 +96,8 @@ class STLP(AbstractConstrained):
       differ from the inertia.
     - `slack`: a `Slack` for graphs with cycles, where it is required.
     - `potential`: a further U(network, x, sample) to go down on.
-    - `gram`: how the multipliers are solved for; default `Automatic`. What was chosen
-      is `state.still.gram`.
+    - `gram`: how the multipliers are solved for; default `Automatic`. A `Result`
+      prints what was chosen, `state.still.gram`.
     - `stabilisation`: drift control; default `Projection`, and within the vector
       field `Baumgarte` of rate theta/2.
     - `solver`: any diffrax solver, one step of which is taken a sample; default
@@ -168,6 +168,9 @@ class STLP(AbstractConstrained):
             sweeps_needed(network, self.slack),
         )
         return STLPState(Phase(q, jax.tree.map(jnp.zeros_like, q)), still)
+
+    def chosen(self, state):
+        return eqx.tree_at(lambda law: law.gram, self, state.still.gram)
 
     def begin(self, state, t, signal, *, x0=None):
         require_rates(signal)
