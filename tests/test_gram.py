@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from stlp_twin import dag, moving_signal, moving_signal
+from stlp_twin import dag, moving_signal
 
 import hamlearn as hl
 from hamlearn.gram import Automatic, Tangent, depth
