@@ -132,7 +132,8 @@ def main() -> None:
                     f"{name:<14} tau_r {tau_r} gain {gain} {part:<16} {shown}",
                     flush=True,
                 )
-        write("alignment_filters", rows, dtype="float64", seeds=options.seeds)
+        name = "alignment_filters" + (f"_gain_{gain:g}" if gain != 1 else "")
+        write(name, rows, dtype="float64", seeds=options.seeds)
 
 
 if __name__ == "__main__":
