@@ -88,7 +88,10 @@ def kind(claim: Claim) -> str:
 
 def _head(claims: Sequence[Claim]) -> str:
     counts = {name: sum(kind(c) == name for c in claims) for name in _BADGES}
-    said = ", ".join(f"{counts[name]} {label}" for name, label in _BADGES.items())
+    said = (
+        f"{counts['holds']} hold, {counts['condition']} hold under a condition, "
+        f"{counts['fails']} do not hold"
+    )
     off = sum(not claim.within_bound for claim in claims)
     machine = (
         f"hamlearn {version('hamlearn')}, JAX {jax.__version__}, Python "
@@ -96,7 +99,7 @@ def _head(claims: Sequence[Claim]) -> str:
     )
     return (
         "<h1>What of the papers could be reproduced</h1>\n"
-        f"<p>{len(claims)} checks: {said}. {off} were not as expected.</p>\n"
+        f"<p>{len(claims)} checks: {said}; {off} were not as expected.</p>\n"
         f'<p class="about">{escape(machine)}. Numbers are those of this run.</p>\n'
     )
 
