@@ -21,6 +21,8 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 _ONE = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_ONE}".strip()
+# In the thread that waits: the processor's time of another comes in steps of some ms.
+os.environ["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"
 
 QUICK = {"neurons": (32, 128), "samples": (100, 10_000), "edges": (1000, 10_000)}
 #: Laws of a quick run, where most of the time goes into compiling.
@@ -203,7 +205,7 @@ def _roofline(options):
 def _peers(options):
     from . import peers
 
-    sizes = [n for n in _sizes(options, "neurons") if n <= 128]
+    sizes = [n for n in _sizes(options, "neurons") if n <= 512]
     rows = peers.measure(sizes, repeats=options.repeats, say=options.say)
     return rows, {"peers": peers.versions()}
 

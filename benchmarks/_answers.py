@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._tables import Record, size
+from ._tables import Record, size, trivial
 
 LOCAL = ("flip", "gle", "rflo", "snap1")
 
@@ -105,9 +105,9 @@ def _quality(record: Record) -> list[str]:
             continue
         best = min(usable, key=_loss)
         parts = [f"{r['rule']} {r['loss']:.3f}" for r in sorted(usable, key=_loss)]
-        linear, last = best["floors"]["linear"], best["floors"]["last"]
+        linear, (name, value) = best["floors"]["linear"], trivial(best["floors"])
         found.append(
-            f"**Which rule when? {task}:** {', '.join(parts)}; no change {last:.3f}, "
+            f"**Which rule when? {task}:** {', '.join(parts)}; {name} {value:.3f}, "
             f"least squares on four values {linear:.3f}. "
             + (
                 "No law beats the linear predictor that was fitted beforehand."

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from hamlearn.plot import COLOURS
 
-Record = dict[str, Any]
+from ._tables import Record, trivial
 
 
 def cost(record: Record) -> Figure:
@@ -90,12 +90,14 @@ def quality(record: Record) -> Figure:
             right.plot(seen * row["us_per_sample"] / 1e6, mean, **style)
         for axis in (left, right):
             floors = rows[0]["floors"]
-            axis.axhline(floors["last"], color="0.4", ls="--", lw=1)
+            axis.axhline(trivial(floors)[1], color="0.4", ls="--", lw=1)
             axis.axhline(floors["linear"], color="0.4", ls=":", lw=1)
             axis.set_yscale("log")
         right.set_xscale("log")
         left.set_title(
-            f"{task}; dashed: no change, dotted: linear", loc="left", fontsize=10
+            f"{task}; dashed: {trivial(floors)[0]}, dotted: linear",
+            loc="left",
+            fontsize=10,
         )
         left.set_ylabel("mean loss so far")
         left.set_xlabel("samples learned from")

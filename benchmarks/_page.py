@@ -57,7 +57,7 @@ def page(records: dict[str, Record], results: Path, figures: Path, device: str) 
         ("length", _sections.length),
         ("sparse", _sections.sparse),
         ("batch", _sections.batch),
-        ("quality", _sections.quality),
+        ("quality", lambda made: _sections.quality(made, records.get("audit"))),
         ("roofline", _sections.roofline),
         ("plain", lambda record: _sections_laws.plain(record["rows"])),
         ("peers", _sections.peers),

@@ -140,14 +140,27 @@ def _won(record: Record) -> list[tuple[Any, ...]]:
     return rows
 
 
-def quality(record: Record) -> list[str]:
+#: What the audit calls the laws of `compare`.
+AUDITED = {
+    "flip": "Hamiltonian, sign flip", "gle": "GLE", "le": "LE", "stlp": "STLP",
+    "bptt": "BPTT", "rtrl": "RTRL", "snap1": "SnAp-1", "eprop": "e-prop",
+    "rflo": "RFLO, symmetric feedback", "uoro": "UORO", "kfrtrl": "KF-RTRL",
+    "instantaneous": "instantaneous, 1 sweep",
+}  # fmt: skip
+
+
+def quality(record: Record, audit: Record | None = None) -> list[str]:
     text = [
         "## Quality at equal samples and equal time",
-        "One-step-ahead forecasts, losses before each sample teaches, the median over "
-        "seeds; step sizes found by the same search on another part with other seeds. "
+        "Forecasts of a series one sample ahead (heartbeat, mackey-glass, lorenz), a "
+        "recurrent network to mimic (teacher), and bits to remember over four and six "
+        "samples (add): losses before each sample teaches, the median over seeds; step "
+        "sizes found by the same search on another part with other seeds. "
         "`frozen` learns the readout alone: what a law gains over it is what learning "
-        "the recurrence is worth.",
+        "the recurrence is worth. Cosines are with the exact gradient; locality is as "
+        "the audit below measured it.",
     ]
+    local = {} if audit is None else {row["rule"]: row for row in audit["rows"]}
     for task in dict.fromkeys(row["task"] for row in record["rows"]):
         rows = [row for row in record["rows"] if row["task"] == task]
         floors = ", ".join(f"{k} {v:.4f}" for k, v in rows[0]["floors"].items())
@@ -155,13 +168,15 @@ def quality(record: Record) -> list[str]:
         rows.sort(key=lambda row: row["loss"] or float("inf"))
         head = (
             "law", "loss", "over seeds", "cosine", "between neurons", "µs a sample",
-            "step size", "diverged", "network",
+            "step size", "diverged", "network", "local in space", "in time",
         )  # fmt: skip
-        text.append(table(head, [_quality_row(row) for row in rows]))
+        text.append(table(head, [_quality_row(row, local) for row in rows]))
     return text
 
 
-def _quality_row(row: Record) -> tuple[Any, ...]:
+def _quality_row(row: Record, local: dict[str, Any]) -> tuple[Any, ...]:
+    audited = local.get(AUDITED.get(row["rule"], ""), {})
+    says = {True: "yes", False: "no", None: "-"}
     losses = [loss for loss in row["losses"] if loss is not None]
     between = f"{min(losses):.4f} .. {max(losses):.4f}" if losses else ""
     number = lambda v, form: "-" if v is None else format(v, form)
@@ -175,6 +190,8 @@ def _quality_row(row: Record) -> tuple[Any, ...]:
         row["step_size"],
         f"{row['diverged']} of {len(row['losses'])}",
         row["note"],
+        says[audited.get("local_in_space")],
+        says[audited.get("local_in_time")],
     )
 
 
@@ -204,14 +221,39 @@ def roofline(record: Record) -> list[str]:
 
 
 def peers(record: Record) -> list[str]:
-    rows = [
-        (row["neurons"], row["rule"], us(row), f"{row['gradient_error']:.2g}")
-        for row in record["rows"]
-    ]
+    rows = []
+    for row in record["rows"]:
+        same = _same_law(row, record["rows"])
+        ratio = "" if same is None else f"{_median(same) / _median(row):.2f}"
+        errors = f"{row['gradient_error']:.2g}", f"{row['recurrent_error']:.2g}"
+        rows.append((row["neurons"], row["rule"], us(row), *errors, ratio))
     names = ", ".join(f"{k} {v}" for k, v in record.get("peers", {}).items())
     return [
         "## Peers",
-        f"{names}; gradients of a stream of 256 samples with the weights held, their "
-        "error relative to exact BPTT of the same network.",
-        table(("n", "law", "µs a sample", "gradient error"), rows),
+        f"{names}; the gradient of a stream with the weights held (256 samples, fewer "
+        "for exact RTRL of large networks), and its error relative to exact BPTT: of "
+        "all weights, and of the recurrent ones. The last column is the time of "
+        "hamlearn's law over that of a peer's with the same recurrent gradient: below "
+        "one, hamlearn is faster.",
+        table(
+            ("n", "law", "µs a sample", "error", "recurrent", "hamlearn / peer"), rows
+        ),
     ]
+
+
+def _same_law(row: Any, rows: list[Any]) -> Any:
+    """hamlearn's row of the law that `row`, a peer's, has under its own name."""
+    if row["rule"].startswith("hamlearn"):
+        return None
+    for one in rows:
+        if not one["rule"].startswith("hamlearn") or one["neurons"] != row["neurons"]:
+            continue
+        through_time = [r["rule"].endswith("bptt") for r in (one, row)]
+        near = abs(one["recurrent_error"] - row["recurrent_error"]) < 1e-4
+        if near and through_time[0] == through_time[1]:
+            return one
+    return None
+
+
+def _median(row: Any) -> float:
+    return row["us_per_sample"]["median"]

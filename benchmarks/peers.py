@@ -1,9 +1,13 @@
-"""Beside braintrace, where it is installed: `pip install braintrace==0.2.6`.
+"""Beside other libraries, where they are installed: braintrace and jax_rtrl.
 
-The same leak-free tanh network with a linear readout, weights held, the gradient
-summed over a stream. Each gradient is held against exact BPTT of its own network, so
-that speed is compared at known correctness: `D_RTRL` in its default mode leaves the
-gradient of the readout at zero, `multi-step` does not.
+    pip install braintrace==0.2.6
+    pip install flax distrax tfp-nightly ml_collections simple-parsing dacite plotly
+    PYTHONPATH=<a checkout of FranzKnut/jax_rtrl at 7d95ca6> python -m benchmarks ...
+
+The same leak-free tanh network of the same numbers with a linear readout, weights held,
+the gradient summed over the same stream. Each gradient is held against exact BPTT, all
+of it and that of the recurrent weights alone, so that speed is compared at known
+correctness: laws that are the same under another name have the same error.
 """
 
 import dataclasses
@@ -14,94 +18,140 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import hamlearn as hl
+from hamlearn._solver import in_turn
 from hamlearn.rules import RFLO, SnAp1, SymmetricFeedback, stream_gradient
 
-from . import _floors
+from . import _floors, _peer_braintrace, _peer_jax_rtrl
+from ._floors import Weights
 from ._measure import clock, quartiles
 
 INPUTS, OUTPUTS, LENGTH = 4, 4, 256
+EXACT_LENGTH = {32: 256, 128: 16, 512: 2}
 
 
 @dataclasses.dataclass
 class Contestant:
-    """A compiled gradient of a whole stream, and how far it is from the exact one."""
+    """A compiled gradient of a stream of some length, and its errors."""
 
-    name: str
-    run: Callable[[], Any]
-    error: float
+    rule: str
+    run: Callable[[], Weights]
+    samples: int
+    gradient_error: float
+    recurrent_error: float
 
 
 def measure(sizes: list[int], *, repeats: int, say: Any) -> list[dict[str, Any]]:
-    """A row for each library, law and size, or none without the peer."""
-    try:
-        import braintrace  # pyright: ignore[reportMissingImports]
-    except ImportError:
+    """A row for each library, law and size, or none without a peer."""
+    peers = [peer for peer in (_peer_braintrace, _peer_jax_rtrl) if peer.installed()]
+    if not peers:
         print('No peer to measure: `pip install "braintrace==0.2.6"` adds one.')
         return []
     rows = []
     for n in sizes:
-        made = [*_ours(n), *_theirs(n, braintrace)]
-        times = {one.name: [] for one in made}
-        for k in range(repeats + 2):
+        for made in _groups(n, peers):
+            times = _times(made, repeats)
             for one in made:
-                began = clock()
-                jax.block_until_ready(one.run())
-                if k > 1:  # their programs are traced twice
-                    us = (clock() - began) / LENGTH * 1e6
-                    times[one.name].append(us)
-        for one in made:
-            rows.append({"neurons": n, "rule": one.name, "gradient_error": one.error})
-            rows[-1]["us_per_sample"] = quartiles(times[one.name])
-            say(rows[-1])
+                row = dataclasses.asdict(one)
+                row |= {"neurons": n, "us_per_sample": quartiles(times[one.rule])}
+                del row["run"]
+                rows.append(row)
+                say(row)
     return rows
+
+
+def _times(made: list[Contestant], repeats: int) -> dict[str, list[float]]:
+    """us a sample; in turn, each time from another one on, so that none is always first
+    to find the caches as another left them."""
+    times = {one.rule: [] for one in made}
+    for k in range(repeats + 2):
+        first = k % len(made)
+        for one in made[first:] + made[:first]:
+            began = clock()
+            jax.block_until_ready(one.run())
+            if k > 1:  # some of their programs are traced twice
+                times[one.rule].append((clock() - began) / one.samples * 1e6)
+    return times
 
 
 def versions() -> dict[str, str]:
     """Of the peers that are installed."""
     found = {}
-    for name in ("braintrace", "brainstate"):
+    for name in ("braintrace", "brainstate", "flax"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
+    if _peer_jax_rtrl.installed():
+        found["jax_rtrl"] = _peer_jax_rtrl.COMMIT
     return found
 
 
-def _stream() -> tuple[jax.Array, jax.Array]:
+def _groups(n: int, peers: list[Any]):
+    """The contestants on the long stream, then those of exact RTRL on a shorter one."""
+    w = _floors.weights(n, INPUTS, OUTPUTS, key=jax.random.key(0), dtype=jnp.float32)
     a, b = jax.random.split(jax.random.key(0))
     u = jax.random.normal(a, (LENGTH, INPUTS))
-    return u, jax.random.normal(b, (LENGTH, OUTPUTS))
+    y = jax.random.normal(b, (LENGTH, OUTPUTS))
+    laws = {"hamlearn bptt": _bptt(w, u, y)}
+    for name, rule in (
+        ("snap1", SnAp1(hl.Cost())),
+        ("rflo", RFLO(hl.Cost(), feedback=SymmetricFeedback())),
+    ):
+        laws[f"hamlearn {name}"] = _summed(rule, w, u, y)
+    for peer in peers:
+        laws |= peer.gradients(w, u, y)
+    yield _contestants(laws, w, u, y)
+
+    length = EXACT_LENGTH.get(n)
+    if length is not None:
+        u, y = u[:length], y[:length]
+        laws = {"hamlearn rtrl": _summed(hl.RTRL(hl.Cost()), w, u, y)}
+        for peer in peers:
+            laws |= peer.exact(w, u, y)
+        yield _contestants(laws, w, u, y)
 
 
-def _ours(n: int) -> list[Contestant]:
-    drawn = _floors.weights(
-        n, INPUTS, OUTPUTS, key=jax.random.key(0), dtype=jnp.float32
-    )
-    net, samples, cost = _floors.network(drawn), hl.Sample(*_stream()), hl.Cost()
-    w, frozen = hl.split(net)
+def _contestants(laws: dict[str, Callable[[], Weights]], w, u, y) -> list[Contestant]:
+    exact = _bptt(w, u, y)()
+    flat = lambda g: jnp.concatenate([jnp.ravel(leaf) for leaf in g])
+    error = lambda g, h: float(jnp.linalg.norm(g - h) / jnp.linalg.norm(h))
+    made = []
+    for name, run in laws.items():
+        g = run()
+        # Of this library's, one sample more is run than is counted.
+        samples = len(u) + name.startswith("hamlearn")
+        errors = error(flat(g), flat(exact)), error(g.W, exact.W)
+        made.append(Contestant(name, run, samples, *errors))
+    return made
+
+
+def _problem(w: Weights, u, y):
+    """Network and samples: here a loss is taken before a sample moves the state.
+
+    The other libraries take it after, so that their sum is that of one sample later.
+    """
+    u, y = jnp.concatenate([u, u[:1]]), jnp.concatenate([y[:1], y])
+    return _floors.network(w), hl.Sample(u, y, jnp.ones(len(u)).at[0].set(0))
+
+
+def _bptt(w: Weights, u, y) -> Callable[[], Weights]:
+    network, samples = _problem(w, u, y)
+    moving, frozen = hl.split(network)
 
     @jax.jit
-    def bptt(w, samples):
-        return stream_gradient(cost, hl.join(w, frozen), samples, dt=1.0)[0]
+    def run(moving, samples):
+        network = hl.join(moving, frozen)
+        return _as_weights(stream_gradient(hl.Cost(), network, samples, dt=1.0)[0])
 
-    exact = lambda: bptt(w, samples)
-    rules = {
-        "hamlearn snap1": SnAp1(cost),
-        "hamlearn rflo": RFLO(cost, feedback=SymmetricFeedback()),
-    }
-    if n <= 32:
-        rules["hamlearn rtrl"] = hl.RTRL(cost)
-    made = {name: _summed(rule, net, samples) for name, rule in rules.items()}
-    made["hamlearn bptt"] = exact
-    return [Contestant(k, run, _error(run(), exact())) for k, run in made.items()]
+    return lambda: run(moving, samples)
 
 
-def _summed(rule: Any, net: Any, samples: hl.Sample) -> Callable[[], Any]:
+def _summed(rule: Any, w: Weights, u, y) -> Callable[[], Weights]:
     """The estimates of a law added up over the stream."""
-    moving, still = eqx.partition(rule.init(net), eqx.is_array)
+    network, samples = _problem(w, u, y)
+    moving, still = eqx.partition(rule.init(network), eqx.is_array)
     dt = jnp.asarray(1.0)
 
     @jax.jit
@@ -109,77 +159,19 @@ def _summed(rule: Any, net: Any, samples: hl.Sample) -> Callable[[], Any]:
         def step(carry, sample):
             moving, total = carry
             state = eqx.combine(moving, still)
-            g, state, info = rule.estimate(state, sample, dt)
+            g, after, info = rule.estimate(state, sample, dt)
             total = jax.tree.map(jnp.add, total, g)
-            return (eqx.filter(state, eqx.is_array), total), info.loss
+            trace = in_turn(total, after.trace, state.trace)
+            after = eqx.tree_at(lambda s: s.trace, after, trace)
+            return (eqx.filter(after, eqx.is_array), total), info.loss
 
-        zero = jax.tree.map(jnp.zeros_like, hl.split(net)[0])
-        return jax.lax.scan(step, (moving, zero), samples)[0][1]
+        zero = jax.tree.map(jnp.zeros_like, hl.split(network)[0])
+        return _as_weights(jax.lax.scan(step, (moving, zero), samples)[0][1])
 
     return lambda: run(moving, samples)
 
 
-def _theirs(n: int, braintrace: Any) -> list[Contestant]:
-    import brainstate  # pyright: ignore[reportMissingImports]
-
-    class Net(brainstate.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.rnn = braintrace.nn.ValinaRNNCell(INPUTS, n, activation="tanh")
-            self.out = braintrace.nn.Linear(n, OUTPUTS)
-
-        def update(self, x):
-            return self.out(self.rnn(x))
-
-    u, y = _stream()
-    brainstate.random.seed(0)
-    net = Net()
-    weights = net.states(brainstate.ParamState)
-    grad, jit = brainstate.transform.grad, brainstate.transform.jit
-
-    @jit
-    def bptt(u, y):
-        brainstate.nn.reset_all_states(net)
-
-        def total():
-            out = brainstate.transform.for_loop(net, u)
-            return jnp.sum((out - y) ** 2) / 2
-
-        return grad(total, weights)()
-
-    def online(algorithm: Any, **options: Any) -> Callable[[], Any]:
-        learner = braintrace.compile(net, algorithm, jnp.zeros(INPUTS), **options)
-
-        @jit
-        def run(u, y):
-            def step(total, now):
-                loss = lambda: jnp.sum((learner(now[0]) - now[1]) ** 2) / 2
-                return jax.tree.map(jnp.add, total, grad(loss, weights)()), None
-
-            # Hidden state and trace have to be reset each by itself.
-            brainstate.nn.reset_all_states(net)
-            learner.reset_state()
-            zero = {
-                k: jax.tree.map(jnp.zeros_like, s.value) for k, s in weights.items()
-            }
-            return brainstate.transform.scan(step, zero, (u, y))[0]
-
-        return lambda: run(u, y)
-
-    brainstate.nn.init_all_states(net)
-    made = {
-        "braintrace bptt": lambda: bptt(u, y),
-        "braintrace D_RTRL": online(braintrace.D_RTRL),
-        "braintrace D_RTRL multi-step": online(
-            braintrace.D_RTRL, vjp_method="multi-step"
-        ),
-        "braintrace pp_prop": online(braintrace.pp_prop, decay_or_rank=0.9),
-    }
-    exact = bptt(u, y)
-    return [Contestant(k, run, _error(run(), exact)) for k, run in made.items()]
-
-
-def _error(g: Any, exact: Any) -> float:
-    """|g - exact| / |exact| over all weights."""
-    flat = lambda tree: np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
-    return float(np.linalg.norm(flat(g) - flat(exact)) / np.linalg.norm(flat(exact)))
+def _as_weights(g: dict[str, jax.Array]) -> Weights:
+    names = ("weight", "input_weight", "bias")
+    readout = ("readout_map.weight", "readout_map.bias")
+    return Weights(*(g[name] for name in names + readout))

@@ -1,4 +1,4 @@
-"""Laws side by side on one stream: forecast quality, credit, time and memory."""
+"""Laws side by side on one stream: quality, credit, time and memory."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from ._contenders import USUAL, Contender, contenders
 from ._network import join, split
 from ._signal import Sample
 from .analysis import alignment
-from .tasks import Forecast
+from .tasks import AbstractPaired
 
 #: Step sizes that every law is tried at.
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -27,7 +27,7 @@ BOUND = 1e6
 
 
 def compare(
-    task: Forecast,
+    task: AbstractPaired,
     rules: Mapping[str, Contender] | None = None,
     *,
     neurons: int = 16,
@@ -35,28 +35,29 @@ def compare(
     rates: Any = RATES,
     progress: bool = True,
 ) -> Comparison:
-    """Let several laws forecast one series online, and say what each is worth.
+    """Let several laws learn one stream online, and say what each is worth.
 
     A law's step size is the one of `rates` with the least mean loss over the first
-    half of the series, over networks of their own (one for every five seeds); the
+    half of the stream, over networks of their own (one for every five seeds); the
     scores are from the second half, with new networks. Losses are prequential: every
-    forecast is made before its sample teaches anything. A run that leaves all bounds
+    answer is given before its sample teaches anything. A run that leaves all bounds
     has an infinite loss, and is counted.
 
-    **Arguments:** `task`: from `hl.tasks.forecast`; `rules`: by name, by default the
+    **Arguments:** `task`: from `hl.tasks.forecast`, or a `hl.tasks.Paired` of any
+    inputs and answers; `rules`: by name, by default the
     usual ones of `contenders()`; `neurons`: of every network; `seeds`: how many
     networks are scored; `rates`: the step sizes.
 
     **Returns:** a `Comparison`, which prints as a table and plots. For each law: the
-    median loss over seeds beside that of no change; the cosine of its update with the
-    exact gradient by BPTT, of its own network as it has become, over all weights but
-    biases, the median over windows of 32 samples; µs a sample; bytes carried from
-    sample to sample and used within one.
+    median loss over seeds beside that of a trivial answer; the cosine of its update
+    with the exact gradient by BPTT, of its own network as it has become, over all
+    weights but biases, the median over windows of 32 samples; µs a sample; bytes
+    carried from sample to sample and used within one.
 
     **Raises:** `ValueError` for an empty list of laws, or step sizes that are not
     positive.
     """
-    _checks.instance("task", task, Forecast)
+    _checks.instance("task", task, AbstractPaired)
     _checks.at_least("neurons", neurons, 2)
     _checks.at_least("seeds", seeds, 1)
     _checks.positive("rates", rates)
@@ -78,7 +79,9 @@ def compare(
 def _entry(name, contender, task, neurons, seeds, rates) -> Entry:
     """One law, tuned on the first half and scored on the second."""
     first, second = (_samples(contender, task, half) for half in (False, True))
-    build = lambda seed: contender.network(jax.random.key(seed), neurons, 2, 1)
+    build = lambda seed: contender.network(
+        jax.random.key(seed), neurons, task.inputs, task.outputs
+    )
     tries = max(seeds // len(rates), 1)
     lanes = max(tries * len(rates), seeds)  # one program for both halves
     run = _lanes(contender, split(build(0))[1])
@@ -112,7 +115,7 @@ def _entry(name, contender, task, neurons, seeds, rates) -> Entry:
     )
 
 
-def _samples(contender: Contender, task: Forecast, second: bool) -> Sample:
+def _samples(contender: Contender, task: AbstractPaired, second: bool) -> Sample:
     shape = {"immediate": contender.immediate, "steps": contender.steps}
     made = task.half(second, **shape)
     dtype = jnp.zeros(()).dtype
@@ -120,7 +123,7 @@ def _samples(contender: Contender, task: Forecast, second: bool) -> Sample:
 
 
 def _lanes(contender: Contender, frozen: Any) -> Callable[..., Any]:
-    """(weights, step sizes, samples) -> losses at every forecast; one lane each."""
+    """(weights, step sizes, samples) -> losses at every answer; one lane each."""
 
     def lane(w, rate, samples):
         rule = contender.rule(rate)

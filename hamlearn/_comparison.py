@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .tasks import Forecast
+from .tasks import AbstractPaired
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ class Comparison:
     losses of predictors without a network; `neurons`, `seeds`, `seconds`.
     """
 
-    task: Forecast
+    task: AbstractPaired
     entries: tuple[Entry, ...]
     floors: dict[str, float]
     neurons: int
@@ -78,8 +78,8 @@ class Comparison:
 
     @property
     def trivial(self) -> float:
-        """The better one of predicting no change and the mean change."""
-        return min(self.floors["last"], self.floors["mean"])
+        """The better one of the mean answer and, in a forecast, of no change."""
+        return min(self.floors[k] for k in ("last", "mean") if k in self.floors)
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary a law: rule, loss, loss_trivial, cosine, us_per_sample,
@@ -118,10 +118,9 @@ class Comparison:
     def _title(self) -> list[str]:
         task = self.task
         source = f": {task.source}" if task.source else ""
-        every = f"{task.interval:.4g} {task.time_unit}"
         return [
             f"task  {task.name}{source}",
-            f"      one sample ahead, every {every}; step sizes chosen on the first "
+            f"      {task.describe()}; step sizes chosen on the first "
             f"{task.length:,} samples,",
             f"      scored on the next {task.length:,}; {self.neurons} neurons, "
             f"{self.seeds} seeds",
@@ -147,10 +146,10 @@ class Comparison:
     def _foot(self) -> list[str]:
         names = {
             "last": "no change",
-            "mean": "the mean change",
+            "mean": "the mean answer",
             "linear": "least squares on four values",
         }
-        shown = ", ".join(f"{names[k]} {v:.4f}" for k, v in self.floors.items())
+        shown = ", ".join(f"{names.get(k, k)} {v:.4f}" for k, v in self.floors.items())
         return ["", f"without a network: {shown}; {self.seconds:.0f} s"]
 
 

@@ -126,10 +126,12 @@ class RateNetwork(AbstractNetwork):
 
     def drive(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
         """The activation a_i before the nonlinearity."""
-        a = self.graph.aggregate(self.weight, x) + self.bias
-        if self.input_weight is None:
-            return a
-        return self.input_nodes.add(a, self.input_weight @ u)
+        a = self.graph.aggregate(self.weight, x)
+        if self.input_weight is not None:
+            a = self.input_nodes.add(a, self.input_weight @ u)
+        # The bias comes last: with two products side by side XLA turns neither round
+        # where there are many streams.
+        return a + self.bias
 
     def __call__(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
         return (self.activation(self.drive(x, u)) - x) / self.time_constant

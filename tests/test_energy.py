@@ -14,6 +14,7 @@ from hamlearn import (
     RungeKutta4,
     Sample,
     SignFlip,
+    Slack,
     stream,
 )  # fmt: skip
 from hamlearn.analysis import energy
@@ -52,7 +53,7 @@ def test_hamiltons_own_equations_conserve_h_at_constant_signals(getkey):
     assert drift[1] < 1e-8  # of H = 0.625, by a method of order 4
     assert 12 < drift[0] / drift[1] < 40
     assert np.all(np.asarray(found.exchanged) == 0)
-    assert np.abs(np.asarray(found.turned)).max() < 1e-12
+    assert np.abs(np.asarray(found.work)).max() < 1e-12
     parts = {row["part"]: row["energy"] for row in found.rows()}
     assert parts["dissipated"] == 0
 
@@ -93,3 +94,26 @@ def test_stlp_keeps_its_energy_but_for_what_it_dissipates(getkey):
         # What is left falls with the square of the step.
         assert left[1] < 1e-3
         assert left[1] < 0.3 * left[0]
+
+
+def test_the_balance_of_stlp_closes_while_constraints_move(getkey):
+    # A moving input moves the constraints, which then do work; slack carries cycles.
+    keys = getkey(), getkey()
+    graphs = Digraph.layered([2, 2]), Digraph.complete(3, self_loops=True)
+    for graph, slack, key in zip(graphs, (None, Slack()), keys, strict=True):
+        network = RateNetwork(graph, inputs=1, outputs=2, key=key)
+        cost, left = Cost(accuracy=5.0, dissipation=1.0), []
+        rule = STLP(cost, neuron_mass=0.2, slack=slack, solver=RungeKutta4())
+        for dt in (0.01, 0.005):
+            t = dt * jnp.arange(1.0 / dt)[:, None]
+            u = (jnp.sin(2 * t), 2 * jnp.cos(2 * t), -4 * jnp.sin(2 * t))
+            y = [jnp.tile(part, 2) for part in u]
+            sample = Sample(u[0], y[0], None, u[1], y[1], u[2], y[2])
+            found = energy(rule, network, sample, dt=dt)
+            left.append(float(np.abs(np.cumsum(found.residual)).max()))
+        moved = [
+            jnp.abs(jnp.cumsum(part)).max() for part in (found.work, found.exchanged)
+        ]
+        assert min(moved) > 20 * left[1]
+        assert float(jnp.sum(found.dissipated)) > 0
+        assert 1.7 < left[0] / left[1] < 2.5

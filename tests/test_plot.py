@@ -77,9 +77,9 @@ def test_energies_account_for_the_change_of_h():
     H, L = lines(figure.axes[0])
     np.testing.assert_array_equal(H, energy.hamiltonian)
     np.testing.assert_array_equal(L, energy.lagrangian)
-    change, exchanged, turned, dissipated = lines(figure.axes[1])
+    change, exchanged, work, dissipated = lines(figure.axes[1])
     left = np.concatenate([[0.0], np.cumsum(energy.residual)])
-    total = exchanged + turned + dissipated + left
+    total = exchanged + work + dissipated + left
     np.testing.assert_allclose(change, total, atol=1e-12)
     np.testing.assert_allclose(figure.axes[0].lines[0].get_xdata()[-1], 3.9)
 

@@ -1,4 +1,4 @@
-"""Where the energy of Hamiltonian learning comes from and goes to, along a run."""
+"""Where the energy of a law comes from and goes to, along a run."""
 
 from typing import Any
 
@@ -9,10 +9,12 @@ import numpy as np
 
 from .. import _checks
 from .._action import hamiltonian, inner, lagrangian_at
+from .._cognitive import potential_energy
 from .._network import join
 from .._signal import Sample
 from .._types import Array, Float, PyTree
 from ..rules.hamiltonian import HamiltonianLearning
+from ..rules.stlp import STLP
 from ._table import Table
 
 
@@ -20,21 +22,22 @@ class Energy(eqx.Module):
     """Scalars along a run, and the powers that change H.
 
     `hamiltonian`, `lagrangian`: at each sample; `exchanged`: the jump of H because
-    the next sample is another; `dissipated`: theta p.H_p dt; `turned`: the work of
-    the policy, (dp/dt + H_q + theta p).H_p dt, zero for Hamilton's own equations.
+    the next sample is another; `dissipated`: theta p.dq/dt dt; `work`: what the policy
+    of Hamiltonian learning does, (dp/dt + H_q + theta p).H_p dt, zero for Hamilton's
+    own equations, or what the constraints of STLP do, zero where they are at rest.
     """
 
     hamiltonian: Float[Array, "time"]
     lagrangian: Float[Array, "time"]
     exchanged: Float[Array, "time"]
     dissipated: Float[Array, "time"]
-    turned: Float[Array, "time"]
+    work: Float[Array, "time"]
 
     @property
     def residual(self) -> Array:
-        """dH - exchanged + dissipated - turned of each step, of the order dt^2."""
+        """dH - exchanged + dissipated - work of each step, of the order dt^2."""
         change = jnp.diff(self.hamiltonian)
-        flow = self.exchanged + self.turned - self.dissipated
+        flow = self.exchanged + self.work - self.dissipated
         return change - flow[:-1]
 
     def rows(self) -> list[dict[str, Any]]:
@@ -50,7 +53,7 @@ class Energy(eqx.Module):
         values = (
             ("change of H", float(H[-1] - H[0])),
             ("exchanged with the signals", total(self.exchanged)),
-            ("turned by the policy", total(self.turned)),
+            ("work of policy or constraints", total(self.work)),
             ("dissipated", -total(self.dissipated)),
             ("left over by the step size", float(np.sum(np.asarray(self.residual)))),
             ("mean L", float(np.mean(np.asarray(self.lagrangian)))),
@@ -59,7 +62,7 @@ class Energy(eqx.Module):
 
 
 def energy(
-    rule: HamiltonianLearning,
+    rule: HamiltonianLearning | STLP,
     network: Any,
     samples: Sample,
     *,
@@ -67,25 +70,32 @@ def energy(
     x0: PyTree = None,
     key: Array | None = None,
 ) -> Energy:
-    """The energy balance of Hamiltonian learning over a stream.
+    """The energy balance of Hamiltonian learning or of STLP over a stream.
 
         dH/dt = d_t H + (dp/dt + H_q + theta p).H_p - theta p.H_p
 
     with q = (x, w), dq/dt = H_p. For true Hamiltonian equations without dissipation
     and with constant signals H is conserved; a sign flip turns energy, it does not
-    conserve it.
+    conserve it. STLP has H = T + V, dq/dt = v and p = M v; with R the reaction of the
+    constraints
 
-    **Arguments:** `samples`: with time as leading axis; `rule`, `network`, `dt`, `x0`,
-    `key`: as for `stream`.
+        dH/dt = d_t V + R.v - theta v.M v
+
+    **Arguments:** `samples`: with time as leading axis, for STLP with the rates of
+    their input; `rule`, `network`, `dt`, `x0`, `key`: as for `stream`.
     """
-    _checks.instance("rule", rule, HamiltonianLearning)
+    _checks.instance("rule", rule, (HamiltonianLearning, STLP))
     state = rule.init(network, x0=x0, key=key)
-    dt = jnp.asarray(dt, jnp.result_type(*state.flow.w.values()))
-    return _energy(rule, state, samples, dt)
+    dt = jnp.asarray(dt, jnp.result_type(*jax.tree.leaves(samples.target)))
+    if isinstance(rule, HamiltonianLearning):
+        return _balance(_Flow(rule), state, samples, dt)
+    first = jax.tree.map(lambda leaf: leaf[0], samples)
+    state = rule.begin(state, jnp.zeros_like(dt), first)
+    return _balance(_Mechanics(rule), state, samples, dt)
 
 
 @eqx.filter_jit
-def _energy(rule, state, samples, dt):
+def _balance(law, state, samples, dt):
     moving, still = eqx.partition(state, eqx.is_array)
     following = jax.tree.map(
         lambda leaf: jnp.concatenate([leaf[1:], leaf[-1:]]), samples
@@ -93,41 +103,62 @@ def _energy(rule, state, samples, dt):
 
     def body(moving, now):
         (sample, after), state = now, eqx.combine(moving, still)
-        parts = _powers(rule, state, sample, dt)
-        state, _ = rule.step(state, sample, dt)
-        y = state.flow
-        jump = _H(rule, state.frozen, after)(*_split(y)) - _H(
-            rule, state.frozen, sample
-        )(*_split(y))
+        parts = law.powers(state, sample, dt)
+        state, _ = law.rule.step(state, sample, dt)
+        jump = law.total(state, after) - law.total(state, sample)
         return eqx.filter(state, eqx.is_array), (*parts, jump)
 
-    _, (H, L, dissipated, turned, jump) = jax.lax.scan(
-        body, moving, (samples, following)
-    )
-    return Energy(H, L, jump, dissipated, turned)
+    _, (H, L, dissipated, work, jump) = jax.lax.scan(body, moving, (samples, following))
+    return Energy(H, L, jump, dissipated, work)
 
 
-def _powers(rule, state, sample, dt):
-    """(H, L, energy dissipated and turned over the step that begins here)."""
-    y, theta = state.flow, rule.cost.dissipation
-    q, p = _split(y)
-    H = _H(rule, state.frozen, sample)
-    value, (H_q, H_p) = jax.value_and_grad(H, argnums=(0, 1))(q, p)
-    rate = rule.vector_field(jnp.zeros_like(dt), y, (state.frozen, sample))
-    p_rate = (rate.p_x, rate.p_w)
-    lost = theta * inner(p, H_p)
-    turned = inner(p_rate, H_p) + inner(H_q, H_p) + lost
-    network = join(y.w, state.frozen)
-    L = lagrangian_at(rule.cost, network, y.x, y.p_w, sample)
-    return value, L, dt * lost, dt * turned
+class _Flow(eqx.Module):
+    """Hamiltonian learning: H is the Hamiltonian."""
+
+    rule: HamiltonianLearning
+
+    def powers(self, state, sample, dt):
+        """(H, L, energy dissipated, work) of the step that begins here."""
+        y, theta = state.flow, self.rule.cost.dissipation
+        q, p = (y.x, y.w), (y.p_x, y.p_w)
+        value, (H_q, H_p) = jax.value_and_grad(self._H, argnums=(0, 1))(
+            q, p, state.frozen, sample
+        )
+        rate = self.rule.vector_field(jnp.zeros_like(dt), y, (state.frozen, sample))
+        lost = theta * inner(p, H_p)
+        work = inner((rate.p_x, rate.p_w), H_p) + inner(H_q, H_p) + lost
+        network = join(y.w, state.frozen)
+        L = lagrangian_at(self.rule.cost, network, y.x, y.p_w, sample)
+        return value, L, dt * lost, dt * work
+
+    def total(self, state, sample):
+        y = state.flow
+        return self._H((y.x, y.w), (y.p_x, y.p_w), state.frozen, sample)
+
+    def _H(self, q, p, frozen, sample):
+        network = join(q[1], frozen)
+        return hamiltonian(self.rule.cost, network, q[0], p[0], p[1], sample)
 
 
-def _H(rule, frozen, sample):
-    def H(q, p):
-        return hamiltonian(rule.cost, join(q[1], frozen), q[0], p[0], p[1], sample)
+class _Mechanics(eqx.Module):
+    """STLP: H is kinetic and potential energy."""
 
-    return H
+    rule: STLP
 
+    def powers(self, state, sample, dt):
+        """(H, L, energy dissipated, work) of the step that begins here."""
+        t, args = jnp.zeros_like(dt), (state.still, sample)
+        y = self.rule.project(t, state.flow, args)
+        info = self.rule.observe(t, y, args)
+        twice_kinetic = info.energy + info.lagrangian
+        reaction = self.rule.motion(state.still.gram).react(t, y, args).reaction
+        lost = self.rule.cost.dissipation * twice_kinetic
+        return info.energy, info.lagrangian, dt * lost, dt * inner(reaction, y.v)
 
-def _split(y):
-    return (y.x, y.w), (y.p_x, y.p_w)
+    def total(self, state, sample):
+        """V alone: T does not know the sample."""
+        rule = self.rule
+        return potential_energy(
+            rule.cost, state.network, state.flow.q, sample,
+            slack=rule.slack, potential=rule.potential,
+        )  # fmt: skip

@@ -28,7 +28,7 @@ def energies(energy: Energy, *, dt: float, time_unit: str = "time units") -> Fig
     parts = {
         "change of H": H - H[0],
         "exchanged with the signals": _so_far(energy.exchanged),
-        "turned by the policy": _so_far(energy.turned),
+        "work of policy or constraints": _so_far(energy.work),
         "dissipated": -_so_far(energy.dissipated),
     }
     colours = (COLOURS[-1], COLOURS[0], COLOURS[3], COLOURS[4])

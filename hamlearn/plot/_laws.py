@@ -28,7 +28,8 @@ def comparison(found: Comparison) -> Figure:
         losses = [loss for loss in entry.losses if np.isfinite(loss)]
         whole.plot(losses, [k] * len(losses), "o", color=colour, ms=5, mfc="none")
         whole.plot(entry.loss, k, "|", color=colour, ms=16, mew=2.5)
-    floors = (found.trivial, "no change", "--"), (found.floors["linear"], "linear", ":")
+    trivial = "no change" if "last" in found.floors else "mean"
+    floors = (found.trivial, trivial, "--"), (found.floors["linear"], "linear", ":")
     for value, name, line in floors:
         along.axhline(value, color="0.4", ls=line, lw=1, label=name)
         whole.axvline(value, color="0.4", ls=line, lw=1)
@@ -44,9 +45,8 @@ def comparison(found: Comparison) -> Figure:
     whole.invert_yaxis()
     whole.set_xlabel("mean loss: a circle a seed, a bar the median")
     whole.set_title("and time a sample", loc="left", fontsize=10)
-    along.set_title(
-        f"{found.task.name}: forecasts one sample ahead", loc="left", fontsize=10
-    )
+    title = f"{found.task.name}: {found.task.describe()}"
+    along.set_title(title, loc="left", fontsize=10)
     return figure
 
 

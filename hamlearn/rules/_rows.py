@@ -70,7 +70,7 @@ def own_weight(network: RowNetwork) -> Neurons:
     """w_ii of every neuron, zero without a self-loop."""
     form, weight = network.graph.aggregation, network.weight
     if isinstance(form, Dense):
-        return jnp.diagonal(weight)
+        return weight.reshape(-1)[:: form.num_nodes + 1]
     if isinstance(form, DenseWithoutLoops | EvenLayers | Layered):
         return jnp.zeros_like(network.bias)
     if isinstance(form, Rows):

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from .. import _checks
-from .._mollify import mollify
 from .._signal import Sample
 from ._tracking import Tracking
 from .floors import constant
+from .paired import AbstractPaired, linear_floor
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(AbstractPaired):
     """One-step-ahead forecasting: from the last value and change to the next change.
 
         input u_k = (z_{k-1}, d_{k-1}),   target y_k = d_k
@@ -42,36 +42,20 @@ class Forecast:
             _checks.reject("values", "changing in the first half", "constant there")
 
     @property
-    def length(self) -> int:
-        """How many forecasts there are in one half."""
-        return (len(self.values) - 2) // 2
-
-    @property
     def scale(self) -> float:
         """The unit of the targets: standard deviation of a change in the first half."""
         return float(np.diff(self.values[: len(self.values) // 2]).std())
 
-    def half(self, second: bool, *, immediate: bool, steps: int = 1) -> Sample:
-        """One half of the series as samples.
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        """All (u_k, y_k)."""
+        known = self.values[: len(self.values) // 2]
+        z = (self.values - known.mean()) / known.std()
+        d = np.diff(self.values) / self.scale
+        return np.stack([z[1:], d], axis=1)[:-1], d[1:, None]
 
-        **Arguments:** `immediate`: whether the output of a step knows the input of
-        that step. Where it acts one step later it is shown one step earlier, so that
-        every network has heard the same at each forecast; `steps`: of the network a
-        sample. With four or more the input goes over smoothly in the first quarter
-        of the sample, is then held, and the last step alone is asked and taught
-        (`weight`).
-        """
-        u, y = self._pairs()
-        start = self.length if second else 0
-        ahead = start if immediate or steps > 1 else start + 1
-        heard = u[ahead : ahead + self.length]
-        target = y[start : start + self.length]
-        if steps == 1:
-            return Sample(heard, target)
-        _checks.at_least("steps", steps, 4)
-        made = mollify(heard, target, steps=steps, dt=1 / steps)
-        asked = np.tile(np.arange(steps) == steps - 1, self.length)
-        return _weighted(made, asked.astype(heard.dtype))
+    def describe(self) -> str:
+        """What is asked, in a line."""
+        return f"one sample ahead, every {self.interval:.4g} {self.time_unit}"
 
     def floors(self) -> dict[str, float]:
         """Half the squared error, over the second half, of predictors without a net.
@@ -79,33 +63,14 @@ class Forecast:
         `last`: no change; `mean`: the mean change of that half; `linear`: least
         squares on the last four values, fitted on the first half.
         """
-        _, y = self._pairs()
-        first, second = y[: self.length], y[self.length : 2 * self.length]
+        _, y = self.pairs()
+        second = y[self.length : 2 * self.length]
+        past = np.concatenate([np.zeros((1, 1)), y[:-1]])
         return {
             "last": float(np.mean(second**2) / 2),
             "mean": constant(Sample(np.zeros((len(second), 0)), second)),
-            "linear": self._linear(first, second),
+            "linear": linear_floor(past, y, self.length),
         }
-
-    def _linear(self, first: np.ndarray, second: np.ndarray, taps: int = 4) -> float:
-        def design(y, before):
-            past = np.concatenate([before, y])[:, 0]
-            rows = [past[taps - 1 - k : len(past) - 1 - k] for k in range(taps)]
-            return np.stack([*rows, np.ones(len(y))], axis=1)
-
-        fitted, *_ = np.linalg.lstsq(
-            design(first, np.zeros((taps, 1))), first, rcond=None
-        )
-        return float(
-            np.mean((second - design(second, first[-taps:]) @ fitted) ** 2) / 2
-        )
-
-    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """All (u_k, y_k); the last u has no target."""
-        known = self.values[: len(self.values) // 2]
-        z = (self.values - known.mean()) / known.std()
-        d = np.diff(self.values) / self.scale
-        return np.stack([z[1:], d], axis=1), d[1:, None]
 
 
 def forecast(
@@ -125,16 +90,4 @@ def forecast(
         series.unit,
         series.time_unit,
         series.source,
-    )
-
-
-def _weighted(sample: Sample, weight: np.ndarray) -> Sample:
-    return Sample(
-        sample.input,
-        sample.target,
-        weight,
-        sample.input_rate,
-        sample.target_rate,
-        sample.input_acceleration,
-        sample.target_acceleration,
     )
