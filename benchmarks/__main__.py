@@ -175,15 +175,15 @@ def _batch(options):
 
 
 def _quality(options):
-    from hamlearn import contenders
+    from hamlearn import contenders, tasks
 
     from . import quality
 
-    tasks = ["heartbeat"] if options.quick else list(quality.series())
+    names = ["heartbeat"] if options.quick else list(tasks.comparable())
     neurons, seeds = (8, 3) if options.quick else (16, 5)
-    names = _names(options, contenders(), ("rflo", "snap1", "frozen", "bptt"))
+    laws = _names(options, contenders(), ("rflo", "snap1", "frozen", "bptt"))
     found = quality.measure(
-        names, neurons=neurons, seeds=seeds, tasks=tasks, say=options.say
+        laws, neurons=neurons, seeds=seeds, tasks=names, say=options.say
     )
     return found, {}
 

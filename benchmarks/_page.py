@@ -35,7 +35,7 @@ def _as_quality(compared: list[Record]) -> Record:
     for record in compared:
         shared = {
             "task": record["task"]["name"],
-            "samples": (record["task"]["values"] - 2) // 2,
+            "samples": record["task"]["samples"],
             "neurons": record["neurons"],
             "floors": record["floors"],
         }

@@ -1,7 +1,6 @@
 """`hamlearn compare`: laws side by side on one stream."""
 
 import argparse
-import dataclasses
 import json
 import platform
 import sys
@@ -16,25 +15,25 @@ from .. import tasks
 from .._compare import compare
 from .._comparison import Comparison
 from .._contenders import USUAL, contenders
-from ..tasks.mackey_glass import mackey_glass
 
 
 def add_arguments(commands: Any) -> None:
     command = commands.add_parser(
         "compare",
-        help="compare learning laws on a series, online",
-        description="Forecast a series one sample ahead with a small network under "
-        "several learning laws, each with a step size chosen on the first half, and "
-        "compare them on the second: loss before each sample teaches, agreement of "
-        "the update with the exact gradient, time and memory a sample.",
+        help="compare learning laws on a stream, online",
+        description="Learn a stream, by default one to forecast one sample ahead, with "
+        "a small network under several learning laws, each with a step size chosen on "
+        "the first half, and compare them on the second: loss before each sample "
+        "teaches, agreement of the update with the exact gradient, time and memory.",
     )
     add = command.add_argument
     add(
         "--task",
         default="heartbeat",
         metavar="NAME|FILE.csv",
-        help="heartbeat (a real ECG, the default), mackey-glass, or a CSV file with "
-        "values or times and values",
+        help="heartbeat (a real ECG, the default), mackey-glass or lorenz (forecasts), "
+        "teacher (a network to mimic), add (bits to remember), or a CSV file with "
+        "values or times and values, to forecast",
     )
     add("--column", help="value column of a CSV file, by name or number")
     add(
@@ -71,14 +70,12 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _task(arguments: argparse.Namespace) -> tasks.Forecast:
-    if arguments.task == "heartbeat":
-        return tasks.forecast(tasks.heartbeat(seconds=40, dt=1 / 360))
-    if arguments.task == "mackey-glass":
-        series = np.asarray(mackey_glass(8000).input)[:, 0]
-        return tasks.forecast(series, name="mackey-glass")
+def _task(arguments: argparse.Namespace) -> tasks.AbstractPaired:
+    known = tasks.comparable()
+    if arguments.task in known:
+        return known[arguments.task]()
     if not arguments.task.endswith(".csv"):
-        wanted = "heartbeat, mackey-glass or a .csv file"
+        wanted = f"{', '.join(known)} or a .csv file"
         raise ValueError(f"`--task` must be {wanted}, but is {arguments.task!r}.")
     series = tasks.from_csv(arguments.task, column=arguments.column)
     return tasks.forecast(series)
@@ -118,8 +115,9 @@ def _record(found: Comparison) -> dict[str, Any]:
         | {"runs_diverged": entry.diverged, "curve": entry.curve.tolist()}
         for row, entry in zip(found.rows(), found.entries, strict=True)
     ]
-    about = dataclasses.asdict(found.task)
-    about["values"] = len(about["values"])
+    task = found.task
+    about: dict[str, Any] = {"name": task.name, "samples": task.length}
+    about |= {"asks": task.describe(), "source": task.source}
     return {
         "task": about,
         "floors": found.floors,

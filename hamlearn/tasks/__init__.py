@@ -19,6 +19,7 @@ from .forecast import Forecast as Forecast
 from .forecast import forecast as forecast
 from .lorenz import Lorenz as Lorenz
 from .mackey_glass import MackeyGlass as MackeyGlass
+from .named import comparable as comparable
 from .paired import AbstractPaired as AbstractPaired
 from .paired import Paired as Paired
 from .recorded import Heartbeat as Heartbeat
