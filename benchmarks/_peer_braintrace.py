@@ -9,6 +9,9 @@ import jax.numpy as jnp
 
 from ._floors import Weights
 
+#: Neurons up to which SnAp-2 runs at the peer's own bound on Jacobians.
+LARGEST_EXACT = 128
+
 
 def installed() -> bool:
     return importlib.util.find_spec("braintrace") is not None
@@ -37,7 +40,12 @@ def gradients(w: Weights, u, y) -> dict[str, Callable[[], Weights]]:
 
 def exact(w: Weights, u, y) -> dict[str, Callable[[], Weights]]:
     """By SnAp-2, which on a complete network is exact RTRL."""
-    return {}
+    import braintrace  # pyright: ignore[reportMissingImports]
+
+    if w.b.size > LARGEST_EXACT:
+        return {}
+    run = _online(*_network(w), u, y, braintrace.SnAp, n=2)
+    return {"braintrace SnAp-2": run}
 
 
 def _network(w: Weights):
