@@ -44,9 +44,9 @@ def compare(
     has an infinite loss, and is counted.
 
     **Arguments:** `task`: from `hl.tasks.forecast`, or a `hl.tasks.Paired` of any
-    inputs and answers; `rules`: by name, by default the
-    usual ones of `contenders()`; `neurons`: of every network; `seeds`: how many
-    networks are scored; `rates`: the step sizes.
+    inputs and answers; `rules`: by name, by default the usual ones of `contenders()`;
+    `neurons`: of every network; `seeds`: how many networks are scored; `rates`: the
+    step sizes.
 
     **Returns:** a `Comparison`, which prints as a table and plots. For each law: the
     median loss over seeds beside that of a trivial answer; the cosine of its update
@@ -79,9 +79,8 @@ def compare(
 def _entry(name, contender, task, neurons, seeds, rates) -> Entry:
     """One law, tuned on the first half and scored on the second."""
     first, second = (_samples(contender, task, half) for half in (False, True))
-    build = lambda seed: contender.network(
-        jax.random.key(seed), neurons, task.inputs, task.outputs
-    )
+    sizes = neurons, task.inputs, task.outputs
+    build = lambda seed: contender.network(jax.random.key(seed), *sizes)
     tries = max(seeds // len(rates), 1)
     lanes = max(tries * len(rates), seeds)  # one program for both halves
     run = _lanes(contender, split(build(0))[1])

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import _checks
+from .. import _checks, _samples
 from .._action import hamiltonian, inner, lagrangian_at
 from .._cognitive import potential_energy
 from .._network import join
@@ -86,7 +86,7 @@ def energy(
     """
     _checks.instance("rule", rule, (HamiltonianLearning, STLP))
     state = rule.init(network, x0=x0, key=key)
-    dt = jnp.asarray(dt, jnp.result_type(*jax.tree.leaves(samples.target)))
+    dt = jnp.asarray(dt, _samples.state_dtype(state))
     if isinstance(rule, HamiltonianLearning):
         return _balance(_Flow(rule), state, samples, dt)
     first = jax.tree.map(lambda leaf: leaf[0], samples)

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 
 from .. import _checks
-from .._signal import Sample
 from ._tracking import Tracking
-from .floors import constant
-from .paired import AbstractPaired, linear_floor
+from .paired import AbstractPaired, half_floors
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,10 @@ class Forecast(AbstractPaired):
         squares on the last four values, fitted on the first half.
         """
         _, y = self.pairs()
-        second = y[self.length : 2 * self.length]
+        length = len(y) // 2
         past = np.concatenate([np.zeros((1, 1)), y[:-1]])
-        return {
-            "last": float(np.mean(second**2) / 2),
-            "mean": constant(Sample(np.zeros((len(second), 0)), second)),
-            "linear": linear_floor(past, y, self.length),
-        }
+        last = float(np.mean(y[length : 2 * length] ** 2) / 2)
+        return {"last": last} | half_floors(past, y)
 
 
 def forecast(

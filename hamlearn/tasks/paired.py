@@ -1,14 +1,14 @@
 """Streams of inputs and answers in two halves: one to tune on, one to be scored on."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from .. import _checks
 from .._mollify import mollify
 from .._signal import Sample
-from .floors import constant
+from .floors import autoregression, constant
 
 
 class AbstractPaired(ABC):
@@ -57,16 +57,16 @@ class AbstractPaired(ABC):
         """
         u, y = self.pairs()
         u = np.concatenate([u, u[-1:]])  # the last step hears, and is not asked again
-        start = self.length if second else 0
+        length = len(y) // 2
+        start = length if second else 0
         ahead = start if immediate or steps > 1 else start + 1
-        heard = u[ahead : ahead + self.length]
-        target = y[start : start + self.length]
+        heard, target = u[ahead : ahead + length], y[start : start + length]
         if steps == 1:
             return Sample(heard, target)
         _checks.at_least("steps", steps, 4)
         made = mollify(heard, target, steps=steps, dt=1 / steps)
-        asked = np.tile(np.arange(steps) == steps - 1, self.length)
-        return _weighted(made, asked.astype(heard.dtype))
+        asked = np.tile(np.arange(steps) == steps - 1, length)
+        return replace(made, weight=asked.astype(heard.dtype))
 
 
 @dataclass(frozen=True)
@@ -109,36 +109,25 @@ class Paired(AbstractPaired):
         `mean`: the mean answer of that half; `linear`: least squares on the last four
         inputs, fitted on the first half; and those `known`.
         """
-        u, y = self.pairs()
-        second = y[self.length : 2 * self.length]
-        return {
-            "mean": constant(Sample(np.zeros((len(second), 0)), second)),
-            "linear": linear_floor(u, y, self.length),
-        } | self.known
+        return half_floors(*self.pairs()) | self.known
 
     def describe(self) -> str:
         """What is asked, in a line."""
         return f"{self.outputs} answers from {self.inputs} inputs a sample"
 
 
-def linear_floor(u: np.ndarray, y: np.ndarray, length: int, taps: int = 4) -> float:
-    """Half the squared error on answers `length` to 2 `length` of least squares on the
-    last `taps` inputs, fitted on those before."""
-    before = np.concatenate([np.zeros((taps - 1, u.shape[1])), u])
-    rows = [before[taps - 1 - k : len(before) - k] for k in range(taps)]
-    design = np.concatenate([*rows, np.ones((len(u), 1))], axis=1)
-    fitted, *_ = np.linalg.lstsq(design[:length], y[:length], rcond=None)
-    error = y[length : 2 * length] - design[length : 2 * length] @ fitted
-    return float(np.mean(np.sum(error**2, axis=1)) / 2)
+def half_floors(u: np.ndarray, y: np.ndarray, taps: int = 4) -> dict[str, float]:
+    """`mean` and `linear` on the second half of y.
 
-
-def _weighted(sample: Sample, weight: np.ndarray) -> Sample:
-    return Sample(
-        sample.input,
-        sample.target,
-        weight,
-        sample.input_rate,
-        sample.target_rate,
-        sample.input_acceleration,
-        sample.target_acceleration,
+    Before the stream begins the `taps` inputs of the linear predictor are zero.
+    """
+    length = len(y) // 2
+    second = y[length : 2 * length]
+    zeros_first = lambda a: np.concatenate(
+        [np.zeros((taps - 1, a.shape[1])), a[: 2 * length]]
     )
+    whole = Sample(zeros_first(u), zeros_first(y))
+    return {
+        "mean": constant(Sample(np.zeros((length, 0)), second)),
+        "linear": autoregression(whole, taps=taps),
+    }
