@@ -124,30 +124,39 @@ def move(y: PyTree, h: Any, *rates: PyTree) -> PyTree:
 
 
 #: Numbers from which on a copy of a leaf costs more than a few operations.
-_LARGE = 2**14
+_LARGE = 2**12
 
 
 def move_in_turn(y: PyTree, h: Any, rates: PyTree) -> PyTree:
     """y + h rates like `move`: small leaves first, then the large ones `in_turn`."""
     old, tree = jax.tree.flatten(y)
     new = tree.flatten_up_to(move(y, h, rates))
-    first = [leaf for leaf in new if leaf.size < _LARGE]
+    first = small(new)
     large = [k for k, leaf in enumerate(new) if leaf.size >= _LARGE]
     for k in sorted(large, key=lambda k: new[k].size):
         new[k] = first = in_turn(first, new[k], old[k])
     return jax.tree.unflatten(tree, new)
 
 
+def small(tree: PyTree) -> list[Any]:
+    """The leaves that are not large."""
+    return [leaf for leaf in jax.tree.leaves(tree) if leaf.size < _LARGE]
+
+
 def in_turn(first: PyTree, new: PyTree, old: PyTree) -> PyTree:
     """`new`, the large leaves of which are written after `first` is known.
 
-    XLA copies an array that it changes in place while something else may still have
-    to read it. An order that it can see saves the copies of weights, costates and
-    traces. It sees data alone: where an entry of `first` is not finite, `old` stays.
+    On a CPU XLA copies an array that it changes in place while something else may
+    still have to read it. An order that it can see saves the copies of weights,
+    costates and traces. It sees data alone: where an entry of `first` is not finite,
+    `old` stays. On a GPU it changes them together, in one pass, and needs no order.
     """
     seen = [leaf.reshape(-1)[0] for leaf in jax.tree.leaves(first) if leaf.size]
     if not seen:
         return new
     fine = jnp.all(jnp.isfinite(jnp.stack(jnp.broadcast_arrays(*seen))))
-    hold = lambda new, old: jnp.where(fine, new, old) if new.size >= _LARGE else new
+    both = lambda new, old: jax.lax.platform_dependent(
+        fine, new, old, cpu=jnp.where, default=lambda fine, new, old: new
+    )
+    hold = lambda new, old: both(new, old) if new.size >= _LARGE else new
     return jax.tree.map(hold, new, old)

@@ -12,7 +12,7 @@ from .. import _checks
 from .._action import Cost, output_loss, running_cost
 from .._network import AbstractNetwork, Batch, RateNetwork, as_network, join, split
 from .._signal import Sample
-from .._solver import in_turn, move
+from .._solver import in_turn, move, small
 from .._types import Array, Float, Params, PyTree, Scalar
 from .._voltage import VoltageNetwork
 from ._base import AbstractRule, descend
@@ -140,7 +140,7 @@ class AbstractOnlineRule(AbstractRule):
     def step(self, state, sample, dt):
         g, after, info = self.estimate(state, sample, dt)
         w, memory = descend(self.optimizer, g, state.memory, state.w)
-        w = in_turn(after.x, w, state.w)
+        w = in_turn((after.x, small(after.trace)), w, state.w)
         trace = in_turn(w, after.trace, state.trace)
         where = lambda s: (s.w, s.trace, s.memory)
         changed = eqx.tree_at(where, after, (w, trace, memory), is_leaf=_is_none)

@@ -70,7 +70,10 @@ def own_weight(network: RowNetwork) -> Neurons:
     """w_ii of every neuron, zero without a self-loop."""
     form, weight = network.graph.aggregation, network.weight
     if isinstance(form, Dense):
-        return weight.reshape(-1)[:: form.num_nodes + 1]
+        own = weight.reshape(-1)[:: form.num_nodes + 1]
+        # XLA reads what goes into a sum at once, but a slice as late as it is needed,
+        # when the weights have changed: it would keep a copy of them all.
+        return jnp.sum(jnp.stack([own, jnp.zeros_like(own)]), axis=0)
     if isinstance(form, DenseWithoutLoops | EvenLayers | Layered):
         return jnp.zeros_like(network.bias)
     if isinstance(form, Rows):
