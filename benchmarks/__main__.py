@@ -9,7 +9,6 @@ page of them.
 """
 
 import argparse
-import os
 import sys
 import time
 import warnings
@@ -17,12 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# One thread on a CPU: ratios between threads would measure the machine's other work.
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-_ONE = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_ONE}".strip()
-# In the thread that waits: the processor's time of another comes in steps of some ms.
-os.environ["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"
+from . import _one_core
 
 QUICK = {"neurons": (32, 128), "samples": (100, 10_000), "edges": (1000, 10_000)}
 #: Laws of a quick run, where most of the time goes into compiling.
@@ -92,6 +86,8 @@ def _options() -> argparse.Namespace:
 
 def _require(device: str) -> None:
     """Run on this kind of device, or say that there is none."""
+    if device == "cpu":
+        _one_core.settle()
     import jax
 
     if device == "cpu":

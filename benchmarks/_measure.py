@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hamlearn.rules import AbstractConstrained
+
 REPEATS = 9
 
 
@@ -60,16 +62,33 @@ def _peak(memory: Any) -> int:
 def clock() -> float:
     """Seconds of the processor on a CPU, which others do not lengthen, or by the wall.
 
-    The benchmarks run on one thread of a CPU, see `__main__`; waiting for a GPU costs
+    The benchmarks run on one core of a CPU, see `_one_core`; waiting for a GPU costs
     no processor time.
     """
     on_cpu = jax.default_backend() == "cpu"
     return time.process_time() if on_cpu else time.perf_counter()
 
 
-def of_rule(name: str, rule: Any, network: Any, samples: Any, dt: float) -> Program:
-    """A law over a block of samples, from its start."""
+def of_rule(
+    name: str, rule: Any, network: Any, samples: Any, dt: float, *, copies: int = 0
+) -> Program:
+    """A law over a block of samples, from its start, as `over_samples` has it."""
+    run, given = over_samples(rule, network, samples, dt, copies=copies)
+    length = samples.target.shape[0]
+    return compiled(name, run, *given, samples=length, carried=given[:2])
+
+
+def over_samples(
+    rule: Any, network: Any, samples: Any, dt: float, *, copies: int = 0
+) -> tuple[Callable[..., Any], tuple[Any, Any, Any]]:
+    """(the loop over the samples, what it takes: arrays that move, others, samples).
+
+    With `copies`, so many learners at once, each with its own weights and stream.
+    """
     state = rule.init(network, key=jax.random.key(0))
+    first = jax.tree.map(lambda leaf: leaf[0], samples)
+    if isinstance(rule, AbstractConstrained):
+        state = rule.begin(state, jnp.zeros(()), first)
     arrays, static = eqx.partition(state, eqx.is_array)
     arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), arrays)
     step_size = jnp.asarray(dt, samples.target.dtype)
@@ -78,7 +97,6 @@ def of_rule(name: str, rule: Any, network: Any, samples: Any, dt: float) -> Prog
         state, info = rule.step(eqx.combine(arrays, static), sample, step_size)
         return eqx.filter(state, eqx.is_array), info.loss
 
-    first = jax.tree.map(lambda leaf: leaf[0], samples)
     moves = _what_moves(lambda arrays: advance(arrays, first)[0], arrays)
     moving, fixed = eqx.partition(arrays, moves)
 
@@ -89,9 +107,16 @@ def of_rule(name: str, rule: Any, network: Any, samples: Any, dt: float) -> Prog
 
         return jax.lax.scan(step, moving, samples)
 
-    length = samples.target.shape[0]
-    given = (moving, fixed, samples)
-    return compiled(name, run, *given, samples=length, carried=arrays)
+    if not copies:
+        return run, (moving, fixed, samples)
+    many = jax.vmap(run, in_axes=(0, None, 1), out_axes=(0, 1))
+    moving, samples = _repeated(moving, copies, 0), _repeated(samples, copies, 1)
+    return many, (moving, fixed, samples)
+
+
+def _repeated(tree: Any, copies: int, axis: int) -> Any:
+    many = lambda leaf: jnp.repeat(jnp.expand_dims(leaf, axis), copies, axis)
+    return jax.tree.map(many, tree)
 
 
 def _what_moves(step: Callable[[Any], Any], arrays: Any) -> Any:

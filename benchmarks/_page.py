@@ -13,7 +13,8 @@ def read(folder: Path, device: str) -> dict[str, Record]:
     """Records by the name of their part.
 
     Where the quality was not measured, records of `hamlearn compare` stand for it.
-    Ratios to plain JAX (`rule_cost`) are of one thread of a CPU.
+    Ratios to plain JAX (`rule_cost`) are of a CPU, and the programs for a GPU
+    (`gpu_program`) are shown where none was timed.
     """
     ending = f"-{device}.json"
     paths = sorted(folder.glob(f"*{ending}"))
@@ -23,9 +24,10 @@ def read(folder: Path, device: str) -> dict[str, Record]:
     ]
     if compared and "quality" not in found:
         found["quality"] = _as_quality(compared)
-    plain = folder / "rule_cost.json"
-    if plain.exists() and device == "cpu":
-        found["plain"] = {"quick": False, **json.loads(plain.read_text())}
+    for name, script in (("plain", "rule_cost"), ("program", "gpu_program")):
+        path = folder / f"{script}.json"
+        if path.exists() and device == "cpu":
+            found[name] = {"quick": False, **json.loads(path.read_text())}
     return found
 
 
@@ -59,6 +61,7 @@ def page(records: dict[str, Record], results: Path, figures: Path, device: str) 
         ("batch", _sections.batch),
         ("quality", lambda made: _sections.quality(made, records.get("audit"))),
         ("roofline", _sections.roofline),
+        ("program", _sections_laws.program),
         ("plain", lambda record: _sections_laws.plain(record["rows"])),
         ("peers", _sections.peers),
         ("precision", _sections_laws.precision),
@@ -99,8 +102,8 @@ def _where(records: dict[str, Record]) -> str:
     about = (
         "float32. Times are medians (middle half in brackets) of compiled, warmed and "
         "blocked calls, run in turn; ratios are taken round by round, so that load "
-        "on the machine falls on both sides. On a CPU everything runs on one thread "
-        "(BLAS and XLA) and time is that of the processor; on a GPU it is that of the "
-        "wall, after a wait for the device."
+        "on the machine falls on both sides. On a CPU everything runs on one core and "
+        "time is that of the processor; on a GPU it is that of the wall, after a wait "
+        "for the device."
     )
     return about + "\n\n" + table(head, rows)

@@ -53,6 +53,7 @@ def environment() -> dict[str, Any]:
         "platform": jax.default_backend(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
+        "cores_used": _cores_used(),
         "python": platform.python_version(),
         "versions": {name: version(name) for name in packages},
         "commit": commit,
@@ -60,6 +61,11 @@ def environment() -> dict[str, Any]:
         "openblas_threads": os.environ.get("OPENBLAS_NUM_THREADS"),
         "xla_flags": os.environ.get("XLA_FLAGS"),
     }
+
+
+def _cores_used() -> int | None:
+    """How many cores this process may run on; Linux alone tells."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
 
 
 def command() -> str:

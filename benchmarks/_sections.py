@@ -210,10 +210,12 @@ def roofline(record: Record) -> list[str]:
         )
         for row in record["rows"]
     ]
-    head = ("n", "streams", "law", "least GB/s", "of copy", "of matmul")
+    head = ("n", "networks", "law", "GB/s", "of copy", "of matmul")
     return [
         "## Against the device",
-        "Bytes are the least traffic of each law, as if nothing were read twice. "
+        "Bytes are those of each array once for every time it must be read or written, "
+        "all updates in one pass; many networks learn at once, each with its own "
+        "weights and stream. "
         f"Measured here: copy {copy:.1f} GB/s, matmul {matmul:.0f} Gflop/s. Shares "
         "above 100 % mean that the weights stay in a cache.",
         table(head, rows),

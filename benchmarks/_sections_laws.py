@@ -20,7 +20,8 @@ def traffic() -> str:
     text = (
         "Large networks are bound by memory. Counting arrays of n^2 numbers, the flip "
         "is at 2.33 times the reference as long as weights and costates are updated "
-        "one after the other (the compiler makes two loops of it; one would be 2.0). "
+        "one after the other: on a CPU the compiler makes two loops of it, on a GPU "
+        "one, which is 2.0 times. "
         "Caches move the ratio both ways: it is less where arithmetic is the bound, "
         "and more where the weights of the reference fit a cache and twice as many "
         "numbers do not."
@@ -104,6 +105,30 @@ def plain(rows: list[dict[str, Any]]) -> list[str]:
         "## Beside plain JAX",
         "Each law beside the same equations written by hand (scan and grad, an einsum "
         "of the sensitivities, traces), results held equal: "
-        "`python -m benchmarks.rule_cost`. Processor time a sample, one thread.",
+        "`python -m benchmarks.rule_cost`. Processor time a sample, one core.",
         table(head, shown),
+    ]
+
+
+def program(record: dict[str, Any]) -> list[str]:
+    """Kernels and passes over the weights that a GPU would run."""
+    rows = [
+        tuple(
+            row[k]
+            for k in (
+                "neurons", "networks", "rule", "kernels", "arrays_moved", "passes"
+            )
+        )
+        for row in record["rows"]
+    ]  # fmt: skip
+    head = ("n", "networks", "law", "kernels", "passes", "least of single steps")
+    return [
+        "## What a GPU would run",
+        f"Not timed: counted in what XLA compiles for one, {record['target']}, without "
+        "one at hand (`python -m benchmarks.gpu_program`). "
+        "A pass reads or writes one array of n x n numbers a network, once a step; "
+        "the last column is the count that the shares of the bandwidth go by. XLA "
+        "joins the updates of weights and costates into one kernel, and for many "
+        "networks the transposed product of the flip too.",
+        table(head, rows),
     ]

@@ -29,11 +29,15 @@ Maker = Callable[["Setting"], Program]
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """A complete network of n neurons, its numbers, and a block of samples."""
+    """A complete network of n neurons, its numbers, and a block of samples.
+
+    `copies`: so many of them at once, each by itself; one alone for 0.
+    """
 
     n: int
     length: int
     dtype: Any = jnp.float32
+    copies: int = 0
 
     @property
     def weights(self) -> _floors.Weights:
@@ -74,9 +78,9 @@ class Subject:
     memory_growth: float = 2.0
 
 
-def _online(name: str, rule: Any) -> Maker:
+def _law(name: str) -> Maker:
     def make(s: Setting) -> Program:
-        return of_rule(name, rule, s.rate_network, s.samples, 1.0)
+        return of_rule(name, *learners()[name](s), 1.0, copies=s.copies)
 
     return make
 
@@ -94,7 +98,21 @@ def _floor(name: str, law: _floors.Law) -> Maker:
     return make
 
 
-def _flip(s: Setting) -> Program:
+def learners() -> dict[str, Callable[[Setting], tuple[Any, Any, Any]]]:
+    """The laws that learn at every sample: (rule, network, samples) of a setting."""
+    sgd, cost = optax.sgd(RATE), hl.Cost()
+    rules = {
+        "instantaneous": Instantaneous(cost, sgd, sweeps=1),
+        "rflo": RFLO(cost, sgd, feedback=SymmetricFeedback()),
+        "snap1": SnAp1(cost, sgd),
+        "uoro": UORO(cost, sgd),
+        "rtrl": hl.RTRL(cost, sgd),
+    }
+    on_rates = lambda rule: lambda s: (rule, s.rate_network, s.samples)
+    return {"flip": _flip, "gle": _gle} | {k: on_rates(v) for k, v in rules.items()}
+
+
+def _flip(s: Setting):
     """The tracking network of the paper: one output node, no input."""
     w, cost = s.weights, hl.Cost(inertia=10.0, dissipation=0.1)
     net = hl.RateNetwork(
@@ -103,7 +121,7 @@ def _flip(s: Setting) -> Program:
     )  # fmt: skip
     net = hl.join({"weight": w.W, "bias": w.b}, hl.split(net)[1])
     samples = hl.Sample(jnp.zeros((s.length, 0), s.dtype), s.samples.target[:, :1])
-    return of_rule("flip", hl.HamiltonianLearning(cost), net, samples, 1.0)
+    return hl.HamiltonianLearning(cost), net, samples
 
 
 def _flip_floor(s: Setting) -> Program:
@@ -120,13 +138,13 @@ def _flip_floor(s: Setting) -> Program:
     return compiled("floor: flip", run, *given, samples=s.length, carried=carried)
 
 
-def _gle(s: Setting) -> Program:
+def _gle(s: Setting):
     net = hl.VoltageNetwork(
         hl.Digraph.complete(s.n, self_loops=True), inputs=INPUTS, outputs=OUTPUTS,
         membrane_time_constant=10.0, prospective_time_constant=5.0, gain=0.3,
         dtype=s.dtype, key=jax.random.key(0),
     )  # fmt: skip
-    return of_rule("gle", hl.GLE(optimizer=optax.sgd(RATE)), net, s.samples, 1.0)
+    return hl.GLE(optimizer=optax.sgd(RATE)), net, s.samples
 
 
 def _gle_floor(s: Setting) -> Program:
@@ -195,27 +213,21 @@ def forward_outer(s: Setting) -> Program:
 
 def subjects() -> dict[str, Subject]:
     """Everything that runs on a complete network, cheapest first."""
-    sgd, cost = optax.sgd(RATE), hl.Cost()
-    rflo = RFLO(cost, sgd, feedback=SymmetricFeedback())
     plain, root = _floors.bptt, _floors.bptt_checkpointed
     return {
-        "flip": Subject(_flip, _flip_floor),
-        "gle": Subject(_gle, _gle_floor),
-        "instantaneous": Subject(
-            _online("instantaneous", Instantaneous(cost, sgd, sweeps=1))
-        ),
-        "rflo": Subject(_online("rflo", rflo), _floor("rflo", _floors.OWN_LEAK)),
-        "snap1": Subject(
-            _online("snap1", SnAp1(cost, sgd)), _floor("snap1", _floors.SNAP_1)
-        ),
-        "uoro": Subject(_online("uoro", UORO(cost, sgd)), _floor("uoro", _floors.UORO)),
+        "flip": Subject(_law("flip"), _flip_floor),
+        "gle": Subject(_law("gle"), _gle_floor),
+        "instantaneous": Subject(_law("instantaneous")),
+        "rflo": Subject(_law("rflo"), _floor("rflo", _floors.OWN_LEAK)),
+        "snap1": Subject(_law("snap1"), _floor("snap1", _floors.SNAP_1)),
+        "uoro": Subject(_law("uoro"), _floor("uoro", _floors.UORO)),
         "bptt": Subject(_bptt("bptt", StoreAll()), _plain("floor: bptt", plain)),
         "bptt-sqrt": Subject(
             _bptt("bptt-sqrt", SqrtCheckpoints()), _plain("floor: bptt-sqrt", root)
         ),
         "bptt-diffrax": Subject(_plain("bptt-diffrax", _recursive.bptt)),
         "rtrl": Subject(
-            _online("rtrl", hl.RTRL(cost, sgd)),
+            _law("rtrl"),
             _floor("rtrl", _floors.RTRL),
             growth=4.0,
             memory_growth=3.0,

@@ -7,14 +7,13 @@ batch 1, one thread. Times are medians over interleaved repeats; the spread is t
 the middle half.
 """
 
+from . import _one_core
+
+_one_core.settle()
+
 import json
-import os
 import time
 from pathlib import Path
-
-os.environ["XLA_FLAGS"] = (
-    "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-)
 
 import equinox as eqx
 import jax

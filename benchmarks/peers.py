@@ -27,7 +27,7 @@ from . import _floors, _peer_braintrace, _peer_jax_rtrl
 from ._floors import Weights
 from ._measure import clock, quartiles
 
-INPUTS, OUTPUTS, LENGTH = 4, 4, 256
+INPUTS, OUTPUTS, LENGTH = 4, 4, 1024
 EXACT_LENGTH = {32: 256, 128: 16, 512: 2}
 
 
@@ -140,12 +140,11 @@ def _bptt(w: Weights, u, y) -> Callable[[], Weights]:
     network, samples = _problem(w, u, y)
     moving, frozen = hl.split(network)
 
-    @jax.jit
     def run(moving, samples):
         network = hl.join(moving, frozen)
         return _as_weights(stream_gradient(hl.Cost(), network, samples, dt=1.0)[0])
 
-    return lambda: run(moving, samples)
+    return _taken_apart(run, moving, samples)
 
 
 def _summed(rule: Any, w: Weights, u, y) -> Callable[[], Weights]:
@@ -154,7 +153,6 @@ def _summed(rule: Any, w: Weights, u, y) -> Callable[[], Weights]:
     moving, still = eqx.partition(rule.init(network), eqx.is_array)
     dt = jnp.asarray(1.0)
 
-    @jax.jit
     def run(moving, samples):
         def step(carry, sample):
             moving, total = carry
@@ -168,7 +166,15 @@ def _summed(rule: Any, w: Weights, u, y) -> Callable[[], Weights]:
         zero = jax.tree.map(jnp.zeros_like, hl.split(network)[0])
         return _as_weights(jax.lax.scan(step, (moving, zero), samples)[0][1])
 
-    return lambda: run(moving, samples)
+    return _taken_apart(run, moving, samples)
+
+
+def _taken_apart(function: Callable[..., Any], *given: Any) -> Callable[[], Any]:
+    """`function` compiled, given plain arrays: to take modules apart at every call
+    costs as much as thirty samples."""
+    leaves, tree = jax.tree.flatten(given)
+    run = jax.jit(lambda leaves: function(*jax.tree.unflatten(tree, leaves)))
+    return lambda: run(leaves)
 
 
 def _as_weights(g: dict[str, jax.Array]) -> Weights:

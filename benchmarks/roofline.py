@@ -1,12 +1,12 @@
 """Bytes and operations a second of the laws against what the device can do.
 
-A local law on a dense network cannot do with less than three passes over its weights
-a step: the forward product, the transposed product and the update, which reads and
-writes. What is counted here is the least traffic of each law, each array of n^2
-numbers once for every time it must be read or written; what the device can do is
-measured by copying and multiplying large arrays.
+A local law on a dense network passes over its weights several times a step: for the
+forward product, the transposed product and the update, which reads and writes. What is
+counted here is each array of n^2 numbers once for every such time, all updates in one
+pass; what the device can do is measured by copying and multiplying large arrays.
 """
 
+import gc
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from ._measure import Program, compiled, in_turn, quartiles
 from ._subjects import Setting, subjects
-from .batch import program as batch_program
+from .cost import block
 
 #: n x n arrays read or written a step: W forward, W back, W read and written; flip
 #: also reads and writes its costate, SnAp-1 and RFLO a trace that the update reads.
@@ -47,36 +47,43 @@ def rates(programs: list[Program], times: dict[str, Any]) -> dict[str, Any]:
 def measure(sizes: list[int], names: list[str], *, repeats: int, quick: bool, say: Any):
     """(the device's rates, a row a law and size).
 
-    Copy and matmul run in the same rounds as the laws, and shares are taken round by
-    round.
+    One network of every size, then many of 64 neurons at once, each with its own
+    weights and stream. Copy and matmul run in the same rounds as the laws, and shares
+    are taken round by round.
     """
-    size = {"megabytes": 16, "side": 512} if quick else {"megabytes": 256, "side": 2048}
-    device = device_programs(**size)
     names = [name for name in names if name in PASSES]
-    jobs = [(n, 1, [subjects()[k].law(Setting(n, 16)) for k in names]) for n in sizes]
-    streams, local = 64 if quick else 4096, [k for k in ("flip", "rflo") if k in names]
-    jobs.append((64, streams, [batch_program(k, 64, streams, 4) for k in local]))
+    on_gpu = jax.default_backend() == "gpu"
+    jobs = [Setting(n, 256 if on_gpu else block(n, 2.0)) for n in sizes]
+    jobs.append(Setting(64, 256 if on_gpu else 16, copies=64 if quick else 4096))
     rows, found = [], {}
-    for n, batch, made in jobs:
+    for setting in jobs:
+        made = [subjects()[name].law(setting) for name in names]
+        device = device_programs(**_side(quick, on_gpu))
         times = in_turn([*device, *made], repeats=repeats)
         found = rates(device, times)
         for one in made:
-            rows.append(_row(one.name, n, batch, times[one.name], found))
+            rows.append(_row(one.name, setting, times[one.name], found))
             say(rows[-1])
+        del made, device
+        gc.collect()
     return {name: quartiles(values) for name, values in found.items()}, rows
 
 
-def _row(name: str, n: int, batch: int, us: Any, device: Any) -> dict[str, Any]:
-    """Traces are one a stream; the weights are shared."""
-    arrays = PASSES[name]
-    if batch > 1:
-        arrays = 2 * batch + 4 if name == "rflo" else 6
-    moved = 4 * n * n * arrays / us * 1e6
-    done = 2 * n * n * PRODUCTS[name] * batch / us * 1e6
+def _side(quick: bool, on_gpu: bool) -> dict[str, int]:
+    """Arrays that no cache holds, and products long beside their start."""
+    if quick:
+        return {"megabytes": 16, "side": 512}
+    return {"megabytes": 1024 if on_gpu else 256, "side": 8192 if on_gpu else 2048}
+
+
+def _row(name: str, setting: Setting, us: Any, device: Any) -> dict[str, Any]:
+    n, networks = setting.n, max(setting.copies, 1)
+    moved = 4 * n * n * networks * PASSES[name] / us * 1e6
+    done = 2 * n * n * networks * PRODUCTS[name] / us * 1e6
     return {
         "rule": name,
         "neurons": n,
-        "streams": batch,
+        "streams": networks,
         "us_per_step": quartiles(us),
         "bytes_per_s": quartiles(moved),
         "flop_per_s": quartiles(done),

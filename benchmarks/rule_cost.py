@@ -12,14 +12,9 @@ scratch space of the compiled program, samples not counted.
 jax_rtrl, the fastest exact RTRL found elsewhere, stands beside ours in `peers`.
 """
 
-import os
+from . import _one_core
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"
-os.environ["XLA_FLAGS"] = (
-    "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-)
-# In the thread that waits: the processor's time of another comes in steps of some ms.
-os.environ["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"
+_one_core.settle()
 
 import argparse
 import json

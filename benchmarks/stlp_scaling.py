@@ -5,8 +5,12 @@ else the defaults, float32. Writes `results/stlp_scaling.json`: microseconds a s
 (median and spread over repetitions), iterations of the Gram solve, and the slopes of
 the time and of the time an iteration against edges, on logarithmic axes.
 
-    OPENBLAS_NUM_THREADS=1 python -m benchmarks.stlp_scaling
+    python -m benchmarks.stlp_scaling
 """
+
+from . import _one_core
+
+_one_core.settle()
 
 import argparse
 import json

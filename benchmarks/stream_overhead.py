@@ -7,9 +7,9 @@ return output, loss, Lagrangian and Hamiltonian of every sample as NumPy arrays.
 two are run in turn; the ratio is the median of the ratios of neighbouring runs.
 """
 
-import os
+from . import _one_core
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+_one_core.settle()
 
 import jax
 import numpy as np

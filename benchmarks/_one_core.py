@@ -1,0 +1,19 @@
+"""One core of a CPU for a measurement, settled before JAX starts."""
+
+import os
+import sys
+
+
+def settle() -> None:
+    """Keep this process on one core (on Linux) and its libraries to one thread.
+
+    Ratios between threads would measure the machine's other work. The processor's
+    time of a thread on another core comes in steps of some ms, and XLA hands parts of
+    a program to such threads; on one core every part has been counted.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    one = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {one}".strip()
+    os.environ["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"
+    if sys.platform == "linux":
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
