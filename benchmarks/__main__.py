@@ -90,6 +90,8 @@ def _require(device: str) -> None:
         _one_core.settle()
     import jax
 
+    # Where a device would round float32 products to fewer bits, it is asked not to.
+    jax.config.update("jax_default_matmul_precision", "highest")
     if device == "cpu":
         jax.config.update("jax_platforms", "cpu")
     elif jax.default_backend() != "gpu":

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ._tables import Record, size, trivial
+from hamlearn._comparison import trivial_floor
+
+from ._tables import Record, size
 
 LOCAL = ("flip", "gle", "rflo", "snap1")
 
@@ -105,7 +107,7 @@ def _quality(record: Record) -> list[str]:
             continue
         best = min(usable, key=_loss)
         parts = [f"{r['rule']} {r['loss']:.3f}" for r in sorted(usable, key=_loss)]
-        linear, (name, value) = best["floors"]["linear"], trivial(best["floors"])
+        linear, (name, value) = best["floors"]["linear"], trivial_floor(best["floors"])
         found.append(
             f"**Which rule when? {task}:** {', '.join(parts)}; {name} {value:.3f}, "
             f"least squares on four values {linear:.3f}. "

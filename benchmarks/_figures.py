@@ -6,9 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
+from hamlearn._comparison import trivial_floor
 from hamlearn.plot import COLOURS
 
-from ._tables import Record, trivial
+from ._tables import Record
 
 
 def cost(record: Record) -> Figure:
@@ -90,12 +91,12 @@ def quality(record: Record) -> Figure:
             right.plot(seen * row["us_per_sample"] / 1e6, mean, **style)
         for axis in (left, right):
             floors = rows[0]["floors"]
-            axis.axhline(trivial(floors)[1], color="0.4", ls="--", lw=1)
+            axis.axhline(trivial_floor(floors)[1], color="0.4", ls="--", lw=1)
             axis.axhline(floors["linear"], color="0.4", ls=":", lw=1)
             axis.set_yscale("log")
         right.set_xscale("log")
         left.set_title(
-            f"{task}; dashed: {trivial(floors)[0]}, dotted: linear",
+            f"{task}; dashed: {trivial_floor(floors)[0]}, dotted: linear",
             loc="left",
             fontsize=10,
         )

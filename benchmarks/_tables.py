@@ -60,10 +60,3 @@ def _exponents(rows: list[Record], name: str) -> dict[str, float | None]:
 def slope(record: Record, name: str) -> str:
     value = record["exponents"].get(name)
     return "" if value is None else f"{value:.2f}"
-
-
-def trivial(floors: dict[str, float]) -> tuple[str, float]:
-    """No change in a forecast, the mean answer elsewhere."""
-    if "last" in floors:
-        return "no change", floors["last"]
-    return "the mean answer", floors["mean"]

@@ -56,6 +56,7 @@ def main() -> None:
         platform="cuda", topology="1x1x1", target_config=TARGET
     )
     device = SingleDeviceSharding(described.devices[0])
+    jax.config.update("jax_default_matmul_precision", "highest")
     rows = []
     for setting in SETTINGS:
         for name, least in PASSES.items():

@@ -76,7 +76,7 @@ def _samples(edges: int) -> hl.Sample:
 
 
 def _forward(edges: int, name: str) -> Program:
-    net, samples = _rate(edges, name == "stlp"), _samples(edges)
+    net, samples = _rate(edges, name in ("gle", "stlp")), _samples(edges)
 
     def run(x, u):
         step = lambda x, u: (x + net(x, u), net.readout(x, u))

@@ -79,7 +79,12 @@ class Comparison:
     @property
     def trivial(self) -> float:
         """The better one of the mean answer and, in a forecast, of no change."""
-        return min(self.floors[k] for k in ("last", "mean") if k in self.floors)
+        return trivial_floor(self.floors)[1]
+
+    @property
+    def trivial_name(self) -> str:
+        """Which of the two that is."""
+        return trivial_floor(self.floors)[0]
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary a law: rule, loss, loss_trivial, cosine, us_per_sample,
@@ -144,15 +149,24 @@ class Comparison:
         )
 
     def _foot(self) -> list[str]:
-        names = {
-            "last": "no change",
-            "mean": "the mean answer",
-            "linear": "least squares on four values",
-        }
-        shown = ", ".join(f"{names.get(k, k)} {v:.4f}" for k, v in self.floors.items())
+        shown = ", ".join(
+            f"{_FLOORS.get(k, k)} {v:.4f}" for k, v in self.floors.items()
+        )
         return ["", f"without a network: {shown}; {self.seconds:.0f} s"]
 
 
+def trivial_floor(floors: dict[str, float]) -> tuple[str, float]:
+    """Name and loss of what costs nothing: the better one of the mean answer and, in
+    a forecast, of no change."""
+    best = min((k for k in ("last", "mean") if k in floors), key=floors.__getitem__)
+    return _FLOORS[best], floors[best]
+
+
+_FLOORS = {
+    "last": "no change",
+    "mean": "the mean answer",
+    "linear": "least squares on four values",
+}
 _HEAD = (
     "rule",
     "loss",

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -148,8 +147,7 @@ def cast(part: Sample, dtype: Any) -> Sample:
 
 def state_dtype(state: Any) -> Any:
     """The floating-point dtype of a state."""
-    floats = [leaf for leaf in jax.tree.leaves(state) if eqx.is_inexact_array(leaf)]
-    return np.result_type(*[leaf.dtype for leaf in floats])
+    return np.result_type(*[leaf.dtype for leaf in floats(state)])
 
 
 def floats(tree: Any) -> list[Any]:

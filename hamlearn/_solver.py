@@ -131,16 +131,11 @@ def move_in_turn(y: PyTree, h: Any, rates: PyTree) -> PyTree:
     """y + h rates like `move`: small leaves first, then the large ones `in_turn`."""
     old, tree = jax.tree.flatten(y)
     new = tree.flatten_up_to(move(y, h, rates))
-    first = small(new)
+    first = [leaf for leaf in new if leaf.size < _LARGE]
     large = [k for k, leaf in enumerate(new) if leaf.size >= _LARGE]
     for k in sorted(large, key=lambda k: new[k].size):
         new[k] = first = in_turn(first, new[k], old[k])
     return jax.tree.unflatten(tree, new)
-
-
-def small(tree: PyTree) -> list[Any]:
-    """The leaves that are not large."""
-    return [leaf for leaf in jax.tree.leaves(tree) if leaf.size < _LARGE]
 
 
 def in_turn(first: PyTree, new: PyTree, old: PyTree) -> PyTree:

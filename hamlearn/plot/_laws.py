@@ -28,9 +28,8 @@ def comparison(found: Comparison) -> Figure:
         losses = [loss for loss in entry.losses if np.isfinite(loss)]
         whole.plot(losses, [k] * len(losses), "o", color=colour, ms=5, mfc="none")
         whole.plot(entry.loss, k, "|", color=colour, ms=16, mew=2.5)
-    trivial = "no change" if "last" in found.floors else "mean"
-    floors = (found.trivial, trivial, "--"), (found.floors["linear"], "linear", ":")
-    for value, name, line in floors:
+    trivial = found.trivial_name, found.trivial, "--"
+    for name, value, line in (trivial, ("linear", found.floors["linear"], ":")):
         along.axhline(value, color="0.4", ls=line, lw=1, label=name)
         whole.axvline(value, color="0.4", ls=line, lw=1)
     along.set_yscale("log")

@@ -12,7 +12,7 @@ from .. import _checks
 from .._action import Cost, output_loss, running_cost
 from .._network import AbstractNetwork, Batch, RateNetwork, as_network, join, split
 from .._signal import Sample
-from .._solver import in_turn, move, small
+from .._solver import in_turn, move
 from .._types import Array, Float, Params, PyTree, Scalar
 from .._voltage import VoltageNetwork
 from ._base import AbstractRule, descend
@@ -140,7 +140,7 @@ class AbstractOnlineRule(AbstractRule):
     def step(self, state, sample, dt):
         g, after, info = self.estimate(state, sample, dt)
         w, memory = descend(self.optimizer, g, state.memory, state.w)
-        w = in_turn((after.x, small(after.trace)), w, state.w)
+        w = in_turn((after.x, _at_neurons(after)), w, state.w)
         trace = in_turn(w, after.trace, state.trace)
         where = lambda s: (s.w, s.trace, s.memory)
         changed = eqx.tree_at(where, after, (w, trace, memory), is_leaf=_is_none)
@@ -173,6 +173,12 @@ class AbstractOnlineRule(AbstractRule):
         g, x, trace, info = jax.vmap(single)(state.x, state.trace, sample, keys)
         mean = {f"network.{name}": jnp.mean(leaf, 0) for name, leaf in g.items()}
         return mean, x, trace, OnlineInfo(info.output, jnp.mean(info.loss))
+
+
+def _at_neurons(state: OnlineState) -> list[Array]:
+    """What of the trace is no larger than the state, such as that of the biases."""
+    states = sum(leaf.size for leaf in jax.tree.leaves(state.x))
+    return [leaf for leaf in jax.tree.leaves(state.trace) if leaf.size <= states]
 
 
 def number_of_inputs(network: AbstractNetwork, given: int | None = None) -> int:
