@@ -87,16 +87,26 @@ def sparse(record: Record) -> list[str]:
             row["rule"],
             f"not run: {row['not_run']}" if "not_run" in row else us(row),
             spread(row, "ratio_to_forward"),
+            spread(row, "ratio_to_forward_outer"),
             size(row.get("state_bytes")),
         )
         for row in record["rows"]
     ]
-    head = ("edges", "law", "µs a sample", "/ forward", "carried")
-    return [
-        "## Sparse graphs, ten edges a neuron",
-        table(head, rows),
-        growth(record, "edges"),
-    ]
+    head = ("edges", "law", "µs a sample", "/ forward", "/ forward + outer", "carried")
+    solved = [row for row in record["rows"] if "iterations" in row]
+    each = ", ".join(
+        f"{row['ratio_to_forward_outer']['median'] / row['iterations']:.2f} at "
+        f"{row['edges']:,} edges ({row['iterations']:.0f} iterations)"
+        for row in solved
+    )
+    text = ["The references are of the same graph: an acyclic one for GLE and STLP."]
+    if solved:
+        text.append(
+            "One iteration of conjugate gradients in STLP, those of both projections "
+            f"counted too, over forward + outer product: {each}."
+        )
+    title = "## Sparse graphs, ten edges a neuron"
+    return [title, table(head, rows), *text, growth(record, "edges")]
 
 
 def batch(record: Record) -> list[str]:
@@ -217,7 +227,8 @@ def roofline(record: Record) -> list[str]:
         "all updates in one pass; many networks learn at once, each with its own "
         "weights and stream. "
         f"Measured here: copy {copy:.1f} GB/s, matmul {matmul:.0f} Gflop/s. Shares "
-        "above 100 % mean that the weights stay in a cache.",
+        "above 100 %: a copy writes as much as it reads, a law reads more than it "
+        "writes, and what stays in a cache is faster than both.",
         table(head, rows),
     ]
 
@@ -232,7 +243,7 @@ def peers(record: Record) -> list[str]:
     names = ", ".join(f"{k} {v}" for k, v in record.get("peers", {}).items())
     return [
         "## Peers",
-        f"{names}; the gradient of a stream with the weights held (256 samples, fewer "
+        f"{names}; the gradient of a stream with the weights held (1024 samples, fewer "
         "for exact RTRL of large networks), and its error relative to exact BPTT: of "
         "all weights, and of the recurrent ones. The last column is the time of "
         "hamlearn's law over that of a peer's with the same recurrent gradient: below "

@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
@@ -27,10 +28,13 @@ def measure(edges: Iterable[int], names: Iterable[str], *, repeats: int, say: An
                 continue
             why = _refused(name, size)
             if why is None:
-                programs = [_forward(size, name), make(size)]
+                programs = [*_passes(size, name), make(size)]
                 times = in_turn(programs, repeats=repeats)
-                found = row(programs[1], times, forward="forward")
+                forward_outer = {"forward_outer": "forward + outer"}
+                found = row(programs[-1], times, forward="forward", **forward_outer)
                 found |= {"edges": size, "neurons": size // IN_DEGREE}
+                if name == "stlp":
+                    found["iterations"] = _iterations(size)
                 seen.setdefault(name, []).append((size, found["us_per_sample"]))
                 del programs
                 gc.collect()
@@ -75,17 +79,35 @@ def _samples(edges: int) -> hl.Sample:
     return hl.Sample(u, jnp.sin(jnp.arange(length * 10.0)).reshape(length, 10))
 
 
-def _forward(edges: int, name: str) -> Program:
-    net, samples = _rate(edges, name in ("gle", "stlp")), _samples(edges)
-
-    def run(x, u):
-        step = lambda x, u: (x + net(x, u), net.readout(x, u))
-        return jax.lax.scan(step, x, u)
-
+def _passes(edges: int, name: str) -> list[Program]:
+    """The neurons alone, and with one outer product added to their weights."""
+    acyclic = name in ("gle", "stlp")
+    net, samples = _rate(edges, acyclic), _samples(edges)
+    senders = net.graph.senders.reshape(net.weight.shape)
+    receivers = net.graph.receivers.reshape(net.weight.shape)
     x = 0.3 * jax.random.normal(jax.random.key(3), (edges // IN_DEGREE,))
-    length = samples.target.shape[0]
-    given = (x, samples.input)
-    return compiled("forward", run, *given, samples=length, carried=net.weight)
+
+    def forward(w, x, inputs):
+        def step(x, u):
+            return x + hl.join({"weight": w}, still)(x, u), net.readout(x, u)
+
+        return jax.lax.scan(step, x, inputs)
+
+    def forward_outer(w, x, inputs):
+        def step(carry, u):
+            w, x = carry
+            after = x + hl.join({"weight": w}, still)(x, u)
+            return (w - 1e-4 * after[receivers] * x[senders], after), net.readout(x, u)
+
+        return jax.lax.scan(step, (w, x), inputs)
+
+    still = eqx.tree_at(lambda net: net.weight, net, None)
+    given, length = (net.weight, x, samples.input), samples.target.shape[0]
+    named = (("forward", forward), ("forward + outer", forward_outer))
+    return [
+        compiled(name, run, *given, samples=length, carried=(net.weight, x))
+        for name, run in named
+    ]
 
 
 def _on(name: str, rule: Any):
@@ -104,9 +126,9 @@ def _gle(edges: int) -> Program:
     return of_rule("gle", hl.GLE(optimizer=optax.sgd(1e-4)), net, _samples(edges), 1.0)
 
 
-def _stlp(edges: int) -> Program:
+def _stlp(edges: int, gram: Any = None) -> Program:
     cost = hl.Cost(inertia=1 / 30, dissipation=30.0)
-    gram = hl.gram.ConjugateGradients()
+    gram = hl.gram.ConjugateGradients() if gram is None else gram
     rule = hl.STLP(cost, neuron_mass=1e-3 / 30, gram=gram)
     times = 0.02 * jnp.arange(_samples(edges).target.shape[0])
     phase = jnp.arange(float(INPUTS))
@@ -115,6 +137,29 @@ def _stlp(edges: int) -> Program:
         lambda t: jnp.sin(t + jnp.arange(10.0)) / 2,
     )
     return of_rule("stlp", rule, _rate(edges, acyclic=True), signal.jets(times), 0.02)
+
+
+class _Counted(hl.gram.AbstractGram):
+    """Conjugate gradients that tell how many steps every solve took."""
+
+    told: list[int] = eqx.field(static=True)
+
+    def __call__(self, tangent, b):
+        delta, steps = hl.gram.ConjugateGradients()(tangent, b)
+        jax.debug.callback(lambda steps: self.told.append(int(steps)), steps)
+        return delta, steps
+
+    def bind(self, network, ratio):
+        return self
+
+
+def _iterations(edges: int) -> float:
+    """Of conjugate gradients in a step, those of the projections with the others."""
+    program = _stlp(edges, _Counted(told := []))
+    told.clear()
+    jax.block_until_ready(program.run())
+    jax.effects_barrier()
+    return sum(told) / program.samples
 
 
 LAWS = {
