@@ -121,14 +121,14 @@ def program(record: dict[str, Any]) -> list[str]:
         )
         for row in record["rows"]
     ]  # fmt: skip
-    head = ("n", "networks", "law", "kernels", "passes", "least of single steps")
+    head = ("n", "networks", "law", "kernels", "passes", "counted")
     return [
         "## What a GPU would run",
         f"Not timed: counted in what XLA compiles for one, {record['target']}, without "
         "one at hand (`python -m benchmarks.gpu_program`). "
         "A pass reads or writes one array of n x n numbers a network, once a step; "
-        "the last column is the count that the shares of the bandwidth go by. XLA "
-        "joins the updates of weights and costates into one kernel, and for many "
-        "networks the transposed product of the flip too.",
+        "the last column is the count that shares of the bandwidth go by, a pass for "
+        "each product and one for all updates. XLA joins the updates of weights and "
+        "costates into one kernel, for the flip with the transposed product.",
         table(head, rows),
     ]
