@@ -146,10 +146,14 @@ def in_turn(first: PyTree, new: PyTree, old: PyTree) -> PyTree:
     costates and traces. It sees data alone: where an entry of `first` is not finite,
     `old` stays. On a GPU it changes them together, in one pass, and needs no order.
     """
-    seen = [leaf.reshape(-1)[0] for leaf in jax.tree.leaves(first) if leaf.size]
+    seen = [
+        jnp.isfinite(leaf.reshape(-1)[0])
+        for leaf in jax.tree.leaves(first)
+        if leaf.size and jnp.issubdtype(leaf.dtype, jnp.inexact)
+    ]
     if not seen:
         return new
-    fine = jnp.all(jnp.isfinite(jnp.stack(jnp.broadcast_arrays(*seen))))
+    fine = jnp.all(jnp.stack(seen))
     both = lambda new, old: jax.lax.platform_dependent(
         fine, new, old, cpu=jnp.where, default=lambda fine, new, old: new
     )

@@ -11,7 +11,7 @@ import pytest
 
 import hamlearn as hl
 from hamlearn import Euler, Heun, RungeKutta4, SemiImplicitEuler
-from hamlearn._solver import move, move_in_turn
+from hamlearn._solver import in_turn, move, move_in_turn
 
 PLAIN = {1: Euler(), 2: Heun(), 4: RungeKutta4()}
 
@@ -241,3 +241,10 @@ def test_in_turn_changes_no_number(getkey):
         assert all(jnp.array_equal(found[k], plain[k]) for k in y)
     lost = move_in_turn(y, 0.1, rates | {"x": jnp.full(3, jnp.nan)})
     assert jnp.array_equal(lost["w"], y["w"])
+
+
+def test_in_turn_takes_counters_keys_and_any_precision():
+    first = (jnp.ones(2, jnp.float32), jnp.ones(2), jnp.arange(3), jax.random.key(0))
+    old, new = jnp.zeros((70, 70)), jnp.ones((70, 70))
+    assert jnp.array_equal(in_turn(first, new, old), new)
+    assert jnp.array_equal(in_turn((*first, jnp.full(1, jnp.inf)), new, old), old)
