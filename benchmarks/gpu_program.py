@@ -59,12 +59,12 @@ def main() -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
     rows = []
     for setting in SETTINGS:
-        for name, least in PASSES.items():
+        for name, passes in PASSES.items():
             text, scratch = _compiled(name, setting, device)
             networks = max(setting.copies, 1)
             kernels, moved = count(text, 4 * setting.n**2 * networks)
             row = {"rule": name, "neurons": setting.n, "networks": networks}
-            row |= {"kernels": kernels, "arrays_moved": moved, "passes": least}
+            row |= {"kernels": kernels, "arrays_moved": moved, "passes": passes}
             rows.append(row | {"scratch_bytes": scratch})
             print(rows[-1], flush=True)
     print("wrote", write("gpu_program", rows, target=NAME, dtype="float32"))
