@@ -12,8 +12,8 @@ def settle() -> None:
     a program to such threads; on one core every part has been counted.
     """
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    one = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {one}".strip()
+    flags = os.environ.get("XLA_FLAGS", "")
+    os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     os.environ["JAX_CPU_ENABLE_ASYNC_DISPATCH"] = "false"
     if sys.platform == "linux":
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import _answers, _figures, _sections, _sections_laws
+from . import _answers, _figures, _sections, _sections_laws, _sections_options
 from ._tables import Record, table
 
 
@@ -14,7 +14,8 @@ def read(folder: Path, device: str) -> dict[str, Record]:
 
     Where the quality was not measured, records of `hamlearn compare` stand for it.
     Ratios to plain JAX (`rule_cost`) are of a CPU, and the programs for a GPU
-    (`gpu_program`) are shown where none was timed.
+    (`gpu_program`) are shown where none was timed. The folder `joined` holds runs
+    with the option of XLA on the installation page.
     """
     ending = f"-{device}.json"
     paths = sorted(folder.glob(f"*{ending}"))
@@ -28,6 +29,9 @@ def read(folder: Path, device: str) -> dict[str, Record]:
         path = folder / f"{script}.json"
         if path.exists() and device == "cpu":
             found[name] = {"quick": False, **json.loads(path.read_text())}
+    for path in sorted((folder / "joined").glob(f"*{ending}")):
+        name = f"{path.name.removesuffix(ending)} joined"
+        found[name] = json.loads(path.read_text())
     return found
 
 
@@ -62,6 +66,7 @@ def page(records: dict[str, Record], results: Path, figures: Path, device: str) 
         ("quality", lambda made: _sections.quality(made, records.get("audit"))),
         ("roofline", _sections.roofline),
         ("program", _sections_laws.program),
+        ("cost joined", lambda _: _sections_options.joined(records)),
         ("plain", lambda record: _sections_laws.plain(record["rows"])),
         ("peers", _sections.peers),
         ("precision", _sections_laws.precision),

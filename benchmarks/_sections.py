@@ -236,7 +236,7 @@ def roofline(record: Record) -> list[str]:
 def peers(record: Record) -> list[str]:
     rows = []
     for row in record["rows"]:
-        same = _same_law(row, record["rows"])
+        same = same_law(row, record["rows"])
         ratio = "" if same is None else f"{_median(same) / _median(row):.2f}"
         errors = f"{row['gradient_error']:.2g}", f"{row['recurrent_error']:.2g}"
         rows.append((row["neurons"], row["rule"], us(row), *errors, ratio))
@@ -254,7 +254,7 @@ def peers(record: Record) -> list[str]:
     ]
 
 
-def _same_law(row: Any, rows: list[Any]) -> Any:
+def same_law(row: Any, rows: Sequence[Any]) -> Any:
     """hamlearn's row of the law that `row`, a peer's, has under its own name."""
     if row["rule"].startswith("hamlearn"):
         return None

@@ -25,7 +25,7 @@ from hamlearn.rules import RFLO, SnAp1, SymmetricFeedback, stream_gradient
 
 from . import _floors, _peer_braintrace, _peer_jax_rtrl
 from ._floors import Weights
-from ._measure import clock, quartiles
+from ._measure import clock, compiled, quartiles
 
 INPUTS, OUTPUTS, LENGTH = 4, 4, 1024
 EXACT_LENGTH = {32: 256, 128: 16, 512: 2}
@@ -144,7 +144,7 @@ def _bptt(w: Weights, u, y) -> Callable[[], Weights]:
         network = hl.join(moving, frozen)
         return _as_weights(stream_gradient(hl.Cost(), network, samples, dt=1.0)[0])
 
-    return _taken_apart(run, moving, samples)
+    return _compiled(run, moving, samples)
 
 
 def _summed(rule: Any, w: Weights, u, y) -> Callable[[], Weights]:
@@ -159,22 +159,18 @@ def _summed(rule: Any, w: Weights, u, y) -> Callable[[], Weights]:
             state = eqx.combine(moving, still)
             g, after, info = rule.estimate(state, sample, dt)
             total = jax.tree.map(jnp.add, total, g)
-            trace = in_turn(total, after.trace, state.trace)
+            (trace,) = in_turn(total, (after.trace, state.trace))
             after = eqx.tree_at(lambda s: s.trace, after, trace)
             return (eqx.filter(after, eqx.is_array), total), info.loss
 
         zero = jax.tree.map(jnp.zeros_like, hl.split(network)[0])
         return _as_weights(jax.lax.scan(step, (moving, zero), samples)[0][1])
 
-    return _taken_apart(run, moving, samples)
+    return _compiled(run, moving, samples)
 
 
-def _taken_apart(function: Callable[..., Any], *given: Any) -> Callable[[], Any]:
-    """`function` compiled, given plain arrays: to take modules apart at every call
-    costs as much as thirty samples."""
-    leaves, tree = jax.tree.flatten(given)
-    run = jax.jit(lambda leaves: function(*jax.tree.unflatten(tree, leaves)))
-    return lambda: run(leaves)
+def _compiled(function: Callable[..., Weights], *given: Any) -> Callable[[], Weights]:
+    return compiled("", function, *given, samples=LENGTH, carried=()).result
 
 
 def _as_weights(g: dict[str, jax.Array]) -> Weights:

@@ -18,7 +18,6 @@ _one_core.settle()
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +40,7 @@ from hamlearn.rules import (
 )
 
 from . import _floors as floors
+from ._measure import compiled, in_turn, over_samples
 from ._record import RESULTS, spread, write
 
 ALPHA, RATE, CHANNELS = 0.5, 1e-5, 8
@@ -71,14 +71,13 @@ def problem(n: int, batch: int, steps: int):
 
 
 def bptt(n: int, batch: int, kind: str):
-    """Two compiled functions without arguments: the floor and ours."""
+    """(the floor, what it takes), and ours."""
     w, x, network, us, ys = problem(n, batch, STEPS[n])
     plain = floors.bptt_checkpointed if kind == "BPTT, sqrt(T)" else floors.bptt
     memory = SqrtCheckpoints() if kind == "BPTT, sqrt(T)" else StoreAll()
     samples, dt = hl.Sample(us, ys), jnp.float32(ALPHA)
     moving, still = eqx.partition(network, eqx.is_array)
 
-    @jax.jit
     def ours(moving, x, samples, dt):
         network = eqx.combine(moving, still)
         return stream_gradient(hl.Cost(), network, samples, dt=dt, x0=x, memory=memory)
@@ -92,21 +91,9 @@ def online(n: int, batch: int, kind: str):
     w, x, network, us, ys = problem(n, batch, steps)
     floor, law = LAWS[kind]
     rule, key = law(hl.Cost(), optax.sgd(RATE)), jax.random.key(1)
-    state = rule.init(network, x0=x, key=key)
-    moving, still = eqx.partition(state, eqx.is_array)
-
-    @jax.jit
-    def ours(moving, samples, dt):
-        def body(moving, sample):
-            state, info = rule.step(eqx.combine(moving, still), sample, dt)
-            return eqx.filter(state, eqx.is_array), info.loss
-
-        moving, losses = jax.lax.scan(body, moving, samples)
-        return hl.split(eqx.combine(moving, still).network)[0], losses
-
-    plain = jax.jit(lambda *given: floors.learn(floor, *given))
-    given = (w, x, us, ys, ALPHA, RATE, key)
-    return (plain, given), (ours, (moving, hl.Sample(us, ys), jnp.float32(ALPHA)))
+    ours = over_samples(rule, network, hl.Sample(us, ys), ALPHA, x0=x, key=key)
+    plain = lambda *given: floors.learn(floor, *given)
+    return (plain, (w, x, us, ys, ALPHA, RATE, key)), ours
 
 
 def product(n: int, batch: int, kind: str):
@@ -115,7 +102,6 @@ def product(n: int, batch: int, kind: str):
     J = 0.5 * jax.random.normal(jax.random.key(0), (n, n), jnp.float32) / n**0.5
     P = jnp.zeros((n, n * (n + CHANNELS + 1)), jnp.float32)
 
-    @jax.jit
     def alone(J, P):
         body = lambda P, _: (J @ P, None)
         return jax.lax.scan(body, P, None, length=RTRL_STEPS[n])[0]
@@ -126,42 +112,26 @@ def product(n: int, batch: int, kind: str):
 def measure(make: Callable[..., Any], kind: str, n: int, batch: int, repeats: int):
     """One row: time a step of both, their ratio and their memory."""
     (plain, plain_given), (ours, given) = make(n, batch, kind)
-    programs = (
-        plain.lower(*plain_given).compile(),
-        ours.lower(*given).compile(),
-    )
+    steps = RTRL_STEPS[n] if kind.startswith("RTRL") else STEPS[n]
+    programs = [
+        compiled("floor", plain, *plain_given, samples=steps, carried=()),
+        compiled("ours", ours, *given, samples=steps, carried=()),
+    ]
     if make is not product:
-        check(programs[0](*plain_given), programs[1](*given), kind)
-    floor_s, ours_s = processor_times(
-        lambda: programs[0](*plain_given),
-        lambda: programs[1](*given),
-        repeats,
-    )
-    steps = jax.tree.leaves(given[1:])[-2].shape[0]
-    scratch = [p.memory_analysis().temp_size_in_bytes / 2**20 for p in programs]
+        check(programs[0].result(), programs[1].result(), kind)
+    us = in_turn(programs, repeats=repeats)
+    scratch = [program.scratch / 2**20 for program in programs]
     return {
         "law": kind,
         "neurons": n,
         "batch": batch,
         "samples": steps,
-        "floor_us": spread(np.array(floor_s) / steps * 1e6),
-        "ours_us": spread(np.array(ours_s) / steps * 1e6),
-        "ratio": spread(np.array(ours_s) / np.array(floor_s)),
+        "floor_us": spread(us["floor"]),
+        "ours_us": spread(us["ours"]),
+        "ratio": spread(us["ours"] / us["floor"]),
         "floor_scratch_mib": round(scratch[0], 3),
         "ours_scratch_mib": round(scratch[1], 3),
     }
-
-
-def processor_times(first: Any, second: Any, repeats: int):
-    """Processor seconds of two functions called in turn, after a warm-up of each."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for k in range(repeats + 1):
-        for function, kept in zip((first, second), times, strict=True):
-            began = time.process_time()
-            jax.block_until_ready(function())
-            if k:
-                kept.append(time.process_time() - began)
-    return times
 
 
 def check(plain: Any, ours: Any, kind: str) -> None:

@@ -7,6 +7,7 @@ edges, because XLA does not vectorise an outer product into a flat array.
 """
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -16,7 +17,12 @@ from ._types import Edges, Int, Neurons
 
 
 class AbstractAggregation(eqx.Module):
-    """Computes s_i = sum_j w_ij v_j in O(edges), with weights of a given shape."""
+    """Computes s_i = sum_j w_ij v_j in O(edges), with weights of a given shape.
+
+    `gathers`: every edge looks up the value of its sender by itself.
+    """
+
+    gathers: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -127,6 +133,7 @@ class EvenLayers(AbstractAggregation):
 class Rows(AbstractAggregation):
     """The same number of incoming edges at every node: gather, then sum rows."""
 
+    gathers: ClassVar[bool] = True
     senders: Int[jax.Array, "nodes in_degree"]
 
     @property
@@ -143,6 +150,7 @@ class Rows(AbstractAggregation):
 class Segments(AbstractAggregation):
     """Any digraph: gather, then a sum over the sorted segments of each receiver."""
 
+    gathers: ClassVar[bool] = True
     senders: Int[jax.Array, "edges"]
     receivers: Int[jax.Array, "edges"]
     num_nodes: int = eqx.field(static=True)
@@ -161,3 +169,22 @@ class Segments(AbstractAggregation):
 
     def describe(self) -> str:
         return "gather and segment sum"
+
+
+@jax.custom_jvp
+def once(value: Neurons) -> Neurons:
+    """`value`, computed once a node, although edges gather it.
+
+    On a CPU XLA would compute the function that made it, tanh say, anew for every
+    edge; it does not look through a choice. Where the first entry is not finite, none
+    of the result is.
+    """
+    return jax.lax.platform_dependent(value, cpu=_chosen, default=lambda value: value)
+
+
+def _chosen(value):
+    lost = lambda value: jnp.full_like(value, jnp.nan)
+    return jax.lax.cond(jnp.isfinite(value[0]), lambda value: value, lost, value)
+
+
+once.defjvp(lambda primals, tangents: (once(*primals), tangents[0]))

@@ -18,6 +18,7 @@ from ._aggregation import (
     Layered,
     Rows,
     Segments,
+    once,
 )
 from ._types import Array, Edges, Float, Int, Neurons, Shaped
 
@@ -142,6 +143,10 @@ class Digraph(eqx.Module):
     def aggregate(self, weight: Edges, value: Neurons) -> Neurons:
         """s_i = sum over edges (j -> i) of w_ij v_j, in O(edges)."""
         return self.aggregation(weight, value)
+
+    def once(self, value: Neurons) -> Neurons:
+        """`value`, computed once a node and not anew for every edge that reads it."""
+        return once(value) if self.aggregation.gathers else value
 
     def in_degree(self) -> Int[np.ndarray, "neurons"]:
         """How many edges arrive at each node."""

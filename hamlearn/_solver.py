@@ -5,6 +5,7 @@ arithmetic of a small network; these spell the stages out. They are ordinary
 `diffrax.AbstractSolver`s, for fixed steps.
 """
 
+import os
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -126,30 +127,48 @@ def move(y: PyTree, h: Any, *rates: PyTree) -> PyTree:
 #: Numbers from which on a copy of a leaf costs more than a few operations.
 _LARGE = 2**12
 
+#: An option in XLA_FLAGS with which XLA changes several arrays in one loop of a CPU.
+_JOINS = "xla_cpu_use_multi_output_fusion"
+
 
 def move_in_turn(y: PyTree, h: Any, rates: PyTree) -> PyTree:
     """y + h rates like `move`: small leaves first, then the large ones `in_turn`."""
     old, tree = jax.tree.flatten(y)
     new = tree.flatten_up_to(move(y, h, rates))
-    first = [leaf for leaf in new if leaf.size < _LARGE]
-    large = [k for k, leaf in enumerate(new) if leaf.size >= _LARGE]
-    for k in sorted(large, key=lambda k: new[k].size):
-        new[k] = first = in_turn(first, new[k], old[k])
+    least = max([_LARGE, *(leaf.size // 16 for leaf in new)])
+    first = [leaf for leaf in new if leaf.size < least]
+    large = [k for k, leaf in enumerate(new) if leaf.size >= least]
+    large.sort(key=lambda k: new[k].size)
+    for k, leaf in zip(
+        large, in_turn(first, *((new[k], old[k]) for k in large)), strict=True
+    ):
+        new[k] = leaf
     return jax.tree.unflatten(tree, new)
 
 
-def in_turn(first: PyTree, new: PyTree, old: PyTree) -> PyTree:
-    """`new`, the large leaves of which are written after `first` is known.
+def in_turn(first: PyTree, *changes: tuple[PyTree, PyTree]) -> list[PyTree]:
+    """What is new of each (new, old), its large leaves written after what comes before.
 
     On a CPU XLA copies an array that it changes in place while something else may
     still have to read it. An order that it can see saves the copies of weights,
-    costates and traces. It sees data alone: where an entry of `first` is not finite,
-    `old` stays. On a GPU it changes them together, in one pass, and needs no order.
+    costates and traces: `first`, then one change after the other, or all of them
+    together where XLA is told to join them. It sees data alone: where an entry of what
+    comes before is not finite, what is old stays. On a GPU XLA joins them by itself
+    and needs no order.
     """
+    written = []
+    joins = _JOINS in os.environ.get("XLA_FLAGS", "")
+    for new, old in changes:
+        written.append(_after(first, new, old))
+        first = first if joins else written[-1]
+    return written
+
+
+def _after(first: PyTree, new: PyTree, old: PyTree) -> PyTree:
     seen = [
         jnp.isfinite(leaf.reshape(-1)[0])
         for leaf in jax.tree.leaves(first)
-        if leaf.size and jnp.issubdtype(leaf.dtype, jnp.inexact)
+        if eqx.is_inexact_array(leaf) and leaf.size
     ]
     if not seen:
         return new

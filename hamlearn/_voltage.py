@@ -144,7 +144,7 @@ class VoltageNetwork(AbstractNetwork):
 
     def current(self, ur: Neurons, x: Float[Array, "inputs"]) -> Neurons:
         """I_i, what arrives at every neuron while the prospective voltages are u_r."""
-        return self.graph.aggregate(self.weight, self.rate(ur)) + self.drive(x)
+        return self._received(ur) + self.drive(x)
 
     def drive(self, x: Float[Array, "inputs"]) -> Neurons:
         """The part of I_i that does not come from other neurons."""
@@ -164,11 +164,8 @@ class VoltageNetwork(AbstractNetwork):
             return u + tau_r * ((total - u) / tau_m)
 
         if self.levels is None:
-            loop = lambda ur: prospective(
-                self.graph.aggregate(self.weight, self.rate(ur)) + outer
-            )
-            total = self.graph.aggregate(self.weight, self.rate(_settle(loop, u)))
-            return (total + outer - u) / tau_m
+            loop = lambda ur: prospective(self._received(ur) + outer)
+            return (self._received(_settle(loop, u)) + outer - u) / tau_m
         total, rate = outer, jnp.zeros_like(u)
         for level in self.levels:
             total = level.receive(total, self.weight, rate)
@@ -209,6 +206,9 @@ class VoltageNetwork(AbstractNetwork):
 
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, self.learn)
+
+    def _received(self, ur: Neurons) -> Neurons:
+        return self.graph.aggregate(self.weight, self.graph.once(self.rate(ur)))
 
     def _rate_at(self, nodes: NodeSet, ur: Neurons) -> Array:
         linear = self.is_linear

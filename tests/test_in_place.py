@@ -1,6 +1,10 @@
 """Weights, costates and traces change where they lie: nothing so large is copied."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -68,3 +72,32 @@ def test_large_weights_are_never_copied(law, getkey):
     # Before the loop the arguments are copied once, `copy(%moving...)`.
     assert re.findall(rf"f64\[{n},{n}\]\S* copy\(%get-tuple-element", text) == []
     assert f"f64[{n},{n}]" in text
+
+
+JOIN = "--xla_backend_extra_options=xla_cpu_use_multi_output_fusion"
+FLIP = """
+import jax, hamlearn as hl
+from tests.test_in_place import looped
+graph = hl.Digraph.complete(96, self_loops=True)
+network = hl.RateNetwork(graph, outputs=1, key=jax.random.key(0))
+rule = hl.HamiltonianLearning(hl.Cost(dissipation=1.0))
+program = looped(rule, network, 0, 1)
+print(program.memory_analysis().temp_size_in_bytes < network.weight.nbytes / 2)
+print(program.as_text())
+"""
+
+
+@pytest.mark.parametrize(("flags", "loops"), [("", 0), (JOIN, 1)])
+def test_xla_changes_weights_and_costates_in_one_loop_where_told_to(flags, loops):
+    run = subprocess.run(
+        [sys.executable, "-c", FLIP], env=os.environ | {"XLA_FLAGS": flags},
+        cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert run.stdout.startswith("True")
+    n = r"f32\[96,96\]\S*"
+    assert len(re.findall(rf"= \({n}, {n}\) fusion\(", run.stdout)) == loops
+
+
+def test_the_installation_page_has_the_option():
+    page = Path(__file__).parents[1] / "docs" / "installation.md"
+    assert JOIN in page.read_text()

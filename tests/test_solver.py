@@ -213,5 +213,6 @@ def test_in_turn_changes_no_number(getkey):
 def test_in_turn_takes_counters_keys_and_any_precision():
     first = (jnp.ones(2, jnp.float32), jnp.ones(2), jnp.arange(3), jax.random.key(0))
     old, new = jnp.zeros((70, 70)), jnp.ones((70, 70))
-    assert jnp.array_equal(in_turn(first, new, old), new)
-    assert jnp.array_equal(in_turn((*first, jnp.full(1, jnp.inf)), new, old), old)
+    for last, found in ((1.0, new), (jnp.inf, old)):
+        changed = in_turn((*first, jnp.full(1, last)), (new, old))
+        assert jnp.array_equal(changed[0], found)

@@ -186,3 +186,27 @@ def test_bad_arguments(options, words):
         hl.VoltageNetwork(
             hl.Digraph.layered([2, 3]), inputs=1, key=jax.random.key(0), **options
         )
+
+
+@pytest.mark.parametrize("acyclic", [True, False], ids=["segments", "rows"])
+def test_rates_are_computed_once_a_node_and_not_for_every_edge(acyclic, getkey):
+    graph = hl.Digraph.random(50, in_degree=5, acyclic=acyclic, key=getkey())
+    assert graph.aggregation.gathers
+    net = hl.VoltageNetwork(graph, inputs=2, key=getkey())
+    ur, x = jax.random.normal(getkey(), (50,)), jnp.ones(2)
+
+    def at_every_edge(ur, x):
+        return net.graph.aggregate(net.weight, net.rate(ur)) + net.drive(x)
+
+    def both_in_one_loop(current):
+        compiled = jax.jit(lambda *given: current(*given)).lower(ur, x).compile()
+        text = compiled.as_text()
+        return any("gather(" in f and "tanh(" in f for f in text.split("\n\n"))
+
+    assert both_in_one_loop(at_every_edge)
+    assert not both_in_one_loop(net.current)
+    for change in (lambda f: f(ur, x), lambda f: jax.jacrev(f)(ur, x)):
+        np.testing.assert_allclose(change(net.current), change(at_every_edge), 1e-14)
+    many = jax.vmap(net.current, (0, None))(jnp.stack([ur, -ur]), x)
+    np.testing.assert_allclose(many[1], at_every_edge(-ur, x), 1e-12)
+    assert jnp.all(jnp.isnan(net.graph.once(ur.at[0].set(jnp.inf))))

@@ -140,8 +140,9 @@ class AbstractOnlineRule(AbstractRule):
     def step(self, state, sample, dt):
         g, after, info = self.estimate(state, sample, dt)
         w, memory = descend(self.optimizer, g, state.memory, state.w)
-        w = in_turn((after.x, _at_neurons(after)), w, state.w)
-        trace = in_turn(w, after.trace, state.trace)
+        w, trace = in_turn(
+            (after.x, _at_neurons(after)), (w, state.w), (after.trace, state.trace)
+        )
         where = lambda s: (s.w, s.trace, s.memory)
         changed = eqx.tree_at(where, after, (w, trace, memory), is_leaf=_is_none)
         return changed, info

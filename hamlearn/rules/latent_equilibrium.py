@@ -153,7 +153,7 @@ class GLE(AbstractRule):
         info = GLEInfo(moment.output, output_loss(self.cost, moment.output, sample))
         gradient = jax.grad(self._energy)(state.w, state.frozen, moment, sample)
         w, memory = descend(self.optimizer, gradient, state.memory, state.w)
-        w = in_turn(neurons.u, w, state.w)
+        (w,) = in_turn(neurons.u, (w, state.w))
         return GLEState(neurons, w, memory, state.frozen), info
 
     def _move(self, network, neurons: NeuronState, sample, dt):
@@ -170,6 +170,7 @@ class GLE(AbstractRule):
 
         filtered = lambda s: self.closure.error(s, neurons.memory, times)
         s, error = self.schedule.backward(network, ur, neurons.error, arrive, filtered)
+        error = network.graph.once(error)
         memory = self.closure.advance(s, neurons.memory, times, self.leak)
         after = NeuronState(self.leak(u, um, tau_m, dt), (u, v), error, memory)
         return after, Moment(u, v, heard, error, network.output(ur))

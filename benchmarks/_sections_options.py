@@ -1,0 +1,63 @@
+"""The section on the option of XLA that the installation page tells of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ._sections import over, same_law
+from ._tables import Record, spread, table
+
+
+def joined(records: dict[str, Record]) -> list[str]:
+    """The same commands with and without it."""
+    plain = {_key(row): row for row in records["cost"]["rows"]}
+    changed = [row for row in records["cost joined"]["rows"] if "not_run" not in row]
+    rows = [
+        (*_key(row), *_both(plain[_key(row)], row, "ratio_to_forward_outer"),
+         *_both(plain[_key(row)], row, "ratio_to_floor"))
+        for row in changed
+    ]  # fmt: skip
+    head = ("n", "law", "/ forward + outer", "joined", "/ plain-JAX floor", "joined")
+    text = [
+        "## What one option of XLA changes",
+        "Ratios within a run of the same command, by XLA's default and where it joins "
+        "loops: with the option on the [installation page](installation.md#cpu), for "
+        "both sides of each ratio. It is not finished; all else on this page is "
+        "without it.",
+        table(head, rows),
+        "With it: " + over(changed),
+    ]
+    if "peers joined" in records:
+        text += _peers(records["peers"]["rows"], records["peers joined"]["rows"])
+    return text
+
+
+def _peers(plain: Sequence[Any], changed: Sequence[Any]) -> list[str]:
+    before = {_key(row): row for row in _against(plain)}
+    rows = [
+        (*_key(row), before[_key(row)]["ratio"], row["ratio"])
+        for row in _against(changed)
+        if _key(row) in before
+    ]
+    head = ("n", "law of a peer", "hamlearn / peer", "joined")
+    return [
+        "The same of the peers, where a law of both is the same:",
+        table(head, rows),
+    ]
+
+
+def _against(rows: Sequence[Any]) -> list[Any]:
+    found = []
+    for row in rows:
+        ours = same_law(row, rows)
+        if ours is not None:
+            us = [one["us_per_sample"]["median"] for one in (ours, row)]
+            found.append(row | {"ratio": f"{us[0] / us[1]:.2f}"})
+    return found
+
+
+def _key(row: Record) -> tuple[Any, ...]:
+    return row["neurons"], row["rule"]
+
+
+def _both(before: Record, after: Record, name: str) -> tuple[str, str]:
+    return spread(before, name), spread(after, name)
