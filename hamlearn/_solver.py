@@ -135,6 +135,7 @@ def move_in_turn(y: PyTree, h: Any, rates: PyTree) -> PyTree:
     """y + h rates like `move`: small leaves first, then the large ones `in_turn`."""
     old, tree = jax.tree.flatten(y)
     new = tree.flatten_up_to(move(y, h, rates))
+    # However long, states are small beside the weights between them.
     least = max([_LARGE, *(leaf.size // 16 for leaf in new)])
     first = [leaf for leaf in new if leaf.size < least]
     large = [k for k, leaf in enumerate(new) if leaf.size >= least]
