@@ -236,8 +236,7 @@ def roofline(record: Record) -> list[str]:
 def peers(record: Record) -> list[str]:
     rows = []
     for row in record["rows"]:
-        same = same_law(row, record["rows"])
-        ratio = "" if same is None else f"{_median(same) / _median(row):.2f}"
+        ratio = over_peer(row, record["rows"])
         errors = f"{row['gradient_error']:.2g}", f"{row['recurrent_error']:.2g}"
         rows.append((row["neurons"], row["rule"], us(row), *errors, ratio))
     names = ", ".join(f"{k} {v}" for k, v in record.get("peers", {}).items())
@@ -254,7 +253,13 @@ def peers(record: Record) -> list[str]:
     ]
 
 
-def same_law(row: Any, rows: Sequence[Any]) -> Any:
+def over_peer(row: Any, rows: Sequence[Any]) -> str:
+    """hamlearn's time over that of a peer's `row`, empty where it lacks the law."""
+    same = _same_law(row, rows)
+    return "" if same is None else f"{_median(same) / _median(row):.2f}"
+
+
+def _same_law(row: Any, rows: Sequence[Any]) -> Any:
     """hamlearn's row of the law that `row`, a peer's, has under its own name."""
     if row["rule"].startswith("hamlearn"):
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ._sections import over, same_law
+from ._sections import over, over_peer
 from ._tables import Record, spread, table
 
 
@@ -32,27 +32,18 @@ def joined(records: dict[str, Record]) -> list[str]:
 
 
 def _peers(plain: Sequence[Any], changed: Sequence[Any]) -> list[str]:
-    before = {_key(row): row for row in _against(plain)}
+    before = {_key(row): over_peer(row, plain) for row in plain}
+    after = {_key(row): over_peer(row, changed) for row in changed}
     rows = [
-        (*_key(row), before[_key(row)]["ratio"], row["ratio"])
-        for row in _against(changed)
-        if _key(row) in before
+        (*key, before[key], ratio)
+        for key, ratio in after.items()
+        if ratio and before.get(key)
     ]
     head = ("n", "law of a peer", "hamlearn / peer", "joined")
     return [
         "The same of the peers, where a law of both is the same:",
         table(head, rows),
     ]
-
-
-def _against(rows: Sequence[Any]) -> list[Any]:
-    found = []
-    for row in rows:
-        ours = same_law(row, rows)
-        if ours is not None:
-            us = [one["us_per_sample"]["median"] for one in (ours, row)]
-            found.append(row | {"ratio": f"{us[0] / us[1]:.2f}"})
-    return found
 
 
 def _key(row: Record) -> tuple[Any, ...]:
