@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import _one_core
+from hamlearn import _one_core
 
 QUICK = {"neurons": (32, 128), "samples": (100, 10_000), "edges": (1000, 10_000)}
 #: Laws of a quick run, where most of the time goes into compiling.
@@ -32,7 +32,7 @@ FULL = {
 def main() -> None:
     options = _options()
     _require(options.device)
-    from . import _record
+    from hamlearn import _record
 
     _record.RESULTS = options.out
     for name in options.only:
@@ -54,7 +54,7 @@ class _Kept:
         self.name, self.quick, self.rows = name, quick, []
 
     def __call__(self, row: dict[str, Any]) -> None:
-        from . import _record
+        from hamlearn import _record
 
         _say(row)
         self.rows.append(row)
@@ -129,8 +129,9 @@ def _say(row: dict[str, Any]) -> None:
 
 
 def _cost(options):
-    from . import cost
-    from ._subjects import subjects
+    from hamlearn._subjects import subjects
+
+    from hamlearn import cost
 
     names = _names(options, subjects(), FEW)
     rows, growth = cost.measure(
@@ -141,8 +142,9 @@ def _cost(options):
 
 
 def _length(options):
-    from . import length
-    from ._subjects import subjects
+    from hamlearn._subjects import subjects
+
+    from hamlearn import length
 
     names = _names(options, subjects(), FEWER)
     rows, growth = length.measure(_sizes(options, "samples"), names, say=options.say)
@@ -151,7 +153,7 @@ def _length(options):
 
 
 def _sparse(options):
-    from . import sparse
+    from hamlearn import sparse
 
     names = _names(options, sparse.LAWS, FEW)
     rows, growth = sparse.measure(
@@ -162,7 +164,7 @@ def _sparse(options):
 
 
 def _batch(options):
-    from . import batch
+    from hamlearn import batch
 
     sizes = (32,) if options.quick else (64, 256)
     batches = (1, 16) if options.quick else (1, 16, 256)
@@ -173,9 +175,7 @@ def _batch(options):
 
 
 def _quality(options):
-    from hamlearn import contenders, tasks
-
-    from . import quality
+    from hamlearn import contenders, quality, tasks
 
     names = ["heartbeat"] if options.quick else list(tasks.comparable())
     neurons, seeds = (8, 3) if options.quick else (16, 5)
@@ -187,7 +187,7 @@ def _quality(options):
 
 
 def _roofline(options):
-    from . import roofline
+    from hamlearn import roofline
 
     sizes = [min(max(_sizes(options, "neurons")), 4096)]
     device, rows = roofline.measure(
@@ -201,7 +201,7 @@ def _roofline(options):
 
 
 def _peers(options):
-    from . import peers
+    from hamlearn import peers
 
     sizes = [n for n in _sizes(options, "neurons") if n <= 512]
     rows = peers.measure(sizes, repeats=options.repeats, say=options.say)
@@ -209,8 +209,9 @@ def _peers(options):
 
 
 def _precision(options):
-    from . import precision
-    from ._subjects import subjects
+    from hamlearn._subjects import subjects
+
+    from hamlearn import precision
 
     n = 128 if options.quick else 512
     names = _names(options, subjects(), FEWER)
@@ -219,7 +220,7 @@ def _precision(options):
 
 
 def _audit(options):
-    from . import audit
+    from hamlearn import audit
 
     return audit.measure(options.rules, quick=options.quick, say=options.say), {}
 

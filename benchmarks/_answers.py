@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hamlearn._tables import Record, size
 
-from hamlearn._comparison import trivial_floor
-
-from ._tables import Record, size
+from hamlearn.jobs.comparison import trivial_floor
 
 LOCAL = ("flip", "gle", "rflo", "snap1")
 

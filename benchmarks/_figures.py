@@ -4,12 +4,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from hamlearn._tables import Record
 from matplotlib.figure import Figure
 
-from hamlearn._comparison import trivial_floor
+from hamlearn.jobs.comparison import trivial_floor
 from hamlearn.plot import COLOURS
-
-from ._tables import Record
 
 
 def cost(record: Record) -> Figure:

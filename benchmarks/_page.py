@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+from hamlearn._tables import Record, table
 
-from . import _answers, _figures, _sections, _sections_laws, _sections_options
-from ._tables import Record, table
+from hamlearn import _answers, _figures, _sections, _sections_laws, _sections_options
 
 
 def read(folder: Path, device: str) -> dict[str, Record]:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-
-from ._floors import Weights
+from hamlearn._floors import Weights
 
 COMMIT = "7d95ca6"
 

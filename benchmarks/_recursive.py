@@ -6,7 +6,7 @@ import diffrax as dfx
 import jax
 import jax.numpy as jnp
 
-from . import _floors
+from hamlearn import _floors
 
 
 @jax.jit

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from . import _sections_laws
-from ._tables import Record, growth, size, slope, spread, table, us
+from hamlearn._tables import Record, growth, size, slope, spread, table, us
+
+from hamlearn import _sections_laws
 
 
 def cost(record: Record) -> list[str]:

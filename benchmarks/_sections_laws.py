@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ._tables import Record, size, spread, table, us
+from hamlearn._tables import Record, size, spread, table, us
 
 
 def traffic() -> str:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ._sections import over, over_peer
-from ._tables import Record, spread, table
+from hamlearn._sections import over, over_peer
+from hamlearn._tables import Record, spread, table
 
 
 def joined(records: dict[str, Record]) -> list[str]:

@@ -7,8 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from hamlearn._measure import Program, compiled, of_rule
 
 import hamlearn as hl
+from hamlearn import _floors, _recursive
 from hamlearn.rules import (
     RFLO,
     UORO,
@@ -19,9 +21,6 @@ from hamlearn.rules import (
     SymmetricFeedback,
     stream_gradient,
 )
-
-from . import _floors, _recursive
-from ._measure import Program, compiled, of_rule
 
 INPUTS, OUTPUTS, TAU, RATE = 4, 4, 4.0, 1e-4
 Maker = Callable[["Setting"], Program]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ._measure import exponent
+from hamlearn._measure import exponent
 
 Record = dict[str, Any]
 

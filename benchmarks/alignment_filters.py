@@ -20,12 +20,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from hamlearn._record import write
 
 import hamlearn as hl
 from hamlearn.analysis import alignment_by_frequency
-from hamlearn.closure import Instantaneous, Prospective, SignFlipped
-
-from ._record import write
+from hamlearn.costates.filters import Instantaneous, Prospective, SignFlipped
 
 FREQUENCIES = (0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0)
 CLOSURES = {

@@ -10,8 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from hamlearn._measure import Program, compiled, in_turn, of_rule, row
+from hamlearn._subjects import INPUTS, OUTPUTS, RATE, TAU
 
 import hamlearn as hl
+from hamlearn import _floors
 from hamlearn.rules import (
     RFLO,
     SnAp1,
@@ -20,10 +23,6 @@ from hamlearn.rules import (
     SymmetricFeedback,
     stream_gradient,
 )
-
-from . import _floors
-from ._measure import Program, compiled, in_turn, of_rule, row
-from ._subjects import INPUTS, OUTPUTS, RATE, TAU
 
 NAMES = ("flip", "rflo", "snap1", "bptt", "bptt-sqrt")
 

@@ -4,8 +4,8 @@ import gc
 from collections.abc import Iterable
 from typing import Any
 
-from ._measure import exponent, in_turn, quartiles, row
-from ._subjects import Setting, forward, forward_outer, subjects
+from hamlearn._measure import exponent, in_turn, quartiles, row
+from hamlearn._subjects import Setting, forward, forward_outer, subjects
 
 #: A step that is predicted to take longer, in µs, or carry more, in bytes, is not run.
 LONGEST, LARGEST = 1.5e6, 4e9

@@ -7,7 +7,7 @@ batch 1, one thread. Times are medians over interleaved repeats; the spread is t
 the middle half.
 """
 
-from . import _one_core
+from hamlearn import _one_core
 
 _one_core.settle()
 
@@ -20,10 +20,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from hamlearn._record import environment
 
 import hamlearn as hl
-
-from ._record import environment
 
 OUT = Path(__file__).parent / "results" / "gle_cost.json"
 DTYPE = jnp.float32

@@ -14,13 +14,12 @@ import re
 from typing import Any
 
 import jax
+from hamlearn._measure import over_samples
+from hamlearn._record import write
+from hamlearn._subjects import Setting, learners
+from hamlearn.roofline import PASSES
 from jax.experimental import topologies
 from jax.sharding import SingleDeviceSharding
-
-from ._measure import over_samples
-from ._record import write
-from ._subjects import Setting, learners
-from .roofline import PASSES
 
 SETTINGS = (Setting(4096, 64), Setting(64, 64, copies=4096))
 NAME = "NVIDIA H100 80GB HBM3"

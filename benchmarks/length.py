@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from ._measure import exponent
-from ._subjects import Setting, subjects
+from hamlearn._measure import exponent
+from hamlearn._subjects import Setting, subjects
 
 NEURONS = 32
 

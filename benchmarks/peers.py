@@ -18,14 +18,13 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from hamlearn._floors import Weights
+from hamlearn._measure import clock, compiled, quartiles
 
 import hamlearn as hl
-from hamlearn._solver import in_turn
+from hamlearn import _floors, _peer_braintrace, _peer_jax_rtrl
+from hamlearn.mechanics.solvers import in_turn
 from hamlearn.rules import RFLO, SnAp1, SymmetricFeedback, stream_gradient
-
-from . import _floors, _peer_braintrace, _peer_jax_rtrl
-from ._floors import Weights
-from ._measure import clock, compiled, quartiles
 
 INPUTS, OUTPUTS, LENGTH = 4, 4, 1024
 EXACT_LENGTH = {32: 256, 128: 16, 512: 2}

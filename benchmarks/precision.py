@@ -5,10 +5,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-
-from ._measure import Program, in_turn, row
-from ._subjects import Setting, subjects
-from .cost import block
+from hamlearn._measure import Program, in_turn, row
+from hamlearn._subjects import Setting, subjects
+from hamlearn.cost import block
 
 #: Mean losses further apart than this, relative to float32, count as not holding.
 HOLDS = 0.05

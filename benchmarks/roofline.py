@@ -11,10 +11,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-
-from ._measure import Program, compiled, in_turn, quartiles
-from ._subjects import Setting, subjects
-from .cost import block
+from hamlearn._measure import Program, compiled, in_turn, quartiles
+from hamlearn._subjects import Setting, subjects
+from hamlearn.cost import block
 
 #: n x n arrays read or written a step: W forward, W back, W read and written; flip
 #: also reads and writes its costate, SnAp-1 and RFLO a trace that the update reads.

@@ -12,7 +12,7 @@ scratch space of the compiled program, samples not counted.
 jax_rtrl, the fastest exact RTRL found elsewhere, stands beside ours in `peers`.
 """
 
-from . import _one_core
+from hamlearn import _one_core
 
 _one_core.settle()
 
@@ -26,8 +26,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from hamlearn._measure import compiled, in_turn, over_samples
+from hamlearn._record import RESULTS, spread, write
 
 import hamlearn as hl
+from hamlearn import _floors as floors
 from hamlearn.rules import (
     RFLO,
     RTRL,
@@ -38,10 +41,6 @@ from hamlearn.rules import (
     SymmetricFeedback,
     stream_gradient,
 )
-
-from . import _floors as floors
-from ._measure import compiled, in_turn, over_samples
-from ._record import RESULTS, spread, write
 
 ALPHA, RATE, CHANNELS = 0.5, 1e-5, 8
 STEPS = {32: 900, 128: 225, 512: 25}  # squares, for the checkpoints

@@ -8,11 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from hamlearn._measure import Program, compiled, exponent, in_turn, of_rule, row
 
 import hamlearn as hl
 from hamlearn.rules import RFLO, SymmetricFeedback
-
-from ._measure import Program, compiled, exponent, in_turn, of_rule, row
 
 IN_DEGREE, INPUTS = 10, 8
 #: The law of the constraints is run up to this many edges.

@@ -7,17 +7,16 @@ return output, loss, Lagrangian and Hamiltonian of every sample as NumPy arrays.
 two are run in turn; the ratio is the median of the ratios of neighbouring runs.
 """
 
-from . import _one_core
+from hamlearn import _one_core
 
 _one_core.settle()
 
 import jax
 import numpy as np
+from hamlearn._floors import sign_flip
+from hamlearn._record import alternating, spread, write
 
 import hamlearn as hl
-
-from ._floors import sign_flip
-from ._record import alternating, spread, write
 
 SIZES = {5: 400_000, 32: 200_000, 256: 8_000, 1024: 800}
 Q, R_W, R, THETA, TAU, DT = 100.0, 1.0, 0.1, 20.0, 0.1, 1e-3

@@ -15,11 +15,10 @@ import equinox as eqx
 import jax
 import numpy as np
 import optax
+from hamlearn._record import write
 
 import hamlearn as hl
 from hamlearn import tasks
-
-from ._record import write
 
 STEPS, NEURONS = 40_000, 32
 ENTROPY = hl.cross_entropy

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hamlearn import Cost
-from hamlearn._action import running_cost
-from hamlearn._network import join, split
+from hamlearn.action.cost import running_cost
+from hamlearn.networks.partition import join, split
 from hamlearn.rules._online import Moment
 
 COST, DT = Cost(accuracy=1.5), 0.2

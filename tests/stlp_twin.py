@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import hamlearn as hl
-from hamlearn._network import join
+from hamlearn.networks.partition import join
 
 
 def dag(key, *, neurons=9, in_degree=3, inputs=3, learn=("weight", "input_weight")):

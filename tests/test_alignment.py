@@ -5,14 +5,7 @@ import numpy as np
 import optax
 import pytest
 
-from hamlearn import (
-    Cost,
-    Digraph,
-    HamiltonianLearning,
-    RateNetwork,
-    Sample,
-    SignFlip,
-)
+from hamlearn import Cost, Digraph, HamiltonianLearning, RateNetwork, Sample, SignFlip
 from hamlearn.analysis import alignment, directions
 from hamlearn.rules.bptt import BPTT, stream_gradient
 from hamlearn.rules.instantaneous import Instantaneous

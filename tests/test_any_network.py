@@ -17,8 +17,8 @@ from hamlearn import (
     Sample,
     VoltageNetwork,
 )
-from hamlearn._action import running_cost
-from hamlearn._network import join, split
+from hamlearn.action.cost import running_cost
+from hamlearn.networks.partition import join, split
 from hamlearn.rules import RTRL, AbstractOnlineRule, SnAp, SnAp1
 from hamlearn.rules import stochastic as st
 from hamlearn.rules.bptt import stream_gradient

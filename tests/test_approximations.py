@@ -8,8 +8,8 @@ import pytest
 from online_twin import COST, DT, mean_over_signs, relative, summed
 
 from hamlearn import Batch, Digraph, RateNetwork, Sample
-from hamlearn._action import running_cost
-from hamlearn._network import join, split
+from hamlearn.action.cost import running_cost
+from hamlearn.networks.partition import join, split
 from hamlearn.rules import stochastic as st
 from hamlearn.rules.bptt import stream_gradient
 from hamlearn.rules.eligibility import RFLO, EProp, RandomFeedback, SymmetricFeedback

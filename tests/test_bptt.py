@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from hamlearn import Batch, Cost, Digraph, Dynamics, RateNetwork, Sample, stream
-from hamlearn._network import join, split
+from hamlearn.networks.partition import join, split
 from hamlearn.rules.bptt import BPTT, SqrtCheckpoints, stream_gradient
 
 

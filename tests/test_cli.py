@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from hamlearn._cli import main
+from hamlearn.cli import main
 
 
 @pytest.fixture(autouse=True)

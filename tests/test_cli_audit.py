@@ -5,7 +5,7 @@ import json
 import jax
 import pytest
 
-from hamlearn._cli import main
+from hamlearn.cli import main
 
 KEYS = {
     "rule", "local_in_space", "local_in_time", "causal", "per_node", "per_edge",

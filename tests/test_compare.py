@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hamlearn as hl
-from hamlearn._cli import main
+from hamlearn.cli import main
 
 KNOWN = hl.contenders()
 

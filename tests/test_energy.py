@@ -16,7 +16,7 @@ from hamlearn import (
     SignFlip,
     Slack,
     stream,
-)  # fmt: skip
+)
 from hamlearn.analysis import energy
 
 # The true costate is what these tests are about.

@@ -8,7 +8,7 @@ import pytest
 
 import hamlearn as hl
 from hamlearn.analysis import alignment_by_frequency
-from hamlearn.closure import Instantaneous, Prospective, SignFlipped
+from hamlearn.costates.filters import Instantaneous, Prospective, SignFlipped
 
 FREQUENCIES = (0.4, 1.0, 2.5)
 # Cosines of the first layer's weights, known to two digits from another program.

@@ -10,7 +10,7 @@ import optax
 import pytest
 
 import hamlearn as hl
-from hamlearn.closure import NeuronTimes
+from hamlearn.costates.filters import NeuronTimes
 from hamlearn.rules._guards import amplification, error_loop
 
 FLOAT = lambda value: jnp.asarray(value, float)

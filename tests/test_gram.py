@@ -9,7 +9,7 @@ import pytest
 from stlp_twin import dag, moving_signal
 
 import hamlearn as hl
-from hamlearn.gram import Automatic, Tangent, depth
+from hamlearn.mechanics.gram import Automatic, Tangent, depth
 
 
 def system(network, ratio):

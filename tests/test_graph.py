@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hamlearn import Digraph
-from hamlearn._aggregation import (
+from hamlearn.graph.aggregation import (
     Dense,
     DenseWithoutLoops,
     EvenLayers,

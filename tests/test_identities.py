@@ -9,8 +9,8 @@ from jax.flatten_util import ravel_pytree
 from online_twin import COST, DT, relative, summed
 
 from hamlearn import Digraph, Dynamics, RateNetwork, Sample
-from hamlearn._action import running_cost
-from hamlearn._network import join, split
+from hamlearn.action.cost import running_cost
+from hamlearn.networks.partition import join, split
 from hamlearn.rules import RTRL
 from hamlearn.rules._online import transition
 from hamlearn.rules.bptt import stream_gradient

@@ -34,8 +34,8 @@ from hamlearn import (
     lagrangian,
     legendre,
 )
-from hamlearn._network import split
-from hamlearn.drift import Baumgarte
+from hamlearn.mechanics.stabilisation import Baumgarte
+from hamlearn.networks.partition import split
 
 
 @pytest.mark.parametrize("amplitude", [0.1, 1.5, 3.0])

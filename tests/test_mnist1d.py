@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from mnist1d.data import get_dataset_args, make_dataset
 
-from hamlearn.reproduce import mnist1d as module
-from hamlearn.reproduce._mnist1d_net import network
+from hamlearn.papers import mnist1d as module
+from hamlearn.papers._mnist1d_net import network
 from hamlearn.tasks.mnist1d import mnist1d
 
 

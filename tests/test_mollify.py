@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 import hamlearn as hl
-from hamlearn._signal import mollifier, smooth_step
+from hamlearn.signals.held import mollifier, smooth_step
 
 
 def bump(s):

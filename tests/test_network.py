@@ -18,7 +18,7 @@ from hamlearn import (
     lagrangian,
     stream,
 )
-from hamlearn._network import join, split
+from hamlearn.networks.partition import join, split
 
 KEY = jax.random.key(0)
 

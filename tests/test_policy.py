@@ -17,7 +17,7 @@ from hamlearn import (
     SmoothSign,
     TimeReversal,
 )
-from hamlearn._policy import Motion
+from hamlearn.mechanics.causal import Motion
 
 HORIZON = 10.0
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from hamlearn._cli import reproduce as command
-from hamlearn.reproduce import Claim, _mnist1d_curve, write_page
-from hamlearn.reproduce._gallery import EXHIBITS, PAPERS
-from hamlearn.reproduce._page import kind
+from hamlearn.cli import reproduce as command
+from hamlearn.papers import Claim, _mnist1d_curve, write_page
+from hamlearn.papers._gallery import EXHIBITS, PAPERS
+from hamlearn.papers._page import kind
 
 VERDICTS = {
     "holds": "holds",
@@ -115,7 +115,7 @@ def test_command_all_writes_the_page(monkeypatch, capsys, drawn):
     found = [("nilp", Claim("lq_x", 1.0, 0.0, None, "holds")),
              ("stlp", Claim("stlp_bp", 3.0, None, 2.0, "holds if small"))]  # fmt: skip
     monkeypatch.setattr(command, "everything", lambda out, quick: iter(found))
-    from hamlearn._cli import main
+    from hamlearn.cli import main
 
     assert main(["reproduce", "all", "--out", str(drawn), "--json"]) == 0
     printed, said = capsys.readouterr()

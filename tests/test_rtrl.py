@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from hamlearn import Batch, Cost, Digraph, Dynamics, RateNetwork, Sample, stream
-from hamlearn._network import split
+from hamlearn.networks.partition import split
 from hamlearn.rules.bptt import stream_gradient
 from hamlearn.rules.rtrl import RTRL
 

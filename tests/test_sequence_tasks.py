@@ -15,7 +15,7 @@ from hamlearn import (
     cross_entropy,
     squared_error,
     stream,
-)  # fmt: skip
+)
 from hamlearn.rules import RTRL, Instantaneous
 from hamlearn.tasks import (
     Add,

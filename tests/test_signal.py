@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import quad
 
 from hamlearn import Held, Mollified, Sample, Signal
-from hamlearn._signal import mollifier, smooth_step
+from hamlearn.signals.held import mollifier, smooth_step
 
 
 def rho(s):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hamlearn import Euler, Heun, RungeKutta4, SemiImplicitEuler
-from hamlearn._solver import in_turn, move, move_in_turn
+from hamlearn.mechanics.solvers import in_turn, move, move_in_turn
 
 PLAIN = {1: Euler(), 2: Heun(), 4: RungeKutta4()}
 

@@ -21,7 +21,7 @@ from stlp_twin import (
 )
 
 import hamlearn as hl
-from hamlearn._cognitive import Coordinates, Phase
+from hamlearn.action.cognitive import Coordinates, Phase
 
 EXACT = dfx.PIDController(rtol=1e-11, atol=1e-12)
 

@@ -33,7 +33,7 @@ from hamlearn import (
     solve,
     stream,
 )
-from hamlearn import _stream as stream_module
+from hamlearn.run import stream as stream_module
 
 KEY = jax.random.key(0)
 COST = Cost(accuracy=50.0, weight_decay=0.1, inertia=0.1, dissipation=10.0)

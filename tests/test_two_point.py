@@ -14,7 +14,7 @@ from hamlearn import (
     RateNetwork,
     Sample,
     SignFlip,
-)  # fmt: skip
+)
 from hamlearn.analysis import action, boundary_value, gap, two_point
 
 

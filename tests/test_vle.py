@@ -9,7 +9,7 @@ import optax
 import pytest
 
 import hamlearn as hl
-from hamlearn._network import join, split
+from hamlearn.networks.partition import join, split
 
 LEARN = (
     "weight",

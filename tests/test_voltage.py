@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hamlearn as hl
-from hamlearn._network import join, split
+from hamlearn.networks.partition import join, split
 
 TIMES = ("membrane_time_constant", "prospective_time_constant")
 

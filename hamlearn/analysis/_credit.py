@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._action import Cost
-from .._network import AbstractNetwork, join, split
-from .._signal import Sample
 from .._types import Params
+from ..action.cost import Cost
+from ..networks.base import AbstractNetwork
+from ..networks.partition import join, split
 from ..rules._base import AbstractConstrained, AbstractRule
 from ..rules.bptt import AbstractScan, stream_gradient
+from ..signals.signal import Sample
 from .alignment import direction
 
 Numbers = dict[str, np.ndarray]

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from .._action import Cost, running_cost
-from .._network import AbstractNetwork
-from .._signal import Sample
+from ..action.cost import Cost, running_cost
+from ..networks.base import AbstractNetwork
 from ..rules._online import transition
+from ..signals.signal import Sample
 
 LONGEST, _LARGEST = 512, 512
 

@@ -10,11 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._graph import Digraph
-from .._network import AbstractNetwork, RateNetwork, split
-from .._signal import Sample
 from .._types import Array
-from .._voltage import VoltageNetwork
+from ..graph.digraph import Digraph
+from ..networks.base import AbstractNetwork
+from ..networks.partition import split
+from ..networks.rate import RateNetwork
+from ..networks.voltage import VoltageNetwork
+from ..signals.signal import Sample
 
 NODES, OUTPUTS = 14, (4, 11)
 

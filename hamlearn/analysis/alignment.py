@@ -9,15 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._action import hamiltonian
-from .._graph import Digraph
-from .._network import Batch, as_network, join, split
-from .._signal import Sample
 from .._types import Array, Params, PyTree
+from ..action.action import hamiltonian
+from ..graph.digraph import Digraph
+from ..networks.batch import Batch
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
 from ..rules._base import AbstractRule
 from ..rules._online import AbstractOnlineRule
 from ..rules.bptt import stream_gradient
 from ..rules.hamiltonian import HamiltonianLearning
+from ..signals.signal import Sample
 from ._table import Table
 
 

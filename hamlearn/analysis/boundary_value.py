@@ -8,10 +8,12 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from .. import _checks
-from .._action import Cost, hamiltonian
-from .._network import as_network, join, split
-from .._signal import Sample
 from .._types import Array, Float, Params, PyTree, Scalar
+from ..action.action import hamiltonian
+from ..action.cost import Cost
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
+from ..signals.signal import Sample
 from .two_point import Optimum, appraise, two_point
 
 

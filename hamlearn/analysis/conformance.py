@@ -11,10 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._action import Cost
-from .._network import AbstractNetwork, Dynamics, as_network, split
-from .._reversal import TimeReversal
 from .._types import Array, PyTree
+from ..action.cost import Cost
+from ..costates.riccati import TimeReversal
+from ..networks.base import AbstractNetwork
+from ..networks.dynamics import Dynamics, as_network
+from ..networks.partition import split
 from ..rules._base import AbstractRule
 from ..rules.bptt import SqrtCheckpoints, StoreAll
 from ..rules.hamiltonian import HamiltonianLearning

@@ -7,14 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import _checks, _samples
-from .._action import hamiltonian, inner, lagrangian_at
-from .._cognitive import potential_energy
-from .._network import join
-from .._signal import Sample
+from .. import _checks
 from .._types import Array, Float, PyTree
+from ..action.action import hamiltonian, lagrangian_at
+from ..action.cognitive import potential_energy
+from ..action.trees import inner
+from ..networks.partition import join
 from ..rules.hamiltonian import HamiltonianLearning
 from ..rules.stlp import STLP
+from ..signals import samples as _samples
+from ..signals.signal import Sample
 from ._table import Table
 
 

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._network import AbstractNetwork
-from .._signal import Sample
 from .._types import Array, Float
+from ..networks.base import AbstractNetwork
 from ..rules._base import AbstractRule
 from ..rules._online import transition
+from ..signals.signal import Sample
 from ._table import Table
 from .alignment import alignment
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import optax
 
-from .._action import Cost
-from .._network import AbstractNetwork, RateNetwork
-from .._reversal import TimeReversal
-from .._voltage import VoltageNetwork
-from ..drift import Baumgarte
-from ..gram import ConjugateGradients, GramSolve, RepeatedSweeps, Sweeps
+from ..action.cost import Cost
+from ..costates.riccati import TimeReversal
+from ..mechanics.gram import ConjugateGradients, GramSolve, RepeatedSweeps, Sweeps
+from ..mechanics.stabilisation import Baumgarte
+from ..networks.base import AbstractNetwork
+from ..networks.rate import RateNetwork
+from ..networks.voltage import VoltageNetwork
 from ..rules import (
     BPTT,
     GLE,

@@ -17,9 +17,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from .. import _checks
-from .._network import split
-from .._signal import Sample
+from ..networks.partition import split
 from ..rules._base import AbstractConstrained, AbstractRule
+from ..signals.signal import Sample
 from ._places import (
     OUTPUTS,
     MakeNetwork,

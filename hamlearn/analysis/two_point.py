@@ -9,11 +9,14 @@ import jax.numpy as jnp
 import optax
 
 from .. import _checks
-from .._action import Cost, lagrangian, squared_norm
-from .._network import as_network, join, split
-from .._signal import Sample
 from .._types import Array, Float, Params, PyTree, Scalar
+from ..action.action import lagrangian
+from ..action.cost import Cost
+from ..action.trees import squared_norm
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
 from ..rules._online import transition
+from ..signals.signal import Sample
 
 
 class Optimum(eqx.Module):

@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from .. import _checks
-from .._graph import Digraph
+from ..graph.digraph import Digraph
 from ._style import STYLE, styled
 
 _SIGNED = "RdBu_r"  # told apart by colour-blind readers; white is zero

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from .._comparison import Comparison
+from ..jobs.comparison import Comparison
 from ._style import COLOURS, styled
 
 

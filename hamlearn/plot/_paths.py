@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._signal import Sample
 from .._types import Array, PyTree
 from ..rules import AbstractRule
+from ..signals.signal import Sample
 
 
 def path(

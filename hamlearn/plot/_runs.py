@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .. import _checks
-from .._result import Result
+from ..run.result import Result
 from ..tasks import Tracking
 from ._style import ABOVE, COLOURS, styled
 

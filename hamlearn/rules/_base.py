@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from .._action import Cost
-from .._signal import Sample
 from .._types import Array, Float, Params, PyTree, Scalar
+from ..action.cost import Cost
+from ..signals.signal import Sample
 
 
 class AbstractRule(eqx.Module):

@@ -9,8 +9,8 @@ import numpy as np
 from jax.core import Tracer
 
 from .. import _checks
-from .._voltage import VoltageNetwork
-from ..closure import AbstractClosure, AbstractLeak, EulerLeak, Prospective
+from ..costates.filters import AbstractClosure, AbstractLeak, EulerLeak, Prospective
+from ..networks.voltage import VoltageNetwork
 
 _LARGEST = 1024  # beyond this many nodes eigenvalues are not computed
 

@@ -9,12 +9,16 @@ import jax.numpy as jnp
 import optax
 
 from .. import _checks
-from .._action import Cost, output_loss, running_cost
-from .._network import AbstractNetwork, Batch, RateNetwork, as_network, join, split
-from .._signal import Sample
-from .._solver import in_turn, move
 from .._types import Array, Float, Params, PyTree, Scalar
-from .._voltage import VoltageNetwork
+from ..action.cost import Cost, output_loss, running_cost
+from ..mechanics.solvers import in_turn, move
+from ..networks.base import AbstractNetwork
+from ..networks.batch import Batch
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
+from ..networks.rate import RateNetwork
+from ..networks.voltage import VoltageNetwork
+from ..signals.signal import Sample
 from ._base import AbstractRule, descend
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Bool
 
-from .._network import AbstractNetwork, join, split
 from .._types import Array, Float, Int, Params, PyTree
+from ..networks.base import AbstractNetwork
+from ..networks.partition import join, split
 from ._online import Moment
 
 

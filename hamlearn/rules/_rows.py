@@ -17,11 +17,15 @@ import numpy as np
 from jax.core import Tracer
 
 from .. import _checks
-from .._aggregation import Dense, DenseWithoutLoops, EvenLayers, Layered, Rows
-from .._network import AbstractNetwork, Dynamics, NodeSet, RateNetwork, split
-from .._signal import Sample
 from .._types import Array, Float, Int, Neurons, Params, Scalar
-from .._voltage import VoltageNetwork
+from ..graph.aggregation import Dense, DenseWithoutLoops, EvenLayers, Layered, Rows
+from ..graph.nodes import NodeSet
+from ..networks.base import AbstractNetwork
+from ..networks.dynamics import Dynamics
+from ..networks.partition import split
+from ..networks.rate import RateNetwork
+from ..networks.voltage import VoltageNetwork
+from ..signals.signal import Sample
 
 RowNetwork = RateNetwork | VoltageNetwork
 _AT_ONE_NEURON = (

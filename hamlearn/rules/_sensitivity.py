@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from .._aggregation import Dense
 from .._types import Array, Float, Int, Neurons, Params, PyTree
+from ..graph.aggregation import Dense
 from ._rows import RowNetwork, Slopes, acts_by_rows, immediate, receivers
 
 Step = Callable[[PyTree, Params], PyTree]

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._network import AbstractNetwork, Batch
-from .._signal import Sample
-from .._voltage import VoltageNetwork
+from ..networks.base import AbstractNetwork
+from ..networks.batch import Batch
+from ..networks.voltage import VoltageNetwork
+from ..signals.signal import Sample
 
 
 def checked_voltage(network: Any) -> None:

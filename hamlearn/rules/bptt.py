@@ -11,10 +11,13 @@ import jax.numpy as jnp
 import optax
 
 from .. import _checks
-from .._action import Cost, output_loss, running_cost
-from .._network import AbstractNetwork, Batch, as_network, join, split
-from .._signal import Sample
 from .._types import Array, Float, Int, Params, PyTree, Scalar
+from ..action.cost import Cost, output_loss, running_cost
+from ..networks.base import AbstractNetwork
+from ..networks.batch import Batch
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
+from ..signals.signal import Sample
 from ._base import AbstractRule, descend
 from ._online import (
     OnlineInfo,

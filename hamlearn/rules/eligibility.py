@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import optax
 
 from .. import _checks
-from .._action import Cost
-from .._network import split
 from .._types import Array, Neurons, PyTree
+from ..action.cost import Cost
+from ..networks.partition import split
 from ._online import (
     AbstractOnlineRule,
     Moment,

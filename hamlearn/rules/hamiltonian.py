@@ -8,11 +8,15 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._action import Cost, hamiltonian, lagrangian_at, output_loss
-from .._network import AbstractNetwork, as_network, join, split
-from .._policy import AbstractPolicy, SignFlip, causal_hamilton
-from .._solver import Euler
 from .._types import Array, Float, Params, PyTree, Scalar
+from ..action.action import hamiltonian, lagrangian_at
+from ..action.cost import Cost, output_loss
+from ..costates.sign import SignFlip
+from ..mechanics.causal import AbstractPolicy, causal_hamilton
+from ..mechanics.solvers import Euler
+from ..networks.base import AbstractNetwork
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
 from ._base import AbstractFlow, solver_step
 
 

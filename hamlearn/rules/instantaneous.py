@@ -10,9 +10,10 @@ import numpy as np
 import optax
 
 from .. import _checks
-from .._action import Cost
-from .._network import RateNetwork, join
 from .._types import Array, Int, Params, PyTree
+from ..action.cost import Cost
+from ..networks.partition import join
+from ..networks.rate import RateNetwork
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
 from ._rows import RowNetwork, own_time, require_rows, slopes
 

@@ -8,12 +8,10 @@ import jax.numpy as jnp
 import optax
 
 from .. import _checks
-from .._action import Cost, output_loss
-from .._network import AbstractNetwork, as_network, join, split
-from .._prospective import multiplier_energy
-from .._solver import in_turn
 from .._types import Array, Float, Params, PyTree, Scalar
-from ..closure import (
+from ..action.cost import Cost, output_loss
+from ..action.prospective import multiplier_energy
+from ..costates.filters import (
     AbstractClosure,
     AbstractLeak,
     EulerLeak,
@@ -21,7 +19,11 @@ from ..closure import (
     NeuronTimes,
     Prospective,
 )
-from ..schedule import AbstractSchedule, LayerParallel
+from ..costates.schedule import AbstractSchedule, LayerParallel
+from ..mechanics.solvers import in_turn
+from ..networks.base import AbstractNetwork
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
 from ._base import AbstractRule, descend
 from ._guards import check_network, check_no_lag, check_step
 from ._streams import checked_voltage, over_streams, single, stream_samples

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import lineax as lx
 
 from .. import _checks
-from .._action import Cost, output_loss
-from .._network import AbstractNetwork, as_network, join, split
-from .._prospective import prospective_energy
-from .._solver import Euler
 from .._types import Array, Float, Params, PyTree, Scalar
+from ..action.cost import Cost, output_loss
+from ..action.prospective import prospective_energy
+from ..mechanics.solvers import Euler
+from ..networks.base import AbstractNetwork
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
 from ._base import AbstractFlow, solver_step
 from ._streams import checked_voltage, over_streams, single, stream_samples
 

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 import equinox as eqx
 import optax
 
-from .._action import Cost
-from .._network import split
 from .._types import Array, PyTree
+from ..action.cost import Cost
+from ..networks.partition import split
 from ._online import AbstractOnlineRule, Moment, checked_cost, checked_optimizer
 from ._rows import moving, slopes
 from ._sensitivity import (

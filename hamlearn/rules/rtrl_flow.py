@@ -8,11 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._action import Cost, output_loss, running_cost
-from .._network import AbstractNetwork, Batch, as_network, join, split
-from .._signal import Sample
-from .._solver import Euler
 from .._types import Array, Float, Int, Params, PyTree, Scalar
+from ..action.cost import Cost, output_loss, running_cost
+from ..mechanics.solvers import Euler
+from ..networks.base import AbstractNetwork
+from ..networks.batch import Batch
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
+from ..signals.signal import Sample
 from ._base import AbstractFlow, solver_step
 from ._online import OnlineInfo, checked_cost
 from ._rows import Slopes, moving, slopes

@@ -10,9 +10,9 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from .. import _checks
-from .._action import Cost
-from .._network import split
 from .._types import Array, Float, Int, Params, PyTree
+from ..action.cost import Cost
+from ..networks.partition import split
 from ._online import (
     AbstractOnlineRule,
     Moment,

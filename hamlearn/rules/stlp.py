@@ -10,8 +10,8 @@ import numpy as np
 from jax.core import Tracer
 
 from .. import _checks
-from .._action import Cost, output_loss
-from .._cognitive import (
+from .._types import Array, Float, Int, Params, PyTree, Scalar
+from ..action.cognitive import (
     Coordinates,
     Phase,
     Potential,
@@ -24,13 +24,15 @@ from .._cognitive import (
     residual,
     sweeps_needed,
 )
-from .._constraint import ConstrainedMotion, constrained_euler_lagrange
-from .._damping import ExponentialDamping
-from .._mechanics import DiagonalMass
-from .._network import AbstractNetwork, as_network, join, split
-from .._types import Array, Float, Int, Params, PyTree, Scalar
-from ..drift import AbstractStabilisation, Baumgarte, Projection
-from ..gram import AbstractGram, Automatic
+from ..action.cost import Cost, output_loss
+from ..mechanics.constrained import ConstrainedMotion, constrained_euler_lagrange
+from ..mechanics.damping import ExponentialDamping
+from ..mechanics.equations import DiagonalMass
+from ..mechanics.gram import AbstractGram, Automatic
+from ..mechanics.stabilisation import AbstractStabilisation, Baumgarte, Projection
+from ..networks.base import AbstractNetwork
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
 from ._base import AbstractConstrained, solver_step
 
 

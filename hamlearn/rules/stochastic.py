@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import optax
 
 from .. import _checks
-from .._action import Cost, inner, squared_norm
-from .._network import split
 from .._types import Array, Float, Neurons, Params, PyTree, Scalar
+from ..action.cost import Cost
+from ..action.trees import inner, squared_norm
+from ..networks.partition import split
 from ._online import (
     AbstractOnlineRule,
     Moment,

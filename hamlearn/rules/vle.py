@@ -9,12 +9,14 @@ import jax.numpy as jnp
 import optax
 
 from .. import _checks
-from .._action import Cost, output_loss
-from .._network import AbstractNetwork, as_network, join, split
-from .._prospective import multiplier_energy, prospective_lagrangian
-from .._signal import Sample
 from .._types import Array, Float, Int, Neurons, Params, PyTree, Scalar
-from .._voltage import VoltageNetwork
+from ..action.cost import Cost, output_loss
+from ..action.prospective import multiplier_energy, prospective_lagrangian
+from ..networks.base import AbstractNetwork
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
+from ..networks.voltage import VoltageNetwork
+from ..signals.signal import Sample
 from ._base import AbstractRule, descend
 from ._streams import checked_voltage, over_streams, single, stream_samples
 

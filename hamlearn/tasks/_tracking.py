@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _checks
-from .._signal import Sample
+from ..signals.signal import Sample
 from .floors import autoregression
 
 

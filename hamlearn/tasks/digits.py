@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from .._signal import Sample
+from ..signals.signal import Sample
 
 
 class DigitRows(eqx.Module):

@@ -12,11 +12,11 @@ import numpy as np
 import optax
 
 from .. import _checks
-from .._action import Cost, squared_error
-from .._signal import Sample
-from .._stream import stream
 from .._types import Loss
+from ..action.cost import Cost, squared_error
 from ..rules import BPTT
+from ..run.stream import stream
+from ..signals.signal import Sample
 
 
 def floors_of(samples: Sample, *, taps: int = 4, ahead: int = 1) -> dict[str, float]:

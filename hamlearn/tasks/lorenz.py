@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._signal import Sample
+from ..signals.signal import Sample
 from .floors import floors_of
 
 

@@ -6,8 +6,8 @@ import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from .._signal import Sample
 from .._types import Float
+from ..signals.signal import Sample
 from .floors import floors_of
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from .. import _checks
-from .._mollify import mollify
-from .._signal import Sample
+from ..signals.mollify import mollify
+from ..signals.signal import Sample
 from .floors import autoregression, constant
 
 

@@ -3,7 +3,7 @@
 import equinox as eqx
 
 from .. import _checks
-from .._signal import Sample
+from ..signals.signal import Sample
 from ._tracking import heartbeat
 from .floors import floors_of
 

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._signal import Sample
 from .._types import Array
+from ..signals.signal import Sample
 
 
 class Add(eqx.Module):

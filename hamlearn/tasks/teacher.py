@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._graph import Digraph
-from .._network import RateNetwork
-from .._signal import Sample
 from .._types import Array, Float
+from ..graph.digraph import Digraph
+from ..networks.rate import RateNetwork
+from ..signals.signal import Sample
 from .floors import floors_of
 
 

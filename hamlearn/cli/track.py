@@ -1,0 +1,190 @@
+"""`hamlearn track`: one signal, one small network, and what happened."""
+
+import argparse
+import dataclasses
+import json
+import platform
+import sys
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from .. import tasks
+from ..costates.bounded import CostateBox, CostateReset
+from ..costates.riccati import TimeReversal
+from ..costates.sign import (
+    HamiltonianSign,
+    HysteresisSign,
+    NoFlip,
+    SignFlip,
+    SmoothSign,
+)
+from ..jobs.track import Settings, track
+from ..mechanics.causal import AbstractPolicy
+from ..run.result import DivergenceWarning, Result
+
+POLICIES: dict[str, Any] = {
+    "flip": SignFlip,
+    "h-sign": HamiltonianSign,
+    "smooth": SmoothSign,
+    "hysteresis": HysteresisSign,
+    "reversal": TimeReversal,
+    "box": lambda: CostateBox(10.0),
+    "reset": lambda: CostateReset(10.0),
+    "none": NoFlip,
+}
+
+
+def add_arguments(commands: Any) -> None:
+    command = commands.add_parser(
+        "track",
+        help="track a signal online with a small recurrent network",
+        description="Track a signal online with a fully connected network of a few "
+        "neurons that learns by Hamiltonian learning, and draw what happened. Numbers "
+        "are in the time unit of the signal; what is not given is chosen to suit it.",
+    )
+    add = command.add_argument
+    add(
+        "--target",
+        default="heartbeat",
+        metavar="NAME|FILE.csv",
+        help="heartbeat (a real ECG, the default), sine, patched, or a CSV file with "
+        "values or times and values",
+    )
+    add("--column", help="value column of a CSV file, by name or number")
+    add(
+        "--policy",
+        choices=POLICIES,
+        default="flip",
+        help="how the costate is made causal",
+    )
+    add("--accuracy", type=float, metavar="Q", help="weight of the squared error")
+    add("--weight-decay", type=float, metavar="RW", help="default 1")
+    add("--inertia", type=float, metavar="R", help="cost of weight change; default 0.1")
+    add("--dissipation", type=float, metavar="THETA", help="in 1/time")
+    add(
+        "--speed",
+        type=float,
+        metavar="C",
+        help="propagation speed 1/tau of the neurons",
+    )
+    add("--neurons", type=int, metavar="N", help="default 5")
+    add("--dt", type=float, help="time step")
+    add("--seed", type=int, help="of the initial weights; default 0")
+    add("--out", type=Path, default=Path("out"), metavar="DIR", help="default ./out")
+    add("--json", action="store_true", help="print one JSON object, nothing else")
+    command.set_defaults(run=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    target = _target(arguments)
+    names = [field.name for field in dataclasses.fields(Settings)]
+    given = {name: getattr(arguments, name) for name in names}
+    policy: AbstractPolicy = _quietly(POLICIES[arguments.policy])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DivergenceWarning)
+        result = track(target, policy=policy, **given)
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    settings = Settings.suited_to(target, **given)
+    report = _report(arguments, target, settings, result)
+    shown = sys.stderr if arguments.json else sys.stdout
+    print(_card(target, result, report), file=shown)
+    for path in _save(arguments.out, target, result, report):
+        print(f"wrote    {path}", file=shown)
+    if arguments.json:
+        print(json.dumps(report))
+    return 0
+
+
+def _target(arguments: argparse.Namespace) -> tasks.Tracking:
+    made = {"sine": tasks.sine, "patched": tasks.patched, "heartbeat": tasks.heartbeat}
+    step = {} if arguments.dt is None else {"dt": arguments.dt}
+    if arguments.target in made:
+        return made[arguments.target](**step)
+    if not arguments.target.endswith(".csv"):
+        wanted = f"one of {', '.join(made)} or a .csv file"
+        raise ValueError(f"`--target` must be {wanted}, but is {arguments.target!r}.")
+    return tasks.from_csv(arguments.target, column=arguments.column, **step)
+
+
+def _report(arguments, target, settings: Settings, result: Result) -> dict[str, Any]:
+    errors = target.errors(result.output).items()
+    errors = {name: None if np.isnan(value) else value for name, value in errors}
+    return {
+        "target": target.name,
+        "source": target.source,
+        "unit": target.unit,
+        "time_unit": target.time_unit,
+        "policy": arguments.policy,
+        **dataclasses.asdict(settings),
+        "dt": target.dt,
+        "offset": target.offset,
+        "scale": target.scale,
+        **errors,
+        "settled_from": len(target.values) // 6 * target.dt,
+        "samples": result.samples,
+        "us_per_sample": result.us_per_sample,
+        "seconds": result.seconds,
+        "diverged": result.diverged is not None,
+        "divergence": None if result.diverged is None else str(result.diverged),
+        "losses": result.losses,
+        "state_bytes": result.state_bytes,
+        "dtype": str(np.asarray(result.state.flow.x).dtype),
+        "device": str(jax.devices()[0].device_kind),
+        "versions": {
+            "hamlearn": version("hamlearn"),
+            "jax": version("jax"),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _card(target, result: Result, report: dict[str, Any]) -> str:
+    unit = f" {target.unit}" if target.unit else ""
+    card = [row for row in repr(result).splitlines() if not row.startswith("trivial")]
+    lines = [f"target   {target.name}: {target.source}", *card]
+    if report["rmse"] is not None:
+        since = f"RMSE from t = {report['settled_from']:.4g} on"
+        trivial = ", ".join(
+            f"{name} {report[f'rmse_{name}']:.4g}" for name in ("zero", "mean", "last")
+        )
+        figures = f"{report['rmse']:.4g}{unit} (predicting {trivial})"
+        lines.append(f"settled  {since}: {figures}")
+    return "\n".join(lines)
+
+
+def _save(out: Path, target, result: Result, report: dict[str, Any]) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    stem = out / f"track-{target.name}"
+    arrays = result.to_numpy()
+    arrays["target"] = target.values[: len(result.times)]
+    arrays["output"] = target.unscaled(result.output)
+    data, record = stem.with_suffix(".npz"), stem.with_suffix(".json")
+    np.savez_compressed(data, **arrays)  # pyright: ignore[reportArgumentType]
+    record.write_text(json.dumps(report, indent=2) + "\n")
+    try:
+        from .. import plot
+    except ImportError:
+        print(
+            'No picture without matplotlib: pip install "hamlearn[plot]".',
+            file=sys.stderr,
+        )
+        return [data, record]
+    picture = stem.with_suffix(".png")
+    plot.tracking(target, result).savefig(picture, dpi=150)
+    return [picture, data, record]
+
+
+def _quietly(make: Any) -> Any:
+    """A policy without its warning, which the command line prints itself."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = make()
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    return made

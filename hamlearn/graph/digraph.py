@@ -1,0 +1,242 @@
+"""Directed graphs that carry networks."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import _checks
+from .._types import Array, Edges, Int, Neurons
+from .aggregation import (
+    AbstractAggregation,
+    Dense,
+    DenseWithoutLoops,
+    EvenLayers,
+    Layered,
+    Rows,
+    Segments,
+    once,
+)
+
+if TYPE_CHECKING:
+    import networkx
+
+
+class Digraph(eqx.Module):
+    """A digraph with nodes 0 ... n-1 and edges j -> i, sorted by receiver i.
+
+    Edge weights live outside the graph, in one array of shape `edge_shape` that
+    holds them in the order of `senders` and `receivers`. `aggregate` computes
+    s_i = sum_j w_ij v_j in the fastest exact form for the graph; the repr says which.
+
+    **Arguments:**
+
+    - `num_nodes`: n >= 1.
+    - `senders`, `receivers`: for every edge its source j and its target i; any
+      order (they are stored sorted by receiver, then by sender).
+
+    **Example:**
+
+        >>> import hamlearn as hl
+        >>> hl.Digraph.layered([2, 3, 1])
+        Digraph(6 nodes, 9 edges, 2 block products)
+
+    **Raises:** `ValueError` for an empty graph, a node out of range, a repeated
+    edge, or arrays of different length.
+    """
+
+    num_nodes: int = eqx.field(static=True)
+    senders: Int[Array, "edges"]
+    receivers: Int[Array, "edges"]
+    aggregation: AbstractAggregation
+
+    def __init__(self, num_nodes: int, senders, receivers):
+        senders, receivers = _sorted_edges(num_nodes, senders, receivers)
+        self.num_nodes = int(num_nodes)
+        self.senders = jnp.asarray(senders)
+        self.receivers = jnp.asarray(receivers)
+        self.aggregation = _fastest(self.num_nodes, senders, receivers)
+
+    @classmethod
+    def complete(cls, num_nodes: int, *, self_loops: bool) -> "Digraph":
+        """Every node sends to every node, to itself only with `self_loops`."""
+        _checks.at_least("num_nodes", num_nodes, 1 if self_loops else 2)
+        receivers, senders = np.divmod(np.arange(num_nodes**2), num_nodes)
+        keep = slice(None) if self_loops else receivers != senders
+        return cls(num_nodes, senders[keep], receivers[keep])
+
+    @classmethod
+    def layered(cls, sizes: Sequence[int]) -> "Digraph":
+        """Layers of the given sizes, each sending to all of the next."""
+        if len(sizes) < 2:
+            _checks.reject("sizes", "at least two layer sizes", list(sizes))
+        for size in sizes:
+            _checks.at_least("sizes", size, 1)
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        layers = [np.arange(*starts[k : k + 2]) for k in range(len(sizes))]
+        pairs = list(pairwise(layers))
+        receivers = np.concatenate([np.repeat(b, a.size) for a, b in pairs])
+        senders = np.concatenate([np.tile(a, b.size) for a, b in pairs])
+        graph = cls(int(starts[-1]), senders, receivers)
+        return eqx.tree_at(lambda g: g.aggregation, graph, _blocks(sizes))
+
+    @classmethod
+    def random(
+        cls, num_nodes: int, *, in_degree: int, acyclic: bool = False, key: Array
+    ) -> "Digraph":
+        """Every node hears `in_degree` others, drawn uniformly without repetition.
+
+        With `acyclic` a node hears only nodes of lower index, all of them where
+        there are fewer than `in_degree`.
+        """
+        _checks.at_least("num_nodes", num_nodes, 2)
+        _checks.at_least("in_degree", in_degree, 1)
+        if in_degree >= num_nodes:
+            _checks.reject(
+                "in_degree", f"less than `num_nodes` = {num_nodes}", in_degree
+            )
+        seed = np.asarray(jax.random.bits(key, (4,), jnp.uint32))
+        rng = np.random.default_rng(seed)
+        nodes = np.arange(num_nodes)
+        choices = nodes if acyclic else np.full(num_nodes, num_nodes - 1)
+        degree = np.minimum(choices, in_degree)
+        receivers = np.repeat(nodes, degree)
+        senders = _distinct_draws(rng, choices, degree)
+        if not acyclic:
+            senders = senders + (senders >= receivers)  # skip the node itself
+        return cls(num_nodes, senders, receivers)
+
+    @classmethod
+    def from_networkx(cls, graph: "networkx.DiGraph") -> "Digraph":
+        """The nodes of `graph`, numbered in its own order."""
+        if not graph.is_directed():
+            _checks.reject("graph", "directed", f"{graph}")
+        number = {node: k for k, node in enumerate(graph.nodes)}
+        edges = [(number[a], number[b]) for a, b in graph.edges()]
+        senders, receivers = np.array(edges, dtype=np.int64).reshape(-1, 2).T
+        return cls(len(number), senders, receivers)
+
+    def to_networkx(self) -> "networkx.DiGraph":
+        """The same graph as a `networkx.DiGraph` with nodes 0 ... n-1."""
+        import networkx
+
+        graph = networkx.DiGraph()
+        graph.add_nodes_from(range(self.num_nodes))
+        edges = zip(np.asarray(self.senders), np.asarray(self.receivers), strict=True)
+        graph.add_edges_from((int(j), int(i)) for j, i in edges)
+        return graph
+
+    @property
+    def num_edges(self) -> int:
+        """E, the number of edges."""
+        return self.senders.shape[0]
+
+    @property
+    def edge_shape(self) -> tuple[int, ...]:
+        """The shape of an array with one number an edge, (n, k) or (E,)."""
+        return self.aggregation.shape
+
+    def aggregate(self, weight: Edges, value: Neurons) -> Neurons:
+        """s_i = sum over edges (j -> i) of w_ij v_j, in O(edges)."""
+        return self.aggregation(weight, value)
+
+    def once(self, value: Neurons) -> Neurons:
+        """`value`, computed once a node and not anew for every edge that reads it."""
+        return once(value) if self.aggregation.gathers else value
+
+    def in_degree(self) -> Int[np.ndarray, "neurons"]:
+        """How many edges arrive at each node."""
+        return np.bincount(np.asarray(self.receivers), minlength=self.num_nodes)
+
+    def levels(self) -> Int[np.ndarray, "neurons"] | None:
+        """For every node the longest path that leads to it, or None with a cycle.
+
+        A forward sweep visits the nodes by rising level.
+        """
+        senders, receivers = np.asarray(self.senders), np.asarray(self.receivers)
+        by_sender = np.argsort(senders, kind="stable")
+        first = np.searchsorted(senders[by_sender], np.arange(self.num_nodes + 1))
+        missing = self.in_degree()
+        level = np.zeros(self.num_nodes, dtype=np.int64)
+        ready, depth, visited = np.flatnonzero(missing == 0), 0, 0
+        while ready.size:
+            level[ready] = depth
+            visited += ready.size
+            counts = first[ready + 1] - first[ready]
+            runs = np.repeat(first[ready] - np.cumsum(counts) + counts, counts)
+            reached = receivers[by_sender[runs + np.arange(counts.sum())]]
+            np.subtract.at(missing, reached, 1)
+            ready = np.unique(reached[missing[reached] == 0])
+            depth += 1
+        return level if visited == self.num_nodes else None
+
+    def __repr__(self) -> str:
+        return (
+            f"Digraph({self.num_nodes} nodes, {self.num_edges} edges, "
+            f"{self.aggregation.describe()})"
+        )
+
+
+def _sorted_edges(num_nodes, senders, receivers):
+    """Checked edges as int32 arrays, by receiver, then by sender."""
+    _checks.at_least("num_nodes", num_nodes, 1)
+    senders, receivers = np.asarray(senders), np.asarray(receivers)
+    for name, nodes in (("senders", senders), ("receivers", receivers)):
+        _checks.shape(name, nodes, ("edges",))
+        if nodes.size == 0:
+            _checks.reject(name, "non-empty: a network needs an edge", "empty")
+        if not np.issubdtype(nodes.dtype, np.integer):
+            _checks.reject(name, "integers", f"of type {nodes.dtype}")
+        outside = (nodes < 0) | (nodes >= num_nodes)
+        if outside.any():
+            k = int(np.argmax(outside))
+            wanted = f"nodes between 0 and {num_nodes - 1}"
+            _checks.reject(name, wanted, f"{int(nodes[k])} at index {k}")
+    _checks.shape("receivers", receivers, senders.shape)
+    order = np.lexsort((senders, receivers))
+    senders, receivers = senders[order], receivers[order]
+    twice = (np.diff(senders) == 0) & (np.diff(receivers) == 0)
+    if twice.any():
+        k = int(np.argmax(twice))
+        edge = f"{int(senders[k])} -> {int(receivers[k])}"
+        _checks.reject("senders", "without repeated edges", f"holding {edge} twice")
+    return senders.astype(np.int32), receivers.astype(np.int32)
+
+
+def _fastest(num_nodes, senders, receivers) -> AbstractAggregation:
+    num_edges = senders.size
+    if num_edges == num_nodes**2:
+        return Dense(num_nodes)
+    if num_edges == num_nodes * (num_nodes - 1) and not np.any(senders == receivers):
+        return DenseWithoutLoops(num_nodes)
+    degree = np.bincount(receivers, minlength=num_nodes)
+    if np.all(degree == degree[0]):
+        return Rows(jnp.asarray(senders.reshape(num_nodes, -1)))
+    return Segments(jnp.asarray(senders), jnp.asarray(receivers), num_nodes)
+
+
+def _distinct_draws(rng, choices, degree):
+    """`degree[i]` distinct numbers below `choices[i]`, for every i, in one array."""
+    owner = np.repeat(np.arange(choices.size), degree)
+    draws = rng.integers(0, np.maximum(choices, 1)[owner])
+    start = np.cumsum(degree) - degree
+    for i in np.flatnonzero(4 * degree > choices):  # too crowded to draw and reject
+        chosen = rng.permutation(choices[i])[: degree[i]]
+        draws[start[i] : start[i] + degree[i]] = chosen
+    while True:
+        order = np.lexsort((draws, owner))
+        same = (np.diff(draws[order]) == 0) & (np.diff(owner[order]) == 0)
+        if not same.any():
+            return draws
+        again = order[1:][same]
+        draws[again] = rng.integers(0, choices[owner[again]])
+
+
+def _blocks(sizes: Sequence[int]) -> AbstractAggregation:
+    if len(set(sizes[:-1])) == 1:
+        return EvenLayers(int(sizes[0]), len(sizes) - 1, int(sizes[-1]))
+    return Layered(tuple(int(size) for size in sizes))

@@ -1,0 +1,232 @@
+"""Voltage neurons with a membrane and a prospective time constant each."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optimistix as optx
+from jaxtyping import Bool, DTypeLike
+
+from .. import _checks
+from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
+from ..graph.digraph import Digraph
+from ..graph.levels import Level, levels_of
+from ..graph.nodes import NodeSet
+from .base import AbstractNetwork
+from .partition import fields_trainable
+from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
+
+_TIMES = ("membrane_time_constant", "prospective_time_constant")
+
+
+class VoltageNetwork(AbstractNetwork):
+    """Leaky neurons on a digraph that send rates of their prospective voltage.
+
+        tau_m du_i/dt = -u_i + I_i,   I_i = sum_j w_ij r_j + sum_k b_ik x_k + b_i
+        r_i = phi(u_i + tau_r du_i/dt) = phi((1 - tau_r/tau_m) u_i + tau_r/tau_m I_i)
+        y = r at the output nodes
+
+    The prospective voltage is an explicit lead-lag filter of the current, never a
+    numerical derivative. With tau_r > 0 a rate depends at once on the rates before it:
+    an acyclic graph is swept level by level, O(edges); on a graph with cycles the
+    loop is solved by fixed-point iteration, which needs
+    |tau_r/tau_m phi' W| < 1 and gives NaN where it does not converge.
+
+    Time constants may learn. The dynamics see max(tau_m, `floor`) and max(tau_r, 0);
+    derivatives pass through this clamp as if it were not there, so that a time
+    constant that has hit the floor can leave it again.
+
+    **Arguments:**
+
+    - `graph`, `inputs`, `outputs`, `input_nodes`, `gain`, `dtype`, `key`: as for
+      `RateNetwork`.
+    - `activation`: phi, elementwise; `linear`: nodes whose rate is their prospective
+      voltage itself.
+    - `membrane_time_constant`: tau_m > 0, one number or one a neuron.
+    - `prospective_time_constant`: tau_r >= 0, likewise. Zero: ordinary leaky
+      neurons; equal to tau_m: latent equilibrium, neurons without a lag.
+    - `floor`: the smallest tau_m that the dynamics use; 10 steps are a good choice.
+    - `learn`: names of the fields that laws change.
+
+    **Raises:** `ValueError` naming the argument that does not fit.
+
+    Ellenberger et al. (2024), "Backpropagation through space, time and the brain".
+    """
+
+    graph: Digraph
+    weight: Edges
+    input_weight: Float[Array, "input_nodes inputs"] | None
+    bias: Neurons
+    membrane_time_constant: Neurons
+    prospective_time_constant: Neurons
+    floor: Scalar
+    input_nodes: NodeSet
+    output_nodes: NodeSet
+    is_linear: Bool[Array, "neurons"] | None
+    levels: tuple[Level, ...] | None
+    activation: Callable[[Array], Array] = eqx.field(static=True)
+    learn: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        graph: Digraph,
+        *,
+        inputs: int = 0,
+        outputs: int | Sequence[int] = 1,
+        input_nodes: Sequence[int] | None = None,
+        activation: Callable[[Array], Array] = jnp.tanh,
+        linear: Sequence[int] | None = None,
+        membrane_time_constant: Any = 1.0,
+        prospective_time_constant: Any = 0.0,
+        floor: Any = 1e-3,
+        gain: float = 1.0,
+        learn: Sequence[str] = ("weight", "input_weight", "bias"),
+        dtype: DTypeLike | None = None,
+        key: Array,
+    ):
+        _checks.instance("graph", graph, Digraph)
+        _checks.at_least("inputs", inputs, 0)
+        _checks.non_negative("gain", gain)
+        n = graph.num_nodes
+        times = (membrane_time_constant, prospective_time_constant)
+        for name, value in zip(_TIMES, times, strict=True):
+            if np.ndim(value) > 0:
+                _checks.shape(name, value, (n,))
+        _checks.positive("membrane_time_constant", membrane_time_constant)
+        _checks.non_negative("prospective_time_constant", prospective_time_constant)
+        _checks.positive("floor", floor)
+        heard = default_input_nodes(graph) if input_nodes is None else input_nodes
+        key_w, key_b = jax.random.split(key)
+        dtype = jnp.zeros((), dtype).dtype
+        self.graph = graph
+        self.weight = initial_weight(graph, gain, dtype, key_w)
+        self.input_nodes = NodeSet(checked_nodes("input_nodes", heard, n))
+        self.input_weight = None
+        if inputs > 0:
+            size = (self.input_nodes.size, inputs)
+            scale = jnp.asarray(inputs**-0.5, dtype)
+            self.input_weight = scale * jax.random.normal(key_b, size, dtype)
+        self.bias = jnp.zeros(n, dtype)
+        spread = lambda tau: jnp.broadcast_to(jnp.asarray(tau, dtype), (n,))
+        self.membrane_time_constant = spread(membrane_time_constant)
+        self.prospective_time_constant = spread(prospective_time_constant)
+        self.floor = jnp.asarray(floor, dtype)
+        self.output_nodes = NodeSet(checked_nodes("outputs", outputs, n))
+        self.is_linear = None
+        if linear is not None:
+            nodes = checked_nodes("linear", linear, n)
+            self.is_linear = jnp.zeros(n, bool).at[nodes].set(True)
+        self.levels = levels_of(graph)
+        self.activation = activation
+        self.learn = checked_fields(learn, type(self))
+
+    @property
+    def tau_m(self) -> Neurons:
+        """The membrane time constants that the dynamics use."""
+        return _at_least(self.membrane_time_constant, self.floor)
+
+    @property
+    def tau_r(self) -> Neurons:
+        """The prospective time constants that the dynamics use."""
+        return _at_least(self.prospective_time_constant, jnp.zeros_like(self.floor))
+
+    def rate(self, ur: Neurons) -> Neurons:
+        """r = phi(u_r), u_r itself where a neuron is linear."""
+        return self._rate(ur, self.is_linear)
+
+    def current(self, ur: Neurons, x: Float[Array, "inputs"]) -> Neurons:
+        """I_i, what arrives at every neuron while the prospective voltages are u_r."""
+        return self._received(ur) + self.drive(x)
+
+    def drive(self, x: Float[Array, "inputs"]) -> Neurons:
+        """The part of I_i that does not come from other neurons."""
+        if self.input_weight is None:
+            return self.bias
+        return self.input_nodes.add(self.bias, self.input_weight @ x)
+
+    def output(self, ur: Neurons) -> Float[Array, "outputs"]:
+        """The rates of the output nodes."""
+        return self.output_nodes.take(self.rate(ur))
+
+    def velocity(self, u: Neurons, x: Float[Array, "inputs"], push: Any) -> Neurons:
+        """du/dt with a further current `push` into every neuron."""
+        tau_m, tau_r, outer = self.tau_m, self.tau_r, self.drive(x) + push
+
+        def prospective(total):
+            return u + tau_r * ((total - u) / tau_m)
+
+        if self.levels is None:
+            loop = lambda ur: prospective(self._received(ur) + outer)
+            return (self._received(_settle(loop, u)) + outer - u) / tau_m
+        total, rate = outer, jnp.zeros_like(u)
+        for level in self.levels:
+            total = level.receive(total, self.weight, rate)
+            rate = level.put(rate, self._rate_at(level.nodes, prospective(total)))
+        return (total - u) / tau_m
+
+    def errors(
+        self, ur: Neurons, force: Neurons, error: Callable[[Neurons], Neurons]
+    ) -> tuple[Neurons, Neurons]:
+        """(s, lam) with s = phi'(u_r) W^T lam + force and lam = error(s), undelayed.
+
+        **Arguments:** `error`: acts on every neuron by itself; affine.
+
+        A sweep against the edges on an acyclic graph, O(edges); elsewhere a fixed
+        point, which needs |error' phi' W| < 1.
+        """
+        _, slope = jax.jvp(self.rate, (ur,), (jnp.ones_like(ur),))
+        if self.levels is None:
+            sent = lambda r: self.graph.aggregate(self.weight, r)
+            back = jax.linear_transpose(sent, ur)
+            arrived = lambda lam: force + slope * back(lam)[0]
+            lam = _settle(lambda lam: error(arrived(lam)), jnp.zeros_like(ur))
+            return arrived(lam), lam
+        s = force
+        for level in reversed(self.levels):
+            s = level.send_back(s, self.weight, error(s), slope)
+        return s, error(s)
+
+    def __call__(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
+        """du/dt, for state `x` and input `u`."""
+        return self.velocity(x, u, jnp.zeros_like(x))
+
+    def readout(self, x: Neurons, u: Float[Array, "inputs"]) -> Float[Array, "outputs"]:
+        return self.output(x + self.tau_r * self(x, u))
+
+    def initial_state(self) -> Neurons:
+        return jnp.zeros_like(self.bias)
+
+    def trainable(self) -> PyTree[bool]:
+        return fields_trainable(self, self.learn)
+
+    def _received(self, ur: Neurons) -> Neurons:
+        return self.graph.aggregate(self.weight, self.graph.once(self.rate(ur)))
+
+    def _rate_at(self, nodes: NodeSet, ur: Neurons) -> Array:
+        linear = self.is_linear
+        return self._rate(
+            nodes.take(ur), None if linear is None else nodes.take(linear)
+        )
+
+    def _rate(self, ur: Array, linear: Array | None) -> Array:
+        rate = self.activation(ur)
+        return rate if linear is None else jnp.where(linear, ur, rate)
+
+
+def _at_least(value: Array, low: Scalar) -> Array:
+    """max(value, low) with the derivative of `value`."""
+    return value + jax.lax.stop_gradient(jnp.maximum(value, low) - value)
+
+
+def _settle(function: Callable[[Neurons], Neurons], start: Neurons) -> Neurons:
+    """The fixed point, implicitly differentiable; NaN where it is not reached."""
+    tolerance = 8 * float(jnp.finfo(start.dtype).eps)
+    solver = optx.FixedPointIteration(rtol=tolerance, atol=tolerance)
+    found = optx.fixed_point(
+        lambda y, _: function(y), solver, start, max_steps=2000, throw=False
+    )
+    good = found.result == optx.RESULTS.successful
+    return jnp.where(good, found.value, jnp.nan)

@@ -1,0 +1,155 @@
+"""Running a law as one differential equation."""
+
+import time
+import warnings
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import _checks
+from .._types import Array, PyTree
+from ..rules._base import AbstractConstrained, AbstractFlow
+from ..signals import samples as _samples
+from ..signals.held import Held
+from ..signals.signal import Signal
+from .result import DivergenceWarning, Result
+
+
+def solve(
+    rule: AbstractFlow,
+    network: Any,
+    signal: Signal,
+    *,
+    t0: float,
+    t1: float,
+    dt0: float | None = None,
+    solver: dfx.AbstractSolver | None = None,
+    controller: dfx.AbstractStepSizeController | None = None,
+    saveat: dfx.SaveAt | None = None,
+    event: dfx.Event | None = None,
+    max_steps: int = 1_000_000,
+    x0: PyTree = None,
+    key: Array | None = None,
+) -> Result:
+    """Solve a law as one differential equation with diffrax, from `t0` to `t1`.
+
+    **Arguments:**
+
+    - `rule`: a law that is a flow; `network`, `x0`, `key`: see `rule.init`.
+    - `signal`: input and target as functions of time. Where they are `Held`, the
+      solver stops at every jump, which takes an adaptive controller.
+    - `dt0`: first step; needed by a constant step size.
+    - `solver`, `controller`: diffrax's; default Tsit5 with rtol 1e-6, atol 1e-9.
+    - `saveat`: default 1001 times from `t0` to `t1`; `event`: ends the solve.
+
+    **Example:** two neurons that learn a constant answer.
+
+        >>> import hamlearn as hl, jax
+        >>> graph, key = hl.Digraph(2, [0], [1]), jax.random.key(0)
+        >>> net = hl.RateNetwork(graph, time_constant=0.1, key=key)
+        >>> law = hl.HamiltonianLearning(hl.Cost(accuracy=10.0, dissipation=10.0))
+        >>> signal = hl.Signal(None, lambda t: 0.5 + 0 * t)
+        >>> result = hl.solve(law, net, signal, t0=0.0, t1=20.0)
+        >>> print(f"{result.output[-1, 0]:.2f}")
+        0.50
+
+    **Returns:** a `Result` at the saved times. A solve that fails or leaves the
+    finite numbers warns and keeps the finite part.
+
+    **Raises:** `ValueError` for bad arguments, for a law that jumps between samples,
+    and for held signals without an adaptive controller.
+    """
+    _checks.instance("rule", rule, AbstractFlow)
+    _checks.instance("signal", signal, Signal)
+    _checks.at_least("max_steps", max_steps, 1)
+    if rule.jumps:
+        _checks.reject("rule", "a law without jumps between samples; `stream` it", rule)
+    if not t1 > t0:
+        _checks.reject("t1", f"later than `t0` = {t0}", t1)
+    state = rule.init(network, x0=x0, key=key)
+    dtype = _samples.state_dtype(state)
+    if isinstance(rule, AbstractConstrained):
+        state = rule.begin(state, jnp.asarray(t0, dtype), signal, x0=x0)
+    if controller is None:
+        # The smallest step lets a solve that explodes end instead of crawling.
+        dtmin = 10 * float(jnp.finfo(dtype).eps) * (t1 - t0)
+        controller = dfx.PIDController(rtol=1e-6, atol=1e-9, dtmin=dtmin)
+    began = time.perf_counter()
+    times, flows, infos, last, stats, ended = jax.block_until_ready(
+        _solve(
+            rule,
+            state,
+            signal,
+            jnp.asarray(t0, dtype),
+            jnp.asarray(t1, dtype),
+            None if dt0 is None else jnp.asarray(dt0, dtype),
+            dfx.Tsit5() if solver is None else solver,
+            _stopping_at_jumps(controller, signal, t0, t1),
+            dfx.SaveAt(ts=jnp.linspace(t0, t1, 1001, dtype=dtype))
+            if saveat is None
+            else saveat,
+            event,
+            max_steps,
+        )
+    )
+    seconds, good = time.perf_counter() - began, bool(dfx.is_okay(ended))
+    state = rule.join(last, rule.still(state))
+    # Adaptive steps shrink to nothing where a solution explodes.
+    blew_up = not good and not bool(ended == dfx.RESULTS.max_steps_reached)
+    result = Result.of_solve(
+        rule, state, signal, times, flows, infos, stats, seconds, blew_up
+    )
+    if not good or result.diverged is not None:
+        warnings.warn(result.failure(), DivergenceWarning, stacklevel=2)
+    return result
+
+
+@eqx.filter_jit
+def _solve(
+    rule, state, signal, t0, t1, dt0, solver, controller, saveat, event, max_steps
+):
+    still = rule.still(state)
+    saveat = eqx.tree_at(
+        lambda s: s.subs, saveat, {"asked": saveat.subs, "last": dfx.SubSaveAt(t1=True)}
+    )
+    solution = dfx.diffeqsolve(
+        dfx.ODETerm(rule.vector_field),  # pyright: ignore[reportArgumentType]
+        solver,
+        t0,
+        t1,
+        dt0,
+        rule.flow(state),
+        args=(still, signal),
+        saveat=saveat,
+        stepsize_controller=controller,
+        event=event,
+        max_steps=max_steps,
+        throw=False,
+    )
+    times, flows = solution.ts["asked"], solution.ys["asked"]  # pyright: ignore[reportOptionalSubscript]
+    infos = jax.vmap(lambda t, y: rule.observe(t, y, (still, signal)))(times, flows)
+    last = jax.tree.map(lambda leaf: leaf[-1], solution.ys["last"])  # pyright: ignore[reportOptionalSubscript]
+    return times, flows, infos, last, solution.stats, solution.result
+
+
+def _stopping_at_jumps(controller, signal, t0, t1):
+    held = [
+        leaf
+        for leaf in jax.tree.leaves(signal, is_leaf=lambda s: isinstance(s, Held))
+        if isinstance(leaf, Held)
+    ]
+    if not held:
+        return controller
+    if not isinstance(controller, dfx.AbstractAdaptiveStepSizeController):
+        _checks.reject(
+            "controller",
+            "adaptive for held samples, whose jumps a fixed step smears; `stream` them",
+            controller,
+        )
+    jumps = np.unique(np.concatenate([np.asarray(signal.times()) for signal in held]))
+    jumps = jumps[(jumps > t0) & (jumps < t1)]
+    return dfx.ClipStepSizeController(controller, jump_ts=jnp.asarray(jumps))

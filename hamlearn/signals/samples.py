@@ -1,0 +1,160 @@
+"""Samples on their way into a run: arrays or any iterable, in blocks of one length."""
+
+from collections.abc import Iterable, Iterator, Sized
+from itertools import islice
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .. import _checks
+from .signal import Sample
+
+
+def blocks(samples: Any, size: int, skip: int = 0) -> Iterator[tuple[Sample, int]]:
+    """Consecutive blocks of `size` samples, the last one padded, with their lengths.
+
+    **Arguments:** `samples`: a `Sample` or an (input, target) pair of arrays with a
+    leading axis of time, or an iterable of such for one step each; `skip`: how many
+    to leave out at the start.
+
+    **Raises:** `ValueError` for samples that are NaN, infinite, or of another shape
+    than the first; the position is named.
+    """
+    whole = _as_arrays(samples)
+    if whole is None:
+        parts = _batched(islice(iter(samples), skip, None), size, skip)
+    else:
+        starts = range(skip, whole.target.shape[0], size)
+        parts = (_cut(whole, start, start + size) for start in starts)
+    expected, position = None, skip
+    for part in parts:
+        expected = _checked(part, expected, position)
+        count = part.target.shape[0]
+        yield _padded(part, size), count
+        position += count
+
+
+def length(samples: Any) -> int | None:
+    """How many samples there are, where that is known."""
+    whole = _as_arrays(samples)
+    if whole is not None:
+        return whole.target.shape[0]
+    return len(samples) if isinstance(samples, Sized) else None
+
+
+def first(samples: Any) -> tuple[Sample, Any]:
+    """(the first sample, the samples with it still in them)."""
+    whole = _as_arrays(samples)
+    if whole is not None:
+        return jax.tree.map(lambda leaf: leaf[0], _cut(whole, 0, 1)), samples
+    iterator = iter(samples)
+    head = list(islice(iterator, 1))
+    if not head:
+        _checks.reject("samples", "at least one sample", "empty")
+    return as_sample(head[0]), _chained(head, iterator)
+
+
+def _chained(head: list, rest: Iterator) -> Iterator:
+    yield from head
+    yield from rest
+
+
+def _as_arrays(samples: Any) -> Any:
+    """Samples with a leading axis of time as NumPy arrays; None for an iterable."""
+    if isinstance(samples, tuple) and len(samples) == 2:
+        samples = Sample(*(np.asarray(array) for array in samples))
+    if not isinstance(samples, Sample):
+        if not isinstance(samples, Iterable):
+            _checks.reject(
+                "samples", "a Sample, (inputs, targets) or iterable", samples
+            )
+        return None
+    arrays = jax.tree.map(np.asarray, samples)
+    for name in ("input", "target"):
+        if getattr(arrays, name).ndim < 2:
+            got = f"of shape {getattr(arrays, name).shape}"
+            wanted = "an array of shape (time, ..., channels)"
+            _checks.reject(f"samples.{name}", wanted, got)
+    lengths = {leaf.shape[0] for leaf in jax.tree.leaves(arrays)}
+    if len(lengths) > 1:
+        _checks.reject(
+            "samples", "arrays of one length", f"of lengths {sorted(lengths)}"
+        )
+    if lengths == {0}:
+        _checks.reject("samples", "at least one sample", "empty")
+    return arrays
+
+
+def as_sample(item: Any) -> Any:
+    """One step of an iterable: a `Sample`, or an (input, target) pair."""
+    if isinstance(item, tuple) and len(item) == 2:
+        item = Sample(*(np.atleast_1d(np.asarray(part)) for part in item))
+    _checks.instance("samples", item, Sample)
+    return item
+
+
+def _batched(items: Iterator, size: int, position: int) -> Iterator[Sample]:
+    while chunk := [as_sample(item) for item in islice(items, size)]:
+        shapes = [jax.tree.map(np.shape, item) for item in chunk]
+        for k, other in enumerate(shapes):
+            _same_shape(shapes[0], other, position + k)
+        yield jax.tree.map(lambda *leaves: np.stack(leaves), *chunk)
+        position += len(chunk)
+
+
+def _same_shape(expected: Any, got: Any, position: int) -> None:
+    if got != expected:
+        words = lambda s: f"input {s.input} and target {s.target}"
+        here = f"{words(got)} at item {position}"
+        _checks.reject("samples", f"of one shape, {words(expected)}", here)
+
+
+def _checked(part: Sample, expected: Any, position: int) -> Any:
+    shapes = jax.tree.map(lambda leaf: leaf.shape[1:], part)
+    if expected is not None:
+        _same_shape(expected, shapes, position)
+    for name in part.__dataclass_fields__:
+        value = getattr(part, name)
+        if value is None or np.all(np.isfinite(value)):
+            continue
+        step, *where = np.argwhere(~np.isfinite(value))[0]
+        at = (int(position + step), *map(int, where))
+        _checks.reject(f"samples.{name}", "finite", f"{value[step][*where]} at {at}")
+    return shapes
+
+
+def _cut(samples: Any, start: int, stop: int) -> Sample:
+    return jax.tree.map(lambda leaf: leaf[start:stop], samples)
+
+
+def _padded(part: Sample, size: int) -> Sample:
+    missing = size - part.target.shape[0]
+    if missing == 0:
+        return part
+    return jax.tree.map(
+        lambda leaf: np.pad(leaf, [(0, missing)] + [(0, 0)] * (leaf.ndim - 1)), part
+    )
+
+
+def cast(part: Sample, dtype: Any) -> Sample:
+    """Floating-point samples in the dtype that a run computes in."""
+    return jax.tree.map(
+        lambda leaf: leaf.astype(dtype) if leaf.dtype.kind in "fiub" else leaf, part
+    )
+
+
+def state_dtype(state: Any) -> Any:
+    """The floating-point dtype of a state."""
+    return np.result_type(*[leaf.dtype for leaf in floats(state)])
+
+
+def floats(tree: Any) -> list[Any]:
+    """The floating-point arrays of a tree."""
+    return [
+        leaf
+        for leaf in jax.tree.leaves(tree)
+        if isinstance(leaf, jax.Array | np.ndarray | np.generic)
+        and jnp.issubdtype(leaf.dtype, jnp.inexact)
+    ]
