@@ -14,13 +14,11 @@ import jax.numpy as jnp
 
 from .. import _checks
 from .._types import Array, Float, Params, PyTree, Scalar
-from ..mechanics.gram import depth
 from ..networks.base import AbstractNetwork
-from ..networks.batch import Batch
 from ..networks.partition import join
-from ..networks.rate import RateNetwork
 from ..signals.signal import Sample
 from .cost import Cost, running_cost
+from .residual import Holonomic
 from .trees import inner, squared_norm
 
 Potential = Callable[[AbstractNetwork, PyTree, Sample], Scalar]
@@ -66,27 +64,11 @@ class Slack(eqx.Module):
         self.sweeps = sweeps
 
 
-def settled(network: AbstractNetwork, x: PyTree, u: Float[Array, "..."]) -> PyTree:
-    """What the neurons would be if all of them followed their parents at once.
-
-    sigma(a(x, u)) for a `RateNetwork`; x + f(x, u) for other networks.
-    """
-    if isinstance(network, RateNetwork):
-        return network.activation(network.drive(x, u))
-    if isinstance(network, Batch):
-        return jax.vmap(lambda x, u: settled(network.network, x, u))(x, u)
-    return jax.tree.map(jnp.add, x, network(x, u))
-
-
-def residual(
+def constraint(
     network: AbstractNetwork, q: Coordinates, u: Float[Array, "..."]
 ) -> PyTree:
-    """G = x - sigma(a(x, w, u)) - s, zero on the motion (Betti & Gori 2019, 3.1).
-
-    The paper's input neurons x_j = u_j(t) are eliminated; by d'Alembert's principle
-    the motion of all others is the same.
-    """
-    gap = jax.tree.map(jnp.subtract, q.x, settled(network, q.x, u))
+    """G - s: the residual `Holonomic` less the slack, zero on the motion."""
+    gap = Holonomic()(network, q.x, None, u, None)
     return gap if q.slack is None else jax.tree.map(jnp.subtract, gap, q.slack)
 
 
@@ -154,9 +136,9 @@ def consistent_start(
 
     def start(t, w):
         network, u = join(w, frozen), signal(t).input
-        sweep = lambda _, x: settled(network, x, u)
+        sweep = lambda _, x: network.settled(x, u)
         x = jax.lax.fori_loop(0, sweeps, sweep, q.x)
-        room = None if q.slack is None else residual(network, Coordinates(x, w), u)
+        room = None if q.slack is None else constraint(network, Coordinates(x, w), u)
         return Coordinates(x, w, room)
 
     at, along = jax.jvp(start, (t, q.w), (jnp.ones_like(t), v.w))
@@ -167,7 +149,7 @@ def sweeps_needed(network: AbstractNetwork, slack: Slack | None) -> int:
     """Sweeps after which an acyclic network is exactly what its input makes of it."""
     if slack is not None:
         return slack.sweeps
-    deep = depth(network)
+    deep = network.depth()
     if deep is None:
         wanted = "a Slack for a network that is not known to be acyclic"
         _checks.reject("slack", wanted, None)

@@ -1,13 +1,14 @@
-"""The scalars of learning, each written once; every law is derived from them."""
+"""What learning costs."""
 
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from .. import _checks
-from .._types import Array, Float, Loss, Params, PyTree, Scalar
+from .._types import Array, Float, Loss, PyTree, Scalar
 from ..networks.base import AbstractNetwork
 from ..networks.partition import split
 from ..signals.signal import Sample
@@ -29,45 +30,47 @@ def cross_entropy(
 
 
 class Cost(eqx.Module):
-    """What learning costs: ell = q loss(output, target) + r_w/2 |w|^2, r/2 |dw/dt|^2.
+    """The running cost ell = q loss(output, target) + r_w/2 |w|^2.
+
+    What a change of the weights costs is not here: it belongs to how they move, see
+    `hl.updates.Inertia`.
 
     **Arguments:**
 
     - `loss`: of one output vector and one target vector; a batch is averaged.
-    - `accuracy`: q >= 0, how much the loss weighs.
+    - `loss_weight`: q >= 0, how much the loss weighs (the accuracy of Betti & Gori).
     - `weight_decay`: r_w >= 0.
-    - `inertia`: r > 0, what a change of the weights costs; 1/r acts as a step size.
-    - `dissipation`: theta, in 1/time: the action carries the factor e^{theta t}.
     """
 
-    accuracy: Scalar
+    loss_weight: Scalar
     weight_decay: Scalar | float
-    inertia: Scalar
-    dissipation: Scalar
     loss: Loss = eqx.field(static=True)
 
     def __init__(
         self,
         *,
         loss: Loss = squared_error,
-        accuracy: Any = 1.0,
+        loss_weight: Any = 1.0,
         weight_decay: Any = 0.0,
-        inertia: Any = 1.0,
-        dissipation: Any = 0.0,
     ):
         if not callable(loss):
             _checks.reject("loss", "a function of output and target", loss)
-        _checks.non_negative("accuracy", accuracy)
+        _checks.non_negative("loss_weight", loss_weight)
         _checks.non_negative("weight_decay", weight_decay)
-        _checks.positive("inertia", inertia)
-        _checks.non_negative("dissipation", dissipation)
         self.loss = loss
-        self.accuracy = jnp.asarray(accuracy)
+        self.loss_weight = as_number(loss_weight)
         # No decay stays a Python zero, which a compiled program knows to leave out.
         none = isinstance(weight_decay, int | float) and weight_decay == 0
-        self.weight_decay = 0.0 if none else jnp.asarray(weight_decay)
-        self.inertia = jnp.asarray(inertia)
-        self.dissipation = jnp.asarray(dissipation)
+        self.weight_decay = 0.0 if none else as_number(weight_decay)
+
+
+def as_number(value: Any) -> Float[Array, "..."]:
+    """`value` in JAX's float: 3, 3.0 and np.float64(3) are one program."""
+    if isinstance(value, Tracer):
+        return value
+    value = jnp.asarray(value)
+    floating = jnp.issubdtype(value.dtype, jnp.inexact)
+    return jnp.asarray(value, None if floating and value.ndim else float)
 
 
 def output_loss(
@@ -81,16 +84,27 @@ def output_loss(
     return jnp.mean(losses if sample.weight is None else sample.weight * losses)
 
 
+def cost_of_output(
+    cost: Cost,
+    network: AbstractNetwork,
+    output: Float[Array, "*batch outputs"],
+    sample: Sample,
+) -> Scalar:
+    """ell = q loss(output, y) + r_w/2 |w|^2."""
+    q = cost.loss_weight.astype(output.dtype)
+    return q * output_loss(cost, output, sample) + decay_cost(cost, network)
+
+
 def running_cost(
     cost: Cost, network: AbstractNetwork, x: PyTree, sample: Sample
 ) -> Scalar:
     """ell(x, w) = q loss(h(x, u), y) + r_w/2 |w|^2."""
-    loss = output_loss(cost, network.readout(x, sample.input), sample)
-    return cost.accuracy * loss + decay_cost(cost, split(network)[0])
+    return cost_of_output(cost, network, network.readout(x, sample.input), sample)
 
 
-def decay_cost(cost: Cost, w: Params) -> Scalar | float:
+def decay_cost(cost: Cost, network: AbstractNetwork) -> Scalar | float:
     """r_w/2 |w|^2, without looking at w where there is no decay."""
     if isinstance(cost.weight_decay, float) and cost.weight_decay == 0:
         return 0.0
-    return cost.weight_decay / 2 * squared_norm(w)
+    size = squared_norm(split(network)[0])
+    return cost.weight_decay.astype(size.dtype) / 2 * size

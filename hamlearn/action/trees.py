@@ -1,4 +1,6 @@
-"""The scalars of learning, each written once; every law is derived from them."""
+"""Arithmetic on trees of arrays."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,3 +27,23 @@ def _sum_of_squares(x: Array) -> Scalar:
     # Columns first, held apart from their sum: merged into one, the two are a
     # reduction that takes several times as long on a CPU.
     return jnp.sum(jax.lax.optimization_barrier(jnp.sum(x * x, axis=0)))
+
+
+def negative(a: PyTree) -> PyTree:
+    """-a, leaf by leaf."""
+    return jax.tree.map(jnp.negative, a)
+
+
+def added(a: PyTree, b: PyTree) -> PyTree:
+    """a + b, leaf by leaf."""
+    return jax.tree.map(jnp.add, a, b)
+
+
+def scaled(factor: Any, a: PyTree) -> PyTree:
+    """factor times a, in the dtype of a."""
+    return jax.tree.map(lambda leaf: jnp.asarray(factor, leaf.dtype) * leaf, a)
+
+
+def moved(y: PyTree, h: Any, rate: PyTree) -> PyTree:
+    """y + h rate, in the dtype of y."""
+    return jax.tree.map(lambda y, f: y + jnp.asarray(h, y.dtype) * f, y, rate)

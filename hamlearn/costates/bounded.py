@@ -29,6 +29,10 @@ class CostateBox(AbstractPolicy):
         self.policy = SignFlip() if policy is None else policy
 
     @property
+    def joint(self):
+        return True
+
+    @property
     def jumps(self):
         return self.policy.jumps
 
@@ -64,6 +68,10 @@ class CostateReset(AbstractPolicy):
         _checks.positive("bound", bound)
         self.bound = jnp.asarray(bound)
         self.policy = SignFlip() if policy is None else policy
+
+    @property
+    def joint(self):
+        return True
 
     @property
     def jumps(self):

@@ -4,7 +4,7 @@ The adjoint of a voltage neuron hears its error input s through the anticausal f
 (1 - tau_r d/dt) / (1 - tau_m d/dt). A closure is a causal filter in its place. With
 the transfer function H(w) = (1 + i w tau_r) / (1 + i w tau_m) of the neuron itself:
 
-    exact: conj(H)   `Prospective`: 1/H   `SignFlipped`: H   `Instantaneous`: 1
+    exact: conj(H)   `Prospective`: 1/H   `SignFlipped`: H   `Unfiltered`: 1
 
 1/H has the phase of conj(H) at every frequency and a gain that is too large by
 1/|H|^2; H has its gain and the opposite phase.
@@ -130,7 +130,7 @@ class ProspectiveGain(AbstractClosure):
         return z, mean(s_power, s), mean(error_power, raw)
 
 
-class Instantaneous(AbstractClosure):
+class Unfiltered(AbstractClosure):
     """lam = s: backpropagation at each instant, exact where tau_r = tau_m."""
 
     def init(self, u):

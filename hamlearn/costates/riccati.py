@@ -23,6 +23,10 @@ class TimeReversal(AbstractPolicy):
     """
 
     @property
+    def joint(self):
+        return True
+
+    @property
     def jumps(self):
         return False
 

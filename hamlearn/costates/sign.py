@@ -19,6 +19,10 @@ class SignFlip(AbstractPolicy):
     """
 
     @property
+    def joint(self):
+        return False
+
+    @property
     def jumps(self):
         return False
 
@@ -47,6 +51,10 @@ class NoFlip(AbstractPolicy):
         )
 
     @property
+    def joint(self):
+        return False
+
+    @property
     def jumps(self):
         return False
 
@@ -68,6 +76,10 @@ class HamiltonianSign(AbstractPolicy):
     Betti & Gori (2024), which names a flip but not when it happens. Chatters: use a
     solver of fixed step.
     """
+
+    @property
+    def joint(self):
+        return True
 
     @property
     def jumps(self):
@@ -96,6 +108,10 @@ class SmoothSign(AbstractPolicy):
         self.scale = jnp.asarray(scale)
 
     @property
+    def joint(self):
+        return True
+
+    @property
     def jumps(self):
         return False
 
@@ -121,6 +137,10 @@ class HysteresisSign(AbstractPolicy):
     def __init__(self, band: Any = 1.0):
         _checks.positive("band", band)
         self.band = jnp.asarray(band)
+
+    @property
+    def joint(self):
+        return True
 
     @property
     def jumps(self):

@@ -35,3 +35,7 @@ class NodeSet(eqx.Module):
             return value.at[self.nodes].add(increment)
         first, last = self.span
         return value + jnp.pad(increment, (first, value.shape[0] - last))
+
+    def numbers(self) -> np.ndarray:
+        """The nodes as numbers."""
+        return np.arange(*self.span) if self.span else np.asarray(self.nodes)

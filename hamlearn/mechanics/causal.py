@@ -20,7 +20,7 @@ class Motion(eqx.Module):
     H_q: PyTree
     H_p: PyTree
     dissipation: Scalar
-    hamiltonian: Callable[[PyTree, PyTree], Scalar]
+    hamiltonian: Callable[[PyTree, PyTree], Scalar] | None
 
 
 class AbstractPolicy(eqx.Module):
@@ -34,6 +34,11 @@ class AbstractPolicy(eqx.Module):
     @abstractmethod
     def jumps(self) -> bool:
         """Whether `settle` makes the costate or the memory jump between steps."""
+
+    @property
+    @abstractmethod
+    def joint(self) -> bool:
+        """Whether it looks at more than each costate by itself: H, other costates."""
 
     @abstractmethod
     def init(self, q: PyTree) -> PyTree[Float[Array, "..."]]:

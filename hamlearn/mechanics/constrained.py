@@ -70,19 +70,8 @@ class ConstrainedMotion(eqx.Module):
 
     def react(self, t: Any, y: tuple[PyTree, PyTree], args: Any = None) -> Reaction:
         """Acceleration, multipliers and forces at y = (q, v)."""
-        t, (q, v) = floating(t), y
-        L = self.stabilisation.lagrangian(self.lagrangian, self.constraint)
-        force = generalised_force(L, t, q, v, args, self.dissipation)
-        G, G_dot, gamma = motion(self.constraint, t, q, v, args)
-        tangent = self.tangent(t, q, v, args)
-        free = tangent.along(tangent.accelerate(force))
-        wanted = jax.tree.map(
-            lambda w, g, f: w - g - f, self.stabilisation(G, G_dot), gamma, free
-        )
-        delta, iterations = self.gram(tangent, wanted)
-        reaction = tangent.across(self.stabilisation.multiplier(delta, G))
-        acceleration = tangent.accelerate(jax.tree.map(jnp.add, force, reaction))
-        return Reaction(acceleration, force, reaction, delta, iterations, G, G_dot)
+        tangent = self.tangent(t, *y, args)
+        return self._react(t, y, args, tangent, self.gram.at(tangent))
 
     def project(
         self, t: Any, y: tuple[PyTree, PyTree], args: Any = None, *, newton: int = 1
@@ -91,12 +80,41 @@ class ConstrainedMotion(eqx.Module):
 
         **Arguments:** `newton`: Gauss-Newton steps for G; dG/dt is linear in v.
         """
+        return self._projected(t, y, args, newton)[0]
+
+    def settle(
+        self, t: Any, y: tuple[PyTree, PyTree], args: Any = None, *, newton: int = 1
+    ) -> tuple[tuple[PyTree, PyTree], Reaction]:
+        """`project`, and `react` there, by one factorisation less than both alone."""
+        if newton == 0:
+            return y, self.react(t, y, args)
+        y, tangent, solve = self._projected(t, y, args, newton)
+        return y, self._react(t, y, args, tangent, solve)
+
+    def _react(self, t, y, args, tangent, solve) -> Reaction:
+        t, (q, v) = floating(t), y
+        L = self.stabilisation.lagrangian(self.lagrangian, self.constraint)
+        force = generalised_force(L, t, q, v, args, self.dissipation)
+        G, G_dot, gamma = motion(self.constraint, t, q, v, args)
+        free = tangent.along(tangent.accelerate(force))
+        wanted = jax.tree.map(
+            lambda w, g, f: w - g - f, self.stabilisation(G, G_dot), gamma, free
+        )
+        delta, iterations = solve(wanted)
+        reaction = tangent.across(self.stabilisation.multiplier(delta, G))
+        acceleration = tangent.accelerate(jax.tree.map(jnp.add, force, reaction))
+        return Reaction(acceleration, force, reaction, delta, iterations, G, G_dot)
+
+    def _projected(self, t, y, args, newton):
+        """((q, v), the tangent there, what solves its Gram system)."""
         t, (q, v) = floating(t), y
         for _ in range(newton):
             tangent = self.tangent(t, q, v, args)
-            q = self._remove(tangent, tangent.G, q)
+            q = self._remove(tangent, self.gram.at(tangent), tangent.G, q)
+        tangent = self.tangent(t, q, v, args)
+        solve = self.gram.at(tangent)
         _, G_dot, _ = motion(self.constraint, t, q, v, args)
-        return q, self._remove(self.tangent(t, q, v, args), G_dot, v)
+        return (q, self._remove(tangent, solve, G_dot, v)), tangent, solve
 
     def tangent(self, t: Any, q: PyTree, v: PyTree, args: Any = None) -> Tangent:
         """The constraints linearised at a point, with the masses there."""
@@ -108,8 +126,8 @@ class ConstrainedMotion(eqx.Module):
         )
         return Tangent(lambda q: self.constraint(t, q, args), q, accelerate)
 
-    def _remove(self, tangent, error, where):
-        delta, _ = self.gram(tangent, error)
+    def _remove(self, tangent, solve, error, where):
+        delta, _ = solve(error)
         normal = tangent.accelerate(tangent.across(delta))
         return jax.tree.map(lambda a, b: a - b, where, normal)
 

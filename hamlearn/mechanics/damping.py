@@ -37,10 +37,9 @@ class ExponentialDamping(AbstractSolver):
     def init(self, terms, t0, t1, y0, args):
         return None
 
-    def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
-        h = terms.contr(t0, t1)
-        q, v = y0
-        _, a = terms.vf(t0, y0, args)
+    def advance(self, y: Any, a: PyTree, h: Any) -> tuple[PyTree, PyTree]:
+        """(q, v) after a step of h from y = (q, v), where the acceleration is a."""
+        q, v = y
         theta = jnp.asarray(self.dissipation, jnp.result_type(h))
         keep, gain = jnp.exp(-theta * h), _gain(theta, h)
 
@@ -49,7 +48,13 @@ class ExponentialDamping(AbstractSolver):
 
         v = jax.tree.map(faster, v, a)
         q = jax.tree.map(lambda q, v: (q + h * v).astype(q.dtype), q, v)
-        y1 = jax.tree.unflatten(jax.tree.structure(y0), jax.tree.leaves((q, v)))
+        return q, v
+
+    def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
+        h = terms.contr(t0, t1)
+        _, a = terms.vf(t0, y0, args)
+        moved = self.advance(y0, a, h)
+        y1 = jax.tree.unflatten(jax.tree.structure(y0), jax.tree.leaves(moved))
         return y1, None, {"y0": y0, "y1": y1}, None, RESULTS.successful
 
     def func(self, terms, t0, y0, args):

@@ -12,8 +12,6 @@ import lineax as lx
 from .. import _checks
 from .._types import Count, PyTree
 from ..networks.base import AbstractNetwork
-from ..networks.batch import Batch
-from ..networks.rate import RateNetwork
 
 
 class Tangent(eqx.Module):
@@ -53,8 +51,9 @@ class AbstractGram(eqx.Module):
     """A way to solve the Gram system; reports the iterations it took (0: direct)."""
 
     @abstractmethod
-    def __call__(self, tangent: Tangent, b: PyTree) -> tuple[PyTree, Count]:
-        """(delta, iterations)."""
+    def at(self, tangent: Tangent) -> Callable[[PyTree], tuple[PyTree, Count]]:
+        """b -> (delta, iterations) at this point, for several b at the cost of one
+        factorisation where there is one."""
 
     @abstractmethod
     def bind(self, network: AbstractNetwork, ratio: float) -> "AbstractGram":
@@ -72,11 +71,13 @@ class GramSolve(AbstractGram):
         static=True, default=lx.AutoLinearSolver(well_posed=True)
     )
 
-    def __call__(self, tangent, b):
-        solution = lx.linear_solve(
-            _operator(tangent.gram, b), b, self.linear_solver, throw=False
-        )
-        return solution.value, jnp.zeros((), jnp.int32)
+    def at(self, tangent):
+        def solve(b):
+            operator = _operator(tangent.gram, b)
+            solution = lx.linear_solve(operator, b, self.linear_solver, throw=False)
+            return solution.value, jnp.zeros((), jnp.int32)
+
+        return solve
 
     def bind(self, network, ratio):
         return self
@@ -92,20 +93,22 @@ class LocalCholesky(AbstractGram):
     formed. O(n^3), for small networks.
     """
 
-    def __call__(self, tangent, b):
+    def at(self, tangent):
         along, _ = tangent.first()
-        jacobian = jax.vmap(along, out_axes=1)(jnp.eye(b.size, dtype=b.dtype))
+        G = tangent.G
+        jacobian = jax.vmap(along, out_axes=1)(jnp.eye(G.size, dtype=G.dtype))
         unit = tangent.accelerate(jax.tree.map(jnp.ones_like, tangent.q))[0]
-        push = tangent.accelerate(tangent.across(jnp.ones_like(b)))
+        push = tangent.accelerate(tangent.across(jnp.ones_like(G)))
         others = eqx.tree_at(lambda q: q[0], push, jnp.zeros_like(push[0]))
         matrix = (jacobian * unit) @ jacobian.T + jnp.diag(tangent.along(others))
         factor = jax.scipy.linalg.cho_factor(matrix)
-        return jax.scipy.linalg.cho_solve(factor, b), jnp.zeros((), jnp.int32)
+        none = jnp.zeros((), jnp.int32)
+        return lambda b: (jax.scipy.linalg.cho_solve(factor, b), none)
 
     def bind(self, network, ratio):
-        if not isinstance(network, RateNetwork):
+        if network.neurons() is None:
             wanted = "one for networks whose weights belong to single neurons only"
-            _checks.reject("gram", f"not {wanted} with {type(network).__name__}", self)
+            _checks.reject("gram", f"not {wanted} with a {network.name}", self)
         return self
 
 
@@ -133,7 +136,7 @@ class Sweeps(eqx.Module):
         """The same with as many exchanges as `network` is deep."""
         if self.exchanges is not None:
             return self
-        deep = depth(network)
+        deep = network.depth()
         if deep is None:
             wanted = "for acyclic networks only, or with a number of exchanges"
             _checks.reject("gram", wanted, self)
@@ -168,7 +171,10 @@ class ConjugateGradients(AbstractGram):
         if self.rtol is not None:
             _checks.positive("rtol", self.rtol)
 
-    def __call__(self, tangent, b):
+    def at(self, tangent):
+        return lambda b: self._solved(tangent, b)
+
+    def _solved(self, tangent, b):
         # A right-hand side of size one, as masses may be tiny; an operator far above
         # one, or lineax takes it for singular (its test is not free of units).
         b_scale = _reciprocal(_size(b))
@@ -221,7 +227,10 @@ class RepeatedSweeps(AbstractGram):
     def __check_init__(self):
         _checks.at_least("rounds", self.rounds, 1)
 
-    def __call__(self, tangent, b):
+    def at(self, tangent):
+        return lambda b: self._solved(tangent, b)
+
+    def _solved(self, tangent, b):
         along, across = tangent.first()
         inverse_mass = tangent.accelerate(jax.tree.map(jnp.ones_like, tangent.q))[0]
 
@@ -250,30 +259,20 @@ class Automatic(AbstractGram):
     dense: int = eqx.field(static=True, default=128)
     deep: int = eqx.field(static=True, default=8)
 
-    def __call__(self, tangent, b):
-        return GramSolve()(tangent, b)
+    def at(self, tangent):
+        return GramSolve().at(tangent)
 
     def bind(self, network, ratio):
         size = sum(leaf.size for leaf in jax.tree.leaves(network.initial_state()))
         if size <= self.dense:
-            return LocalCholesky() if isinstance(network, RateNetwork) else GramSolve()
-        layers = depth(network)
+            return GramSolve() if network.neurons() is None else LocalCholesky()
+        layers = network.depth()
         if ratio <= 1e-2 and layers is not None and layers <= self.deep:
             return ConjugateGradients(Sweeps(max(layers, 1)))
         return ConjugateGradients()
 
 
 _LIFT = 1e6  # exact in every precision
-
-
-def depth(network: AbstractNetwork) -> int | None:
-    """The length of the longest path through a network; None with a cycle."""
-    if isinstance(network, Batch):
-        return depth(network.network)
-    if not isinstance(network, RateNetwork):
-        return None
-    levels = network.graph.levels()
-    return None if levels is None else int(levels.max())
 
 
 def _operator(product, b):

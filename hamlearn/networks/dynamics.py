@@ -1,13 +1,14 @@
-"""Networks: parametric vector fields dx/dt = f(x, u) with a readout y = h(x, u)."""
+"""Any module as a network."""
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
 from .._types import Array, Float, PyTree
-from .base import AbstractNetwork
+from .base import AbstractNetwork, euler
 from .partition import fields_trainable
 
 
@@ -20,13 +21,25 @@ class Dynamics(AbstractNetwork):
     - `initial_state`: x at the start, any pytree of arrays.
     - `readout`: called as `readout(x, u)`; the state itself without it. Arrays in
       it learn too.
+    - `inputs`: how many it hears, for laws that have to know before the first sample.
     """
 
     drift: Any
     readout_map: Any
     start: PyTree
+    number_of_inputs: int | None = eqx.field(static=True)
 
-    def __init__(self, drift: Any, *, initial_state: PyTree, readout: Any = None):
+    def __init__(
+        self,
+        drift: Any,
+        *,
+        initial_state: PyTree,
+        readout: Any = None,
+        inputs: int | None = None,
+    ):
+        if inputs is not None:
+            _checks.at_least("inputs", inputs, 0)
+        self.number_of_inputs = inputs
         self.drift = drift
         self.readout_map = readout
         self.start = jax.tree.map(jnp.asarray, initial_state)
@@ -42,6 +55,29 @@ class Dynamics(AbstractNetwork):
 
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, ("drift", "readout_map"))
+
+    def transition(self, x: PyTree, u: Float[Array, "inputs"], dt: Any) -> PyTree:
+        return euler(self, x, u, dt)
+
+    def settled(self, x: PyTree, u: Float[Array, "inputs"]) -> PyTree:
+        return jax.tree.map(jnp.add, x, self(x, u))
+
+    @property
+    def inputs(self) -> int | None:
+        return self.number_of_inputs
+
+    @property
+    def name(self) -> str:
+        return type(self.drift).__name__
+
+    def depth(self) -> None:
+        return None
+
+    def moves_state(self, name: str) -> bool:
+        return not name.startswith("readout_map")
+
+    def neurons(self) -> None:
+        return None
 
 
 def as_network(network: Any, x0: PyTree = None) -> AbstractNetwork:

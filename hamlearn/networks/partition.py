@@ -1,4 +1,4 @@
-"""Networks: parametric vector fields dx/dt = f(x, u) with a readout y = h(x, u)."""
+"""What of a network learns, by name, and the rest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,13 +8,18 @@ import jax
 
 from .._types import Array, PyTree
 from .base import AbstractNetwork
+from .batch import Batch
 
 
 def split(network: AbstractNetwork) -> tuple[dict[str, Array], PyTree]:
     """(what learns, by name, and the rest): the weights w as one flat dictionary.
 
-    Names are the paths in the network, such as `weight` or `readout_map.bias`.
+    Names are the paths in the network, such as `weight` or `readout_map.bias`; a
+    `Batch` has those of its network.
     """
+    if isinstance(network, Batch):
+        w, frozen = split(network.network)
+        return w, Batch(frozen, network.size)
     learned, frozen = eqx.partition(network, network.trainable())
     leaves, _ = jax.tree_util.tree_flatten_with_path(learned)
     return {_name(path): leaf for path, leaf in leaves}, frozen
@@ -22,6 +27,8 @@ def split(network: AbstractNetwork) -> tuple[dict[str, Array], PyTree]:
 
 def join(w: dict[str, Array], frozen: PyTree) -> Any:
     """The network with weights `w`; undoes `split`."""
+    if isinstance(frozen, Batch):
+        return Batch(join(w, frozen.network), frozen.size)
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: w.get(_name(path), leaf) if leaf is None else leaf,
         frozen,

@@ -1,4 +1,4 @@
-"""Networks: parametric vector fields dx/dt = f(x, u) with a readout y = h(x, u)."""
+"""Rate neurons on a digraph."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,15 +10,16 @@ import numpy as np
 from jaxtyping import DTypeLike
 
 from .. import _checks
-from .._types import Array, Edges, Float, Neurons, PyTree
+from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.nodes import NodeSet
-from .base import AbstractNetwork
+from .base import euler
+from .neurons import AbstractNeurons, Slopes
 from .partition import fields_trainable
 from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
 
 
-class RateNetwork(AbstractNetwork):
+class RateNetwork(AbstractNeurons):
     """Rate neurons on a digraph.
 
         tau_i dx_i/dt = -x_i + sigma(a_i),   a_i = sum_j w_ij x_j + sum_k b_ik u_k + b_i
@@ -126,3 +127,39 @@ class RateNetwork(AbstractNetwork):
 
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, self.learn)
+
+    def transition(self, x: Neurons, u: Float[Array, "inputs"], dt: Any) -> Neurons:
+        return euler(self, x, u, dt)
+
+    def settled(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
+        return self.activation(self.drive(x, u))
+
+    @property
+    def inputs(self) -> int:
+        return 0 if self.input_weight is None else self.input_weight.shape[1]
+
+    @property
+    def name(self) -> str:
+        return "RateNetwork"
+
+    def depth(self) -> int | None:
+        return self.graph.depth()
+
+    def moves_state(self, name: str) -> bool:
+        return not name.startswith("readout_map")
+
+    def neurons(self) -> "RateNetwork":
+        return self
+
+    @property
+    def own_time(self) -> Neurons:
+        return self.time_constant
+
+    def slopes(self, x: Neurons, u: Float[Array, "inputs"], dt: Scalar) -> Slopes:
+        rate = jnp.asarray(dt, x.dtype) / self.time_constant
+        a = self.drive(x, u)
+        _, rise = jax.jvp(self.activation, (a,), (jnp.ones_like(a),))
+        return Slopes(1 - rate, rate * rise)
+
+    def sent(self, x: Neurons) -> Neurons:
+        return x

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optimistix as optx
+from jax.core import Tracer
 from jaxtyping import Bool, DTypeLike
 
 from .. import _checks
@@ -15,14 +16,15 @@ from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.levels import Level, levels_of
 from ..graph.nodes import NodeSet
-from .base import AbstractNetwork
+from .base import euler
+from .neurons import AbstractNeurons, Slopes
 from .partition import fields_trainable
 from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
 
 _TIMES = ("membrane_time_constant", "prospective_time_constant")
 
 
-class VoltageNetwork(AbstractNetwork):
+class VoltageNetwork(AbstractNeurons):
     """Leaky neurons on a digraph that send rates of their prospective voltage.
 
         tau_m du_i/dt = -u_i + I_i,   I_i = sum_j w_ij r_j + sum_k b_ik x_k + b_i
@@ -69,6 +71,7 @@ class VoltageNetwork(AbstractNetwork):
     levels: tuple[Level, ...] | None
     activation: Callable[[Array], Array] = eqx.field(static=True)
     learn: tuple[str, ...] = eqx.field(static=True)
+    is_plain: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -122,6 +125,11 @@ class VoltageNetwork(AbstractNetwork):
         self.levels = levels_of(graph)
         self.activation = activation
         self.learn = checked_fields(learn, type(self))
+        # Known for good: inside a transformation the numbers no longer are.
+        given = prospective_time_constant
+        self.is_plain = not isinstance(given, Tracer) and not np.any(
+            np.asarray(given) > 0
+        )
 
     @property
     def tau_m(self) -> Neurons:
@@ -201,6 +209,42 @@ class VoltageNetwork(AbstractNetwork):
 
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, self.learn)
+
+    def transition(self, x: Neurons, u: Float[Array, "inputs"], dt: Any) -> Neurons:
+        return euler(self, x, u, dt)
+
+    def settled(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
+        return x + self(x, u)
+
+    @property
+    def inputs(self) -> int:
+        return 0 if self.input_weight is None else self.input_weight.shape[1]
+
+    @property
+    def name(self) -> str:
+        return "VoltageNetwork"
+
+    def depth(self) -> int | None:
+        return self.graph.depth()
+
+    def moves_state(self, name: str) -> bool:
+        return True
+
+    def neurons(self) -> "VoltageNetwork | None":
+        plain = self.is_plain and "prospective_time_constant" not in self.learn
+        return self if plain else None
+
+    @property
+    def own_time(self) -> Neurons:
+        return self.tau_m
+
+    def slopes(self, x: Neurons, u: Float[Array, "inputs"], dt: Scalar) -> Slopes:
+        rate = jnp.asarray(dt, x.dtype) / self.tau_m
+        _, rise = jax.jvp(self.rate, (x,), (jnp.ones_like(x),))
+        return Slopes(1 - rate, rate, rise)
+
+    def sent(self, x: Neurons) -> Neurons:
+        return self.rate(x)
 
     def _received(self, ur: Neurons) -> Neurons:
         return self.graph.aggregate(self.weight, self.graph.once(self.rate(ur)))

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from .. import _checks
 from .._types import Array, PyTree
-from ..rules._base import AbstractConstrained, AbstractRule
+from ..laws._base import AbstractConstrained, AbstractRule
 from ..signals import samples as _samples
 from ..signals.signal import Sample
 from .checkpoint import Checkpoint, restore
@@ -23,7 +23,7 @@ from .result import Divergence, DivergenceWarning, Result
 
 
 def stream(
-    rule: AbstractRule,
+    law: AbstractRule,
     network: Any,
     samples: Any,
     *,
@@ -36,7 +36,7 @@ def stream(
     every: int = 1_000_000,
     progress: bool = True,
 ) -> Result:
-    """Let `rule` learn from samples as they come, one step of `dt` a sample.
+    """Let `law` learn from samples as they come, one step of `dt` a sample.
 
     Memory does not depend on the number of samples, but for what is recorded.
     Samples are taken in chunks through one compiled program; time is local to the
@@ -44,7 +44,7 @@ def stream(
 
     **Arguments:**
 
-    - `rule`, `network`: a law and what it teaches; `x0`, `key`: see `rule.init`.
+    - `law`, `network`: a law and what it teaches; `x0`, `key`: see `law.init`.
     - `samples`: a `Sample` or an (inputs, targets) pair of arrays with time as
       leading axis, or any iterable of samples, without end if need be.
     - `dt`: time between samples, > 0.
@@ -60,18 +60,18 @@ def stream(
     **Raises:** `ValueError` for bad arguments and for samples that are not finite.
     """
     head, samples = _samples.first(samples)
-    state = _start(rule, network, x0, key)
-    _check_fit(rule, state, head)
-    if isinstance(rule, AbstractConstrained):
-        state = _begun(rule, state, head, x0)
+    state = _start(law, network, x0, key)
+    _check_fit(law, state, head)
+    if isinstance(law, AbstractConstrained):
+        state = _begun(law, state, head, x0)
     options = _Options(dt, record_every, chunk, checkpoint, every, progress)
-    rule.check(state.network, dt)
-    return _run(rule, state, samples, Records(), 0, options)
+    law.check(state.network, dt)
+    return _run(law, state, samples, Records(), 0, options)
 
 
 def resume(
     checkpoint: str | Path,
-    rule: AbstractRule,
+    law: AbstractRule,
     network: Any,
     samples: Any,
     *,
@@ -90,10 +90,10 @@ def resume(
 
     **Raises:** `ValueError` when there is no checkpoint or it is of another run.
     """
-    state = _start(rule, network, x0, key)
+    state = _start(law, network, x0, key)
     state, records, position = restore(checkpoint, state)
     options = _Options(dt, record_every, chunk, checkpoint, every, progress)
-    return _run(rule, state, samples, records, position, options)
+    return _run(law, state, samples, records, position, options)
 
 
 class _Options(eqx.Module):
@@ -113,20 +113,20 @@ class _Options(eqx.Module):
         _checks.at_least("every", self.every, 1)
 
 
-def _start(rule: Any, network: Any, x0: PyTree, key: Array | None) -> Any:
-    _checks.instance("rule", rule, AbstractRule)
-    state = rule.init(network, x0=x0, key=key)
+def _start(law: Any, network: Any, x0: PyTree, key: Array | None) -> Any:
+    _checks.instance("law", law, AbstractRule)
+    state = law.init(network, x0=x0, key=key)
     strong = lambda a: jnp.asarray(a, a.dtype) if eqx.is_inexact_array(a) else a
     return jax.tree.map(strong, state)  # weak types would compile the loop twice
 
 
-def _begun(rule: AbstractConstrained, state: Any, head: Sample, x0: PyTree) -> Any:
+def _begun(law: AbstractConstrained, state: Any, head: Sample, x0: PyTree) -> Any:
     dtype = _samples.state_dtype(state)
     head = jax.tree.map(jnp.asarray, _samples.cast(head, dtype))
-    return rule.begin(state, jnp.zeros((), dtype), head, x0=x0)
+    return law.begin(state, jnp.zeros((), dtype), head, x0=x0)
 
 
-def _check_fit(rule: AbstractRule, state: Any, sample: Sample) -> None:
+def _check_fit(law: AbstractRule, state: Any, sample: Sample) -> None:
     """Say clearly when samples and network do not fit, before anything is compiled."""
     sample = _samples.cast(
         jax.tree.map(np.asarray, sample), _samples.state_dtype(state)
@@ -150,7 +150,7 @@ def _check_fit(rule: AbstractRule, state: Any, sample: Sample) -> None:
 
 
 @eqx.filter_jit
-def _advance(rule, state, block, count, dt):
+def _advance(law, state, block, count, dt):
     """`count` steps over a block: (state, infos, whether each state leaf is finite).
 
     `count` is an array: a last chunk of another length does not compile again.
@@ -162,7 +162,7 @@ def _advance(rule, state, block, count, dt):
         sample = jax.tree.map(
             lambda leaf: jax.lax.dynamic_index_in_dim(leaf, k, keepdims=False), block
         )
-        state, info = rule.step(eqx.combine(moving, still), sample, dt)
+        state, info = law.step(eqx.combine(moving, still), sample, dt)
         infos = jax.tree.map(
             lambda all, one: jax.lax.dynamic_update_index_in_dim(all, one, k, 0),
             infos,
@@ -171,7 +171,7 @@ def _advance(rule, state, block, count, dt):
         return eqx.filter(state, eqx.is_array), infos
 
     _, one = eqx.filter_eval_shape(
-        rule.step, state, jax.tree.map(lambda leaf: leaf[0], block), dt
+        law.step, state, jax.tree.map(lambda leaf: leaf[0], block), dt
     )
     size = block.target.shape[0]
     infos = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape), leaf.dtype), one)
@@ -180,7 +180,7 @@ def _advance(rule, state, block, count, dt):
     return eqx.combine(moving, still), infos, jnp.stack(finite)
 
 
-def _run(rule, state, samples, records, position, options) -> Result:
+def _run(law, state, samples, records, position, options) -> Result:
     dtype = _samples.state_dtype(state)
     dt = jnp.asarray(options.dt, dtype)
     size = _chunk_size(options, state)
@@ -199,14 +199,14 @@ def _run(rule, state, samples, records, position, options) -> Result:
     at, divergence = (state, position), None
     clock = [(position, time.perf_counter())]
     try:
-        for chunk in _chunks(rule, state, samples, position, size, dt):
+        for chunk in _chunks(law, state, samples, position, size, dt):
             state, position = at
             after, count = chunk.after, chunk.count
             infos = _first(chunk.infos, count)
             healthy = _healthy(infos, np.asarray(chunk.finite), count)
             if healthy < count:
                 divergence, after, count = _find(
-                    rule, state, chunk.block, healthy, dt, position, float(options.dt)
+                    law, state, chunk.block, healthy, dt, position, float(options.dt)
                 )
                 infos = _first(infos, count)
             records.add(chunk.block, infos, count, position, options.record_every)
@@ -226,7 +226,7 @@ def _run(rule, state, samples, records, position, options) -> Result:
     saved.now(state, records, position)
     if divergence is not None:
         warnings.warn(str(divergence), DivergenceWarning, stacklevel=3)
-    return Result.of_stream(rule, state, records, options, position, clock, divergence)
+    return Result.of_stream(law, state, records, options, position, clock, divergence)
 
 
 def _first(infos: PyTree, count: int) -> PyTree:
@@ -243,12 +243,12 @@ class _Chunk(eqx.Module):
     finite: Array
 
 
-def _chunks(rule, state, samples, position, size, dt) -> Iterator[_Chunk]:
+def _chunks(law, state, samples, position, size, dt) -> Iterator[_Chunk]:
     """Chunks in order, each handed out once the next one is already computing."""
     dtype, ready = _samples.state_dtype(state), None
     for block, count in _samples.blocks(samples, size, position):
         block = _samples.cast(block, dtype)
-        state, infos, finite = _advance(rule, state, block, np.asarray(count), dt)
+        state, infos, finite = _advance(law, state, block, np.asarray(count), dt)
         if ready is not None:
             yield ready
         ready = _Chunk(block, count, state, infos, finite)
@@ -273,17 +273,17 @@ def _healthy(infos: PyTree, finite: np.ndarray, count: int) -> int:
     return healthy
 
 
-def _find(rule, state, block, healthy, dt, position, dt_seconds):
+def _find(law, state, block, healthy, dt, position, dt_seconds):
     """(what diverged and when, the last finite state, how many samples it has seen).
 
     Runs the block again up to the failure, which happens once a run at most.
     """
     count = healthy
-    good, _, finite = _advance(rule, state, block, np.asarray(count), dt)
+    good, _, finite = _advance(law, state, block, np.asarray(count), dt)
     while not np.asarray(finite).all() and count > 0:
         count -= 1
-        good, _, finite = _advance(rule, state, block, np.asarray(count), dt)
-    bad, infos, _ = _advance(rule, state, block, np.asarray(count + 1), dt)
+        good, _, finite = _advance(law, state, block, np.asarray(count), dt)
+    bad, infos, _ = _advance(law, state, block, np.asarray(count + 1), dt)
     here = jax.tree.map(lambda leaf: leaf[count], infos)
     names = _not_finite(here) or _not_finite(bad)
     sample = position + count

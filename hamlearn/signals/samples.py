@@ -12,6 +12,20 @@ from .. import _checks
 from .signal import Sample
 
 
+def traced(samples: Any, dtype: Any) -> Sample:
+    """Samples with time as leading axis in `dtype`, also inside a transformation."""
+    if isinstance(samples, tuple) and len(samples) == 2:
+        samples = Sample(*samples)
+    _checks.instance("samples", samples, Sample)
+
+    def floating(leaf):
+        leaf = jnp.asarray(leaf)
+        number = jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool
+        return leaf.astype(dtype) if number else leaf
+
+    return jax.tree.map(floating, samples)
+
+
 def blocks(samples: Any, size: int, skip: int = 0) -> Iterator[tuple[Sample, int]]:
     """Consecutive blocks of `size` samples, the last one padded, with their lengths.
 

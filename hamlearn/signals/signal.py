@@ -15,7 +15,9 @@ class Sample(eqx.Module):
 
     Called with a time s since the start of the step it gives the sample there, by
     Taylor's formula u + s u' + s^2/2 u''; without derivatives it is held constant.
-    `weight` scales the loss of the step (0: no target here; default 1).
+    `weight` scales the loss of the step (0: no target here; default 1). Where `start`
+    is true an episode begins: state, traces and windows anew, weights and optimizer
+    as they are.
     """
 
     input: Shaped[Numbers, "*time inputs"]
@@ -25,6 +27,7 @@ class Sample(eqx.Module):
     target_rate: Shaped[Numbers, "*time outputs"] | None = None
     input_acceleration: Shaped[Numbers, "*time inputs"] | None = None
     target_acceleration: Shaped[Numbers, "*time outputs"] | None = None
+    start: Shaped[Numbers, "*time"] | None = None
 
     def __call__(self, s: Scalar) -> "Sample":
         if self.input_rate is None:

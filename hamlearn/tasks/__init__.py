@@ -1,31 +1,37 @@
-"""Streams with targets, made here or shipped; nothing is downloaded."""
+"""Streams with answers, made here or shipped; nothing is downloaded.
+
+One protocol for all, `AbstractTask`: `samples`, `floors`, and what is asked. Classes
+are tasks; lower-case functions make ready ones, or work on any.
+"""
 
 from ._csv import from_csv as from_csv
-from ._tracking import Tracking as Tracking
-from ._tracking import heartbeat as heartbeat
-from ._tracking import held as held
-from ._tracking import patched as patched
-from ._tracking import sine as sine
-from .digits import DigitRows as DigitRows
-from .digits import digit_floors as digit_floors
-from .digits import digit_rows as digit_rows
-from .floors import autoregression as autoregression
-from .floors import constant as constant
+from .decisions import DelayedXOR as DelayedXOR
+from .decisions import EvidenceAccumulation as EvidenceAccumulation
+from .digit_rows import DigitRows as DigitRows
+from .digits import AbstractDigits as AbstractDigits
+from .digits import Digits as Digits
+from .endless import AbstractEndless as AbstractEndless
 from .floors import floors_of as floors_of
-from .floors import frozen_recurrence as frozen_recurrence
-from .floors import persistence as persistence
-from .floors import readout_only as readout_only
 from .forecast import Forecast as Forecast
-from .forecast import forecast as forecast
+from .frozen import frozen_recurrence as frozen_recurrence
+from .frozen import readout_only as readout_only
 from .lorenz import Lorenz as Lorenz
 from .mackey_glass import MackeyGlass as MackeyGlass
-from .named import comparable as comparable
-from .paired import AbstractPaired as AbstractPaired
+from .mnist1d import MNIST1D as MNIST1D
 from .paired import Paired as Paired
-from .recorded import Heartbeat as Heartbeat
+from .ready import comparable as comparable
+from .ready import heartbeat as heartbeat
+from .ready import patched as patched
+from .ready import sine as sine
 from .sequences import Add as Add
 from .sequences import Adding as Adding
 from .sequences import Copy as Copy
-from .sequences import DelayedXOR as DelayedXOR
-from .sequences import EvidenceAccumulation as EvidenceAccumulation
+from .shaping import halves as halves
+from .shaping import shaped as shaped
+from .task import AbstractTask as AbstractTask
+from .task import Facts as Facts
+from .task import accuracy as accuracy
+from .task import drawn as drawn
 from .teacher import TeacherStudent as TeacherStudent
+from .tracking import Tracking as Tracking
+from .tracking import recorded as recorded

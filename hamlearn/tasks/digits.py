@@ -1,75 +1,113 @@
-"""Handwritten digits, 8 x 8 pixels, row by row. Needs scikit-learn."""
+"""Digits shown point by point or row by row, whose class is asked at the last one."""
 
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple
 
-import equinox as eqx
+import jax
 import numpy as np
 
+from .. import _checks
+from .._types import Array, Float, Int
+from ..action.cost import cross_entropy
 from ..signals.signal import Sample
+from .floors import softmax_regression
+from .paired import one_hot
+from .task import AbstractTask, accuracy, generator, mean_score
 
 
-class DigitRows(eqx.Module):
-    """Digits of 8 x 8 pixels, a row a sample, whose class is asked at the last row.
+class Digits(NamedTuple):
+    """Digits and their labels 0 ... 9, for training and for testing."""
 
-    Nine inputs, ten outputs, 1438 images of eight samples to learn from and 359 to be
-    tested on; see `digit_rows`. What counts is accuracy on the latter: .50 from the
-    last row alone, .97 from all pixels, so what lies between is memory.
+    train: Float[np.ndarray, "digits time *channels"]
+    train_labels: Int[np.ndarray, "digits"]
+    test: Float[np.ndarray, "tests time *channels"]
+    test_labels: Int[np.ndarray, "tests"]
 
-    **Arguments:** `seed`: of the order of the images and of what is held out.
+
+class AbstractDigits(AbstractTask):
+    """Digits one after the other; the last sample of each has the cue 1 and is asked.
+
+    Every digit begins an episode (`Sample.start`).
     """
 
-    seed: int = eqx.field(static=True, default=0)
+    @abstractmethod
+    def data(self) -> Digits:
+        """All digits and labels."""
 
-    def __call__(self, *, test: bool = False) -> tuple[Sample, np.ndarray]:
-        """(samples, classes), to learn from or to be tested on."""
-        return digit_rows(seed=self.seed, test=test)
+    @abstractmethod
+    def views(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+        """By name, from digits a row of numbers each: what a linear predictor sees."""
+
+    def samples(
+        self, key: Array | None = None, steps: int | None = None, *, test: bool = False
+    ) -> Sample:
+        """Digits in the order of the data, again from the start where they run out.
+
+        **Arguments:** `key`: of a new order every time round; `test`: the digits held
+        out, each once and at most `steps` samples.
+        """
+        data = self.data()
+        digits = data.test if test else data.train
+        labels = data.test_labels if test else data.train_labels
+        each = digits.shape[1]
+        length = each * len(digits)
+        steps = length if steps is None else steps
+        _checks.at_least("steps", steps, 1)
+        steps = min(steps, length) if test else steps
+        order = _order(key, len(digits), -(-steps // each))
+        made = shown(digits[order], labels[order])
+        return jax.tree.map(lambda leaf: leaf[:steps], made)
 
     def floors(self) -> dict[str, float]:
-        """Accuracies on the held-out images; here more is better."""
-        return digit_floors(seed=self.seed)
+        """Mean cross-entropy on the digits held out, in nats.
+
+        `constant`: the frequencies of the classes; softmax regression on each of the
+        `views`.
+        """
+        answer = one_hot(self.data().test_labels, 10)
+        return {
+            name: mean_score(cross_entropy, guess, answer)
+            for name, guess in self._guesses().items()
+        }
+
+    def accuracies(self) -> dict[str, float]:
+        """Accuracies, on the digits held out, of the predictors of `floors`."""
+        answer = one_hot(self.data().test_labels, 10)
+        return {
+            name: mean_score(accuracy, guess, answer)
+            for name, guess in self._guesses().items()
+        }
+
+    def _guesses(self) -> dict[str, np.ndarray]:
+        """Logits on the digits held out, by predictor."""
+        data = self.data()
+        y, weight = one_hot(data.train_labels, 10), np.ones(len(data.train))
+        blind = np.log(np.maximum(y.mean(0), 1e-300))
+        found = {"constant": np.tile(blind, (len(data.test), 1))}
+        for name, view in self.views().items():
+            known, asked = (
+                np.concatenate([view(x), np.ones((len(x), 1))], axis=1)
+                for x in (data.train, data.test)
+            )
+            found[name] = asked @ softmax_regression(known, y, weight)
+        return found
 
 
-def digit_rows(*, seed: int = 0, test: bool = False) -> tuple[Sample, np.ndarray]:
-    """Streams of digits, eight samples each, asked for their class at the last row.
-
-    1797 images that scikit-learn ships, a fifth of them held out. Inputs: the eight
-    pixels of a row in [0, 1], and 1 at the last; targets one-hot, with weight 1 at the
-    last row, for `cross_entropy`. Accuracy by chance .10, of logistic regression on
-    the last row .50, on all pixels .97.
-
-    **Returns:** (samples, classes): time is the leading axis, eight steps an image.
-    """
-    images, labels = _load(seed)
-    cut = len(labels) // 5
-    chosen = slice(0, cut) if test else slice(cut, None)
-    images, labels = images[chosen], labels[chosen]
-    last = np.tile(np.arange(8) == 7, len(labels)).astype(float)
-    u = np.concatenate([images.reshape(-1, 8), last[:, None]], axis=1)
-    y = np.repeat(np.eye(10)[labels], 8, axis=0)
-    return Sample(u, y, last), labels
+def shown(digits: np.ndarray, labels: np.ndarray) -> Sample:
+    """Digits, shape (digits, time) or (digits, time, channels), as one stream."""
+    count, each = digits.shape[:2]
+    last = np.tile(np.arange(each) == each - 1, count).astype(float)
+    u = np.concatenate([digits.reshape(count * each, -1), last[:, None]], axis=1)
+    y = np.repeat(one_hot(labels, 10), each, axis=0)
+    start = np.tile(np.arange(each) == 0, count)
+    return Sample(u, y, weight=last, start=start)
 
 
-def digit_floors(*, seed: int = 0) -> dict[str, float]:
-    """Accuracies on the held-out images of predictors without a network."""
-    from sklearn.linear_model import LogisticRegression
-
-    found = {}
-    data = {test: digit_rows(seed=seed, test=test) for test in (False, True)}
-    rows = {t: s.input[:, :8].reshape(-1, 64) for t, (s, _) in data.items()}
-    labels = {t: labels for t, (_, labels) in data.items()}
-    most = np.bincount(labels[False]).argmax()
-    found["constant"] = float(np.mean(labels[True] == most))
-    for name, pixels in (("last row", slice(56, 64)), ("all pixels", slice(0, 64))):
-        model = LogisticRegression(max_iter=2000)
-        model.fit(rows[False][:, pixels], labels[False])
-        guess = model.predict(rows[True][:, pixels])
-        found[name] = float(np.mean(guess == labels[True]))
-    return found
-
-
-def _load(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    from sklearn.datasets import load_digits
-
-    data: Any = load_digits()
-    order = np.random.default_rng(seed).permutation(len(data.target))
-    return data.data[order] / 16, data.target[order]
+def _order(key: Array | None, number: int, count: int) -> np.ndarray:
+    """`count` numbers below `number`, every one as often as another."""
+    rounds = range(max(-(-count // number), 1))
+    if key is None:
+        return np.concatenate([np.arange(number) for _ in rounds])[:count]
+    rng = generator(key)
+    return np.concatenate([rng.permutation(number) for _ in rounds])[:count]

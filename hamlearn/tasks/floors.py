@@ -1,127 +1,104 @@
-"""What predictors reach that learn nothing of the recurrence.
-
-Every task has `floors()`: a dictionary of losses by name, in units of the loss the
-task is meant for, with `constant` always among them. `floors_of` makes it for any
-stream with numbers as targets.
-"""
+"""What predictors reach that have no network, in the words that every task uses."""
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-import optax
 
 from .. import _checks
-from .._types import Loss
-from ..action.cost import Cost, squared_error
-from ..rules import BPTT
-from ..run.stream import stream
+from .._types import Float, Loss
+from ..action.cost import cross_entropy, squared_error
 from ..signals.signal import Sample
+from .task import mean_score
 
 
-def floors_of(samples: Sample, *, taps: int = 4, ahead: int = 1) -> dict[str, float]:
-    """All floors of a stream at once, in units of `squared_error`.
+def floors_of(
+    samples: Sample, *, loss: Loss = squared_error, ahead: int = 1, taps: int = 4
+) -> dict[str, float]:
+    """Mean losses, over the second half of a stream, of three simple predictors.
 
-    **Arguments:** `taps`: of the linear predictor; `ahead`: after how many samples a
-    target is known, and can be repeated.
+    - `constant`: the best constant answer for that half: the mean target; for
+      `cross_entropy` the logarithm of the mean target.
+    - `last`: the answer of `ahead` samples before; for `cross_entropy` the frequencies
+      that followed it in the first half.
+    - `linear`: a linear map of the last `taps` inputs, the present one included, fitted
+      on the first half by least squares; for `cross_entropy` by softmax regression.
 
-    **Returns:** `constant`, `persistence` and `autoregression`, the last one on the
-    second half of the stream.
+    **Arguments:** `samples`: shapes (time, inputs) and (time, outputs), with weights or
+    without; `loss`: any, which is the unit of what is returned; `ahead`: after how many
+    samples an answer is known, and can be repeated.
     """
+    _checks.at_least("ahead", ahead, 1)
+    _checks.at_least("taps", taps, 1)
+    u, y, weight = _arrays(samples)
+    half = len(y) // 2
+    first, second = slice(taps - 1, half), slice(half, 2 * half)
+
+    def judged(guess: np.ndarray) -> float:
+        return mean_score(loss, guess, y[second], weight[second])
+
+    def fitted(x: np.ndarray) -> float:
+        x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+        fit = softmax_regression if loss is cross_entropy else least_squares
+        return judged(x[second] @ fit(x[first], y[first], weight[first]))
+
+    mean = np.average(y[second], axis=0, weights=weight[second])
+    best = np.log(np.maximum(mean, 1e-300)) if loss is cross_entropy else mean
+    before = y[np.maximum(np.arange(len(y)) - ahead, 0)]
     return {
-        "constant": constant(samples),
-        "persistence": persistence(samples, ahead=ahead),
-        "autoregression": autoregression(samples, taps=taps),
+        "constant": judged(np.broadcast_to(best, y[second].shape)),
+        "last": fitted(before) if loss is cross_entropy else judged(before[second]),
+        "linear": fitted(_past(u, taps)),
     }
 
 
-def frozen_recurrence(
-    network: Any,
-    samples: Any,
-    *,
-    dt: Any,
-    loss: Loss = squared_error,
-    optimizer: optax.GradientTransformation | None = None,
-    prefix: str = "readout_map",
-) -> float:
-    """The loss with the recurrence frozen and only the readout learned online.
-
-    The mean over the last tenth of the stream, by gradient descent at every sample.
-    What a law must beat for its credit to the recurrence to be worth anything.
-
-    **Arguments:** `optimizer`: of the readout, by default SGD at a rate of 0.03;
-    `prefix`: as for `readout_only`.
-    """
-    learns = optax.sgd(0.03) if optimizer is None else optimizer
-    rule = BPTT(Cost(loss=loss), readout_only(learns, prefix=prefix), window=1)
-    losses = stream(rule, network, samples, dt=dt, progress=False).loss
-    return float(np.mean(losses[-max(1, len(losses) // 10) :]))
+def least_squares(
+    x: Float[np.ndarray, "time features"],
+    y: Float[np.ndarray, "time outputs"],
+    weight: Float[np.ndarray, "time"],
+) -> Float[np.ndarray, "features outputs"]:
+    """W of the least sum of weight |x W - y|^2."""
+    scale = np.sqrt(weight)[:, None]
+    return np.linalg.lstsq(scale * x, scale * y, rcond=None)[0]
 
 
-def constant(samples: Sample) -> float:
-    """Half the squared error of the mean target."""
-    target, weight = _arrays(samples)
-    mean = np.average(target, axis=0, weights=weight)
-    return _half_square(target - mean, weight)
+def softmax_regression(
+    x: Float[np.ndarray, "time features"],
+    y: Float[np.ndarray, "time outputs"],
+    weight: Float[np.ndarray, "time"],
+) -> Float[np.ndarray, "features outputs"]:
+    """W of the least sum of weight * cross-entropy(x W, y), plus |W|^2/2."""
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    shape = (x.shape[1], y.shape[1])
+
+    def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        w = flat.reshape(shape)
+        log_p = log_softmax(x @ w, axis=1)
+        error = np.exp(log_p) * y.sum(axis=1, keepdims=True) - y
+        value = flat @ flat / 2 - weight @ np.sum(y * log_p, axis=1)
+        return value, (x.T @ (weight[:, None] * error) + w).reshape(-1)
+
+    start, options = np.zeros(shape).reshape(-1), {"maxiter": 1000}
+    found: Any = minimize(
+        value_and_gradient, start, jac=True, method="L-BFGS-B", options=options
+    )
+    return found.x.reshape(shape)
 
 
-def persistence(samples: Sample, *, ahead: int = 1) -> float:
-    """Half the squared error of repeating the target of `ahead` steps ago."""
-    _checks.at_least("ahead", ahead, 1)
-    target, weight = _arrays(samples)
-    return _half_square(target[ahead:] - target[:-ahead], weight[ahead:])
+def _past(u: np.ndarray, taps: int) -> np.ndarray:
+    """The last `taps` inputs at every time, with zeros before the first one."""
+    padded = np.concatenate([np.zeros((taps - 1, u.shape[1])), u])
+    parts = [padded[taps - 1 - k : len(padded) - k] for k in range(taps)]
+    return np.concatenate(parts, axis=1)
 
 
-def autoregression(samples: Sample, *, taps: int = 4, train: float = 0.5) -> float:
-    """Half the squared error of least squares on the last inputs, on unseen samples.
-
-    **Arguments:** `taps`: how many past inputs, the present one included; `train`:
-    the first part of the stream, on which the coefficients are fitted.
-    """
-    _checks.at_least("taps", taps, 1)
-    target, weight = _arrays(samples)
-    u = np.asarray(samples.input, float)
-    count = len(u) - taps + 1
-    past = [u[taps - 1 - k : taps - 1 - k + count] for k in range(taps)]
-    design = np.concatenate([*past, np.ones((count, 1))], axis=1)
-    target, weight = target[taps - 1 :], weight[taps - 1 :]
-    cut = int(train * count)
-    scale = np.sqrt(weight[:cut, None])
-    fitted, *_ = np.linalg.lstsq(scale * design[:cut], scale * target[:cut], rcond=None)
-    return _half_square(target[cut:] - design[cut:] @ fitted, weight[cut:])
-
-
-def readout_only(
-    optimizer: optax.GradientTransformation, *, prefix: str = "readout_map"
-) -> optax.GradientTransformation:
-    """`optimizer` for the readout alone: the recurrence stays frozen.
-
-    Give it to any law that takes an optimizer, for the control that says what learning
-    the recurrence is worth.
-
-    **Arguments:** `prefix`: what the names of the weights that learn begin with.
-    """
-    learns = lambda name: name.removeprefix("network.").startswith(prefix)
-
-    def update(updates: Any, state: Any, params: Any = None) -> Any:
-        change: Any
-        change, state = optimizer.update(updates, state, params)
-        frozen = {
-            name: leaf if learns(name) else jnp.zeros_like(leaf)
-            for name, leaf in change.items()
-        }
-        return frozen, state
-
-    return optax.GradientTransformation(optimizer.init, update)
-
-
-def _arrays(samples: Sample) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(samples: Sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     target = np.asarray(samples.target, float)
     _checks.shape("samples.target", target, ("time", "outputs"))
+    _checks.at_least("len(samples.target)", len(target), 4)
+    u = np.asarray(samples.input, float)
+    _checks.shape("samples.input", u, (len(target), "inputs"))
     if samples.weight is None:
-        return target, np.ones(len(target))
-    return target, np.asarray(samples.weight, float)
-
-
-def _half_square(error: np.ndarray, weight: np.ndarray) -> float:
-    return float(weight @ np.sum(error**2, axis=1) / 2 / weight.sum())
+        return u, target, np.ones(len(target))
+    return u, target, np.asarray(samples.weight, float)

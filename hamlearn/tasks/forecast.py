@@ -1,88 +1,104 @@
-"""Recorded series as streams to forecast, one sample ahead."""
+"""Recorded series as streams to forecast."""
 
-from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from ._tracking import Tracking
-from .paired import AbstractPaired, half_floors
+from .._types import Array, Float
+from ..signals.signal import Sample
+from .floors import floors_of
+from .task import AbstractTask, Facts, part
+from .tracking import Tracking
 
 
-@dataclass(frozen=True)
-class Forecast(AbstractPaired):
-    """One-step-ahead forecasting: from the last value and change to the next change.
+class Forecast(AbstractTask):
+    """What a recorded series will be some samples ahead.
 
-        input u_k = (z_{k-1}, d_{k-1}),   target y_k = d_k
+        u_k = (z_k, d_k),   y_k = (x_{k+ahead} - x_k)/s     (changes)
+        u_k = z_k,          y_k = z_{k+ahead}               (values)
 
-    with z the value and d its change since the sample before, both in units of their
-    standard deviation over the first half of the series. An output of zero says
-    "no change", so what has to be beaten is persistence. Inputs and targets know
-    nothing of the second half.
+    with z the series x and d its change since the sample before, all in units of their
+    standard deviation over the first half of the series, so that inputs and targets
+    know nothing of the second. Where changes are asked, an output of zero says "no
+    change": what has to be beaten is the last value.
 
-    **Attributes:** `values`: one a sample, evenly spaced; `interval` between them in
-    `time_unit`.
+    **Arguments:**
+
+    - `series`: values, one a sample, evenly spaced; or a signal to track, such as
+      `heartbeat()` or `from_csv(path)`, of which the recorded samples are used.
+    - `ahead`: how many samples to predict over.
+    - `changes`: whether the change is asked, or the value.
+    - `name`: of an array of values; `most`: how many are used, from the start.
     """
 
-    name: str
-    values: np.ndarray
-    interval: float
-    unit: str = ""
-    time_unit: str = "samples"
-    source: str = ""
+    facts: Facts = eqx.field(static=True)
+    values: Float[np.ndarray, "time"]
+    ahead: int = eqx.field(static=True)
+    changes: bool = eqx.field(static=True)
 
-    def __post_init__(self):
-        _checks.shape("values", self.values, ("time",))
-        _checks.at_least("len(values)", len(self.values), 64)
-        _checks.finite("values", self.values)
-        if np.ptp(self.values[: len(self.values) // 2]) == 0:
-            _checks.reject("values", "changing in the first half", "constant there")
+    def __init__(
+        self,
+        series: Any,
+        *,
+        ahead: int = 1,
+        changes: bool = True,
+        name: str = "series",
+        most: int = 20_000,
+    ):
+        about = "one sample ahead" if ahead == 1 else f"{ahead} samples ahead"
+        source = ""
+        if isinstance(series, Tracking):
+            about += f", every {series.interval:.4g} {series.time_unit}"
+            name, source, series = series.name, series.source, series.recording()
+        _checks.at_least("ahead", ahead, 1)
+        _checks.at_least("most", most, 1)
+        self.values = _checked_values(np.asarray(series, np.float64)[:most])
+        self.ahead, self.changes = ahead, changes
+        length = len(self.values) - ahead - changes
+        _checks.at_least("len(values) - ahead", length, 64)
+        inputs = 2 if changes else 1
+        self.facts = Facts(name, inputs, 1, length, about=about, source=source)
 
     @property
     def scale(self) -> float:
-        """The unit of the targets: standard deviation of a change in the first half."""
-        return float(np.diff(self.values[: len(self.values) // 2]).std())
+        """The unit of the targets: a standard deviation, over the first half."""
+        x = self.values[: len(self.values) // 2]
+        return float((x[self.ahead :] - x[: -self.ahead] if self.changes else x).std())
 
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """All (u_k, y_k)."""
-        known = self.values[: len(self.values) // 2]
-        z = (self.values - known.mean()) / known.std()
-        d = np.diff(self.values) / self.scale
-        return np.stack([z[1:], d], axis=1)[:-1], d[1:, None]
-
-    def describe(self) -> str:
-        """What is asked, in a line."""
-        return f"one sample ahead, every {self.interval:.4g} {self.time_unit}"
+    def samples(
+        self, key: Array | None = None, steps: int | None = None, *, test: bool = False
+    ) -> Sample:
+        """In the order of time, by default all; the key draws nothing."""
+        x, known = self.values, self.values[: len(self.values) // 2]
+        z, ahead = (x - known.mean()) / known.std(), self.ahead
+        if not self.changes:
+            return part(Sample(z[:-ahead, None], z[ahead:, None]), steps, test=test)
+        d = np.diff(x) / np.diff(known).std()
+        u = np.stack([z[1:], d], axis=1)[:-ahead]
+        y = (x[1 + ahead :] - x[1:-ahead]) / self.scale
+        return part(Sample(u, y[:, None]), steps, test=test)
 
     def floors(self) -> dict[str, float]:
         """Half the squared error, over the second half, of predictors without a net.
 
-        `last`: no change; `mean`: the mean change of that half; `linear`: least
-        squares on the last four values, fitted on the first half.
+        `constant`; `last`: the last value, no change; `linear`: least squares on the
+        last four inputs, fitted on the first half.
         """
-        _, y = self.pairs()
-        length = len(y) // 2
-        past = np.concatenate([np.zeros((1, 1)), y[:-1]])
-        last = float(np.mean(y[length : 2 * length] ** 2) / 2)
-        return {"last": last} | half_floors(past, y)
+        samples = self.samples()
+        found = floors_of(samples, ahead=self.ahead)
+        if not self.changes:
+            return found
+        half = len(samples.target) // 2
+        still = float(np.mean(samples.target[half : 2 * half] ** 2) / 2)
+        return found | {"last": still}
 
 
-def forecast(
-    series: Tracking | Any, *, name: str = "series", most: int = 20_000
-) -> Forecast:
-    """A series as a `Forecast`: a recorded one of `tasks`, or an array of values.
-
-    **Arguments:** `most`: how many samples are used, from the start.
-    """
-    if not isinstance(series, Tracking):
-        return Forecast(name, np.asarray(series, np.float64)[:most], 1.0)
-    stride = round(series.interval / series.dt)
-    return Forecast(
-        series.name,
-        series.values[::stride][:most],
-        series.interval,
-        series.unit,
-        series.time_unit,
-        series.source,
-    )
+def _checked_values(values: np.ndarray) -> np.ndarray:
+    _checks.shape("values", values, ("time",))
+    _checks.at_least("len(values)", len(values), 64)
+    _checks.finite("values", values)
+    if np.ptp(values[: len(values) // 2]) == 0:
+        _checks.reject("values", "changing in the first half", "constant there")
+    return values

@@ -1,15 +1,21 @@
 """The Lorenz attractor, to be predicted."""
 
+import diffrax as dfx
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
+from .._types import Array, Float
 from ..signals.signal import Sample
 from .floors import floors_of
+from .task import AbstractTask, Facts, drawn, generator
+
+TRANSIENT = 20.0  # units of time, before which a path is not on the attractor
 
 
-class Lorenz(eqx.Module):
+class Lorenz(AbstractTask):
     """Predict the state of the Lorenz system some steps ahead.
 
         dx/dt = 10 (y - x),  dy/dt = x (28 - z) - y,  dz/dt = x y - 8/3 z
@@ -32,41 +38,60 @@ class Lorenz(eqx.Module):
         _checks.positive("dt", self.dt)
         _checks.at_least("ahead", self.ahead, 1)
 
-    def __call__(self, steps: int, *, seed: int = 0) -> Sample:
-        """`steps` samples; the seed draws the start, off the attractor's transient."""
+    @property
+    def facts(self) -> Facts:
+        """Three inputs, three outputs, `squared_error`."""
+        about = f"the Lorenz system {self.ahead} samples ahead, every {self.dt:.4g}"
+        return Facts("lorenz", inputs=3, outputs=3, length=20_000, about=about)
+
+    def samples(
+        self, key: Array | None = None, steps: int | None = None, *, test: bool = False
+    ) -> Sample:
+        """The key draws the start; see `AbstractTask.samples`."""
+        key, steps = drawn(self, key, steps, test=test)
         _checks.at_least("steps", steps, 2)
-        path = lorenz_path(steps + self.ahead, self.dt, seed)
+        path = self.path(key, steps + self.ahead)
         path = (path - path.mean(0)) / path.std(0)
-        path = jnp.asarray(path)
         return Sample(path[:steps], path[self.ahead :])
 
-    def floors(self, steps: int = 20_000, *, seed: int = 0) -> dict[str, float]:
+    def floors(self) -> dict[str, float]:
         """Losses of predictors without a network; see `floors_of`."""
-        return floors_of(self(steps, seed=seed), ahead=self.ahead)
+        return floors_of(self.samples(), ahead=self.ahead)
+
+    def path(
+        self, key: Array | None = None, steps: int = 10_000
+    ) -> Float[np.ndarray, "time 3"]:
+        """(x, y, z) as they are, `dt` apart, on the attractor, to an error of 1e-9.
+
+        In double precision whatever JAX's setting is, so that chaos makes no other
+        path of the same key.
+        """
+        noise = generator(jax.random.key(0) if key is None else key).normal(size=3)
+        times = TRANSIENT + self.dt * np.arange(steps)
+        with jax.enable_x64(True):
+            return np.asarray(_solved(np.array([1.0, 1.0, 25.0]) + noise, times))
 
 
-def lorenz_path(steps: int, dt: float, seed: int = 0) -> np.ndarray:
-    """States dt apart, after 20 units of time; Runge-Kutta steps of at most 0.005."""
-    inner = int(np.ceil(dt / 0.005))
-    h = dt / inner
-    state = np.array([1.0, 1.0, 25.0]) + np.random.default_rng(seed).normal(size=3)
-    for _ in range(int(20 / h)):
-        state = _runge_kutta(state, h)
-    path = np.empty((steps, 3))
-    for k in range(steps):
-        path[k] = state
-        for _ in range(inner):
-            state = _runge_kutta(state, h)
-    return path
+@jax.jit
+def _solved(
+    start: Float[Array, "3"], times: Float[Array, "time"]
+) -> Float[Array, "time 3"]:
+    end = times[-1] + 1e-9  # also where there is one time alone
+    solution = dfx.diffeqsolve(
+        dfx.ODETerm(_flow),
+        dfx.Dopri8(),
+        t0=0.0,
+        t1=end,
+        dt0=0.01,
+        y0=start,
+        saveat=dfx.SaveAt(ts=times),
+        stepsize_controller=dfx.PIDController(rtol=1e-9, atol=1e-9),
+        max_steps=None,
+    )
+    assert solution.ys is not None
+    return solution.ys
 
 
-def _flow(state: np.ndarray) -> np.ndarray:
+def _flow(t: Array, state: Float[Array, "3"], args: None) -> Float[Array, "3"]:
     x, y, z = state
-    return np.array([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z])
-
-
-def _runge_kutta(state: np.ndarray, h: float) -> np.ndarray:
-    a = _flow(state)
-    b = _flow(state + h / 2 * a)
-    c = _flow(state + h / 2 * b)
-    return state + h / 6 * (a + 2 * b + 2 * c + _flow(state + h * c))
+    return jnp.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z])

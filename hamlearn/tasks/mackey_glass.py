@@ -1,114 +1,120 @@
 """The Mackey-Glass series: chaos from one equation with a delay, generated here."""
 
-from typing import Any
-
 import equinox as eqx
+import jax
 import numpy as np
 
 from .. import _checks
-from .._types import Float
+from .._types import Array, Float
 from ..signals.signal import Sample
 from .floors import floors_of
+from .task import AbstractTask, Facts, drawn, generator
+
+FINE = 0.05  # units of time between points of the integration
+TRANSIENT = 1000.0  # units of time that are let go
 
 
-class MackeyGlass(eqx.Module):
+class MackeyGlass(AbstractTask):
     """Predict the Mackey-Glass series `horizon` units of time ahead.
 
-    One input, one output, for `squared_error`; see `mackey_glass` for the equation.
-    Chaotic at a delay of 17, with errors that grow by e in some 150 units of time;
-    four past values already predict 6 units ahead to a few hundredths of the
-    variance, so hold every result against `floors()`.
+        dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x
 
-    **Arguments:** `dt`, `horizon`, `delay`: as for `mackey_glass`.
+    scaled to mean 0 and variance 1 over the stream. One input, one output, for
+    `squared_error`. Chaotic at a delay of 17, with errors that grow by e in some 150
+    units of time; four past values already predict 6 units ahead to a few hundredths of
+    the variance, so hold every result against `floors()`.
+
+    **Arguments:** `dt`: time between samples, a multiple of 0.05 as `horizon` (how far
+    ahead the target is) and `delay` are.
+
+    Mackey and Glass (1977), "Oscillation and chaos in physiological control systems".
     """
 
     dt: float = eqx.field(static=True, default=1.0)
     horizon: float = eqx.field(static=True, default=6.0)
     delay: float = eqx.field(static=True, default=17.0)
 
-    def __call__(self, steps: int, *, seed: int = 0) -> Sample:
-        """`steps` samples; the seed draws the past before the start."""
-        times = {"dt": self.dt, "horizon": self.horizon, "delay": self.delay}
-        return mackey_glass(steps, **times, seed=seed)
+    def __check_init__(self):
+        for name in ("dt", "horizon", "delay"):
+            _multiple(name, getattr(self, name))
 
-    def floors(self, steps: int = 5000, *, seed: int = 0) -> dict[str, float]:
+    @property
+    def facts(self) -> Facts:
+        """One input, one output, `squared_error`."""
+        return Facts(
+            "mackey-glass",
+            inputs=1,
+            outputs=1,
+            length=20_000,
+            about=f"the Mackey-Glass series {self.horizon:.4g} ahead, every "
+            f"{self.dt:.4g}",
+        )
+
+    def samples(
+        self, key: Array | None = None, steps: int | None = None, *, test: bool = False
+    ) -> Sample:
+        """The key draws the past before the start; see `AbstractTask.samples`."""
+        key, steps = drawn(self, key, steps, test=test)
+        _checks.at_least("steps", steps, 2)
+        stride = _multiple("dt", self.dt)
+        ahead = _multiple("horizon", self.horizon)
+        x = self._fine(key, (steps - 1) * stride + ahead + 1)
+        x = (x - x.mean()) / x.std()
+        at = stride * np.arange(steps)
+        return Sample(x[at, None], x[at + ahead, None])
+
+    def floors(self) -> dict[str, float]:
         """Losses of predictors without a network; see `floors_of`."""
-        ahead = max(1, round(self.horizon / self.dt))
-        return floors_of(self(steps, seed=seed), ahead=ahead)
+        return floors_of(self.samples(), ahead=max(1, round(self.horizon / self.dt)))
+
+    def series(
+        self, key: Array | None = None, steps: int = 10_000
+    ) -> Float[np.ndarray, "time"]:
+        """x as it is, `dt` apart, once 1000 units of time have passed."""
+        key = jax.random.key(0) if key is None else key
+        stride = _multiple("dt", self.dt)
+        return self._fine(key, (steps - 1) * stride + 1)[::stride]
+
+    def _fine(self, key: Array, count: int) -> Float[np.ndarray, "time"]:
+        """x every 0.05 units of time."""
+        before = 1.2 + 0.1 * generator(key).uniform(-1, 1)
+        passed = round(TRANSIENT / FINE)
+        lag = _multiple("delay", self.delay)
+        return integrated(before, passed + count, lag)[passed:]
 
 
-def mackey_glass(
-    number: int, *, dt: float = 1.0, horizon: float = 6.0, delay: float = 17.0,
-    seed: int = 0,
-) -> Sample:  # fmt: skip
-    """A stream of the series as input and of its own future as target.
+def integrated(before: float, count: int, lag: int) -> Float[np.ndarray, "time"]:
+    """x after a constant past `before`, by the method of steps.
 
-        dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x
+    While one delay passes all delayed values are known, and the equation is linear:
 
-    standardised to mean 0 and variance 1 over what is returned.
+        x(t + h) = e^{-h/10} x(t) + h/6 (e^{-h/10} s_t + 4 e^{-h/20} s_{t+h/2} + s_{t+h})
 
-    **Arguments:** `number`: of samples; `dt`: time between them, a multiple of 0.05
-    as `horizon` (how far ahead the target is) and `delay` are; 17 is the usual
-    delay, chaotic; `seed`: of the past before the start, of which 1000 units of time
-    are let go.
-
-    **Returns:** a `Sample` with inputs and targets of shape (number, 1).
-
-    Mackey and Glass (1977), Science 197.
+    with s = 0.2 x/(1 + x^10) of the delayed values: the integral by Simpson's rule, the
+    value halfway by the mean of its neighbours.
     """
-    _checks.at_least("number", number, 2)
-    fine = 0.05
-    stride, ahead, lag = (
-        _multiple(name, value, fine)
-        for name, value in (("dt", dt), ("horizon", horizon), ("delay", delay))
-    )
-    length = int(1000 / fine) + (number - 1) * stride + ahead + 1
-    x = _integrate(length, lag, fine, np.random.default_rng(seed))
-    x = x[int(1000 / fine) :]
-    x = (x - x.mean()) / x.std()
-    at = stride * np.arange(number)
-    return Sample(x[at, None], x[at + ahead, None])
+    from scipy.signal import lfilter
+
+    keep = np.exp(-FINE / 10)
+    past, found = np.full(lag + 1, before), []
+    for _ in range(-(-count // lag)):
+        middle = _production((past[1:] + past[:-1]) / 2)
+        ends = _production(past)
+        gain = keep * ends[:-1] + 4 * np.sqrt(keep) * middle + ends[1:]
+        fresh = np.asarray(
+            lfilter([1.0], [1.0, -keep], FINE / 6 * gain, zi=[keep * past[-1]])[0]
+        )
+        found.append(fresh)
+        past = np.concatenate([past[-1:], fresh])
+    return np.concatenate(found)[:count]
 
 
-def forecast_floors(series: Sample, *, taps: int = 4) -> dict[str, float]:
-    """Mean squared errors of predictors that any law has to be seen beside.
-
-    **Returns:** `mean` (1 for a standardised series), `last` (the input itself) and
-    `linear`: least squares on the last `taps` inputs, fitted on the first half. All
-    over the second half.
-    """
-    _checks.at_least("taps", taps, 1)
-    x, y = np.asarray(series.input)[:, 0], np.asarray(series.target)[:, 0]
-    rows = [x[taps - 1 - k : len(x) - k] for k in range(taps)]
-    past, y = np.stack([*rows, np.ones_like(rows[0])], axis=1), y[taps - 1 :]
-    half = len(y) // 2
-    fit = np.linalg.lstsq(past[:half], y[:half], rcond=None)[0]
-    wrong = lambda guess: float(np.mean((guess - y[half:]) ** 2))
-    return {
-        "mean": wrong(y[:half].mean()),
-        "last": wrong(past[half:, 0]),
-        "linear": wrong(past[half:] @ fit),
-    }
+def _production(past: np.ndarray) -> np.ndarray:
+    return 0.2 * past / (1 + past**10)
 
 
-def _integrate(length: int, lag: int, h: float, rng: Any) -> Float[np.ndarray, "time"]:
-    """Runge-Kutta 4, the delayed value interpolated halfway between grid points."""
-    x = np.empty(length + lag + 1)
-    x[: lag + 1] = 1.2 + 0.1 * rng.uniform(-1, 1)
-    source = lambda past: 0.2 * past / (1 + past**10)
-    for k in range(lag, length + lag):
-        early, late = source(x[k - lag]), source(x[k - lag + 1])
-        middle = source((x[k - lag] + x[k - lag + 1]) / 2)
-        k1 = early - 0.1 * x[k]
-        k2 = middle - 0.1 * (x[k] + h / 2 * k1)
-        k3 = middle - 0.1 * (x[k] + h / 2 * k2)
-        k4 = late - 0.1 * (x[k] + h * k3)
-        x[k + 1] = x[k] + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-    return x[lag + 1 :]
-
-
-def _multiple(name: str, value: float, unit: float) -> int:
-    count = round(value / unit)
-    if count < 1 or abs(count * unit - value) > 1e-9:
-        _checks.reject(name, f"a positive multiple of {unit}", value)
+def _multiple(name: str, value: float) -> int:
+    count = round(value / FINE)
+    if count < 1 or abs(count * FINE - value) > 1e-9:
+        _checks.reject(name, f"a positive multiple of {FINE}", value)
     return count

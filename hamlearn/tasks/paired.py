@@ -1,133 +1,132 @@
-"""Streams of inputs and answers in two halves: one to tune on, one to be scored on."""
+"""Any stream of inputs and answers: numbers to be met, or classes to be told."""
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from ..signals.mollify import mollify
+from .._types import Array, Float, Loss
+from ..action.cost import cross_entropy, squared_error
 from ..signals.signal import Sample
-from .floors import autoregression, constant
+from .floors import floors_of
+from .task import AbstractTask, Facts, Metric, accuracy, part
 
 
-class AbstractPaired(ABC):
-    """Pairs (u_k, y_k), where y_k is asked once u_0 ... u_k have been heard."""
+class Paired(AbstractTask):
+    """Your own inputs and answers, time first.
 
-    name: str
-    source: str
+    Target k is asked once the inputs up to k have been heard.
 
-    @abstractmethod
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """All u and all y, time first."""
+    **Arguments:**
 
-    @abstractmethod
-    def floors(self) -> dict[str, float]:
-        """Half the squared error, over the second half, of predictors without a
-        network: `mean` and `linear`, and more."""
+    - `input`: shape (time,) or (time, inputs).
+    - `target`: numbers of shape (time,) or (time, outputs), for `squared_error`; or
+      integer labels 0, 1, ... of shape (time,), which become one-hot, for
+      `cross_entropy` and `accuracy`.
+    - `classes`: how many labels there are, by default the largest and one more.
+    - `loss`, `metric`: others than these. With a loss given that is not
+      `cross_entropy`, integers are numbers.
+    - `known`: losses of further predictors, by name.
+    - `strictly_causal`: whether target k needs only the inputs before k.
+    - `name`, `source`: for tables and files.
 
-    @abstractmethod
-    def describe(self) -> str:
-        """What is asked, in a line."""
+    **Raises:** `ValueError` naming the argument: shapes, lengths below 64, values that
+    are not finite, labels out of range, shares that do not sum to one.
 
-    @property
-    def inputs(self) -> int:
-        """How many numbers are heard a sample."""
-        return self.pairs()[0].shape[1]
-
-    @property
-    def outputs(self) -> int:
-        """How many numbers are asked a sample."""
-        return self.pairs()[1].shape[1]
-
-    @property
-    def length(self) -> int:
-        """How many answers there are in one half."""
-        return len(self.pairs()[1]) // 2
-
-    def half(self, second: bool, *, immediate: bool, steps: int = 1) -> Sample:
-        """One half of the stream as samples.
-
-        **Arguments:** `immediate`: whether the output of a step knows the input of
-        that step. Where it acts one step later it is shown one step earlier, so that
-        every network has heard the same at each answer; `steps`: of the network a
-        sample. With four or more the input goes over smoothly in the first quarter
-        of the sample, is then held, and the last step alone is asked and taught
-        (`weight`).
-        """
-        u, y = self.pairs()
-        u = np.concatenate([u, u[-1:]])  # the last step hears, and is not asked again
-        length = len(y) // 2
-        start = length if second else 0
-        ahead = start if immediate or steps > 1 else start + 1
-        heard, target = u[ahead : ahead + length], y[start : start + length]
-        if steps == 1:
-            return Sample(heard, target)
-        _checks.at_least("steps", steps, 4)
-        made = mollify(heard, target, steps=steps, dt=1 / steps)
-        asked = np.tile(np.arange(steps) == steps - 1, length)
-        return replace(made, weight=asked.astype(heard.dtype))
-
-
-@dataclass(frozen=True)
-class Paired(AbstractPaired):
-    """Any stream of inputs and answers, for `compare`.
-
-    **Attributes:** `input` and `target`, time first: target k is asked once the inputs
-    up to k have been heard; `known`: losses (half the squared error of an answer) of
-    further predictors, by name.
-
-    **Example:** the sign of a product of the last two inputs.
+    **Example:** the sign of a product of the last two inputs, as a number and a class.
 
         >>> import hamlearn as hl, numpy as np
-        >>> u = np.sign(np.random.default_rng(0).normal(size=(2000, 1)))
+        >>> u = np.sign(np.random.default_rng(0).normal(size=2000))
         >>> y = u * np.concatenate([u[:1], u[:-1]])
         >>> print(f"{hl.tasks.Paired('product', u, y).floors()['linear']:.2f}")
         0.50
+        >>> task = hl.tasks.Paired("product", u, (y > 0).astype(int))
+        >>> task.outputs, task.metric_name, round(task.floors()["linear"], 2)
+        (2, 'accuracy', 0.69)
     """
 
-    name: str
-    input: np.ndarray
-    target: np.ndarray
-    known: dict[str, float] = field(default_factory=dict)
-    source: str = ""
+    facts: Facts = eqx.field(static=True)
+    input: Float[np.ndarray, "time inputs"]
+    target: Float[np.ndarray, "time outputs"]
+    known: dict[str, float]
 
-    def __post_init__(self):
-        for name in ("input", "target"):
-            _checks.shape(name, getattr(self, name), ("time", f"{name}s"))
-            _checks.finite(name, getattr(self, name))
+    def __init__(
+        self,
+        name: str,
+        input: Any,
+        target: Any,
+        *,
+        classes: int | None = None,
+        loss: Loss | None = None,
+        metric: Metric | None = None,
+        known: Mapping[str, float] | None = None,
+        strictly_causal: bool = False,
+        source: str = "",
+    ):
+        target = np.asarray(target)
+        labels = target.ndim == 1 and target.dtype.kind in "iub"
+        if labels and loss in (None, cross_entropy):
+            target, loss = one_hot(target, classes), cross_entropy
+        elif classes is not None:
+            _checks.reject("target", "integer labels where `classes` is given", target)
+        loss = squared_error if loss is None else loss
+        if metric is None and loss is cross_entropy:
+            metric = accuracy
+        self.input = _columns("input", input)
+        self.target = _columns("target", target)
         _checks.at_least("len(target)", len(self.target), 64)
-        _checks.shape("target", self.target, (len(self.input), "targets"))
+        _checks.shape("target", self.target, (len(self.input), "outputs"))
+        if loss is cross_entropy and not np.allclose(self.target.sum(1), 1):
+            k = int(np.argmax(np.abs(self.target.sum(1) - 1)))
+            got = f"a sum of {self.target[k].sum():g} at index {k}"
+            _checks.reject("target", "labels, or shares that sum to one", got)
+        inputs, outputs = self.input.shape[1], self.target.shape[1]
+        kind = "a class of" if labels and loss is cross_entropy else "answers:"
+        self.facts = Facts(
+            name,
+            inputs,
+            outputs,
+            len(self.target),
+            loss,
+            metric,
+            strictly_causal,
+            f"{kind} {outputs} from {inputs} inputs per sample",
+            source,
+        )
+        self.known = dict(known or {})
 
-    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
-        """All (u_k, y_k)."""
-        return np.asarray(self.input, float), np.asarray(self.target, float)
+    def samples(
+        self, key: Array | None = None, steps: int | None = None, *, test: bool = False
+    ) -> Sample:
+        """In their order, by default all; the key draws nothing."""
+        return part(Sample(self.input, self.target), steps, test=test)
 
     def floors(self) -> dict[str, float]:
-        """Half the squared error, over the second half, of predictors without a net.
-
-        `mean`: the mean answer of that half; `linear`: least squares on the last four
-        inputs, fitted on the first half; and those `known`.
-        """
-        return half_floors(*self.pairs()) | self.known
-
-    def describe(self) -> str:
-        """What is asked, in a line."""
-        return f"{self.outputs} answers from {self.inputs} inputs a sample"
+        """Losses over the second half, of `floors_of` and those `known`."""
+        return floors_of(self.samples(), loss=self.loss) | self.known
 
 
-def half_floors(u: np.ndarray, y: np.ndarray, taps: int = 4) -> dict[str, float]:
-    """`mean` and `linear` on the second half of y.
+def one_hot(
+    labels: np.ndarray, classes: int | None = None
+) -> Float[np.ndarray, "time classes"]:
+    """Integer labels 0, 1, ... as rows with a single 1."""
+    labels = labels.astype(int)
+    _checks.shape("target", labels, ("time",))
+    most = int(labels.max(initial=0)) + 1
+    classes = max(most, 2) if classes is None else classes
+    _checks.at_least("classes", classes, most)
+    if labels.size and labels.min() < 0:
+        k = int(np.argmin(labels))
+        _checks.reject("target", "labels from 0", f"{labels[k]} at index {k}")
+    return np.eye(classes)[labels]
 
-    Before the stream begins the `taps` inputs of the linear predictor are zero.
-    """
-    length = len(y) // 2
-    second = y[length : 2 * length]
-    zeros_first = lambda a: np.concatenate(
-        [np.zeros((taps - 1, a.shape[1])), a[: 2 * length]]
-    )
-    whole = Sample(zeros_first(u), zeros_first(y))
-    return {
-        "mean": constant(Sample(np.zeros((length, 0)), second)),
-        "linear": autoregression(whole, taps=taps),
-    }
+
+def _columns(name: str, values: Any) -> Float[np.ndarray, "time channels"]:
+    """Numbers with time first, a single channel as a column."""
+    values = np.asarray(values, float)
+    values = values[:, None] if values.ndim == 1 else values
+    _checks.shape(name, values, ("time", f"{name}s"))
+    _checks.finite(name, values)
+    return values

@@ -1,5 +1,7 @@
 """A network that answers as another one does."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,10 +11,12 @@ from .._types import Array, Float
 from ..graph.digraph import Digraph
 from ..networks.rate import RateNetwork
 from ..signals.signal import Sample
+from .endless import AbstractEndless
 from .floors import floors_of
+from .task import Facts
 
 
-class TeacherStudent(eqx.Module):
+class TeacherStudent(AbstractEndless):
     """Mimic a random recurrent network that hears the same input.
 
         y_k = h(x_k),   x_{k+1} = x_k + dt f(x_k, u_k)   of the teacher, from rest
@@ -27,20 +31,38 @@ class TeacherStudent(eqx.Module):
     `dt`: of a sample; `seed`: of the teacher.
     """
 
-    inputs: int = eqx.field(static=True, default=2)
-    neurons: int = eqx.field(static=True, default=16)
-    outputs: int = eqx.field(static=True, default=4)
-    gain: float = eqx.field(static=True, default=0.9)
-    time_constant: float = eqx.field(static=True, default=1.0)
-    correlation: float = eqx.field(static=True, default=1.0)
-    dt: float = eqx.field(static=True, default=0.1)
-    seed: int = eqx.field(static=True, default=0)
+    facts: Facts = eqx.field(static=True)
+    neurons: int = eqx.field(static=True)
+    gain: float = eqx.field(static=True)
+    time_constant: float = eqx.field(static=True)
+    correlation: float = eqx.field(static=True)
+    dt: float = eqx.field(static=True)
+    seed: int = eqx.field(static=True)
 
-    def __check_init__(self):
-        for name in ("inputs", "neurons", "outputs"):
-            _checks.at_least(name, getattr(self, name), 1)
-        for name in ("time_constant", "correlation", "dt"):
-            _checks.positive(name, getattr(self, name))
+    def __init__(
+        self,
+        inputs: int = 2,
+        neurons: int = 16,
+        outputs: int = 4,
+        *,
+        gain: float = 0.9,
+        time_constant: float = 1.0,
+        correlation: float = 1.0,
+        dt: float = 0.1,
+        seed: int = 0,
+    ):
+        sizes: dict[str, Any] = {"inputs": inputs, "neurons": neurons}
+        for name, size in (sizes | {"outputs": outputs}).items():
+            _checks.at_least(name, size, 1)
+        times = {"time_constant": time_constant, "correlation": correlation, "dt": dt}
+        for name, value in times.items():
+            _checks.positive(name, value)
+        about = f"{outputs} of {neurons} neurons of a network that hears the same"
+        self.facts = Facts(
+            "teacher", inputs, outputs, 8000, strictly_causal=True, about=about
+        )
+        self.neurons, self.gain, self.seed = neurons, gain, seed
+        self.time_constant, self.correlation, self.dt = time_constant, correlation, dt
 
     def network(self, *, key: Array) -> RateNetwork:
         """A network of the teacher's kind: a student that could succeed."""
@@ -57,31 +79,20 @@ class TeacherStudent(eqx.Module):
         """The network to be mimicked."""
         return self.network(key=jax.random.key(self.seed))
 
-    def __call__(self, steps: int, *, key: Array, batch: int | None = None) -> Sample:
-        """`steps` samples, with `batch` of that many streams as second axis."""
-        _checks.at_least("steps", steps, 1)
-        if batch is None:
-            return self._one(steps, key)
-        _checks.at_least("batch", batch, 1)
-        keys = jax.random.split(key, batch)
-        return jax.vmap(lambda key: self._one(steps, key), out_axes=1)(keys)
-
-    def floors(self, steps: int = 20_000, *, key: Array | None = None):
+    def floors(self) -> dict[str, float]:
         """Losses of predictors without a network (see `floors_of`), and `exact`, 0."""
-        key = jax.random.key(self.seed + 1) if key is None else key
-        return floors_of(self(steps, key=key)) | {"exact": 0.0}
+        return floors_of(self.samples(jax.random.key(self.seed + 1))) | {"exact": 0.0}
 
-    def _one(self, steps: int, key: Array) -> Sample:
-        u, teacher = self._noise(steps, key), self.teacher()
-        dt = jnp.asarray(self.dt, u.dtype)
+    def draw(self, key: Array, steps: int) -> Sample:
+        u, teacher = self._noise(key, steps), self.teacher()
 
         def body(x, u):
-            return x + dt * teacher(x, u), teacher.readout(x, u)
+            return teacher.transition(x, u, self.dt), teacher.readout(x, u)
 
         _, y = jax.lax.scan(body, teacher.initial_state(), u)
         return Sample(u, y)
 
-    def _noise(self, steps: int, key: Array) -> Float[Array, "time inputs"]:
+    def _noise(self, key: Array, steps: int) -> Float[Array, "time inputs"]:
         """u' = keep u + sqrt(1 - keep^2) noise, stationary from the start."""
         noise = jax.random.normal(key, (steps, self.inputs))
         keep = jnp.exp(-jnp.asarray(self.dt / self.correlation, noise.dtype))

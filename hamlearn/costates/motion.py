@@ -1,0 +1,100 @@
+"""How the state moves over one step, beside the residual that says what it obeys."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from .. import _checks
+from .._types import PyTree, Scalar
+from ..action.cost import as_number
+from ..signals.signal import Sample
+from .filters import AbstractLeak, EulerLeak
+from .guards import check_step
+from .schedule import AbstractSchedule, LayerParallel
+
+
+class AbstractMotion(eqx.Module):
+    """The rate of the state, and the state one step later."""
+
+    @abstractmethod
+    def start(self, network: Any, x: PyTree) -> PyTree:
+        """The memory at the start."""
+
+    @abstractmethod
+    def rate(
+        self, network: Any, x: PyTree, sample: Sample, memory: PyTree
+    ) -> tuple[PyTree, Any]:
+        """(v = dx/dt, what the neurons heard; None for x and v themselves)."""
+
+    @abstractmethod
+    def step(
+        self, network: Any, x: PyTree, v: PyTree, multiplier: PyTree, sample: Sample,
+        memory: PyTree, dt: Scalar,
+    ) -> tuple[PyTree, PyTree]:  # fmt: skip
+        """(the state after `dt`, the memory)."""
+
+    @abstractmethod
+    def check(self, network: Any, dt: Any) -> None:
+        """Warn of, or reject, a step that does not suit the network."""
+
+
+class Transition(AbstractMotion):
+    """The network's own `transition`: x + dt f(x, u) for most."""
+
+    def start(self, network, x):
+        return None
+
+    def rate(self, network, x, sample, memory):
+        return network(x, sample.input), None
+
+    def step(self, network, x, v, multiplier, sample, memory, dt):
+        return network.transition(x, sample.input, dt), None
+
+    def check(self, network, dt):
+        return None
+
+
+class Latent(AbstractMotion):
+    """Voltage neurons that hear each other on a schedule and are pushed by errors.
+
+        tau_m du/dt = -u + W r + b x + bias + beta lam,   r = phi(u + tau_r du/dt)
+
+    **Arguments:** `schedule`: when neurons hear each other, `LayerParallel` (as
+    published) or `Sweeps`; `leak`: how leaky states step; `nudging`: beta >= 0, how
+    strongly errors push the voltages (a step later).
+    """
+
+    schedule: AbstractSchedule
+    leak: AbstractLeak
+    nudging: Scalar
+
+    def __init__(
+        self,
+        schedule: AbstractSchedule | None = None,
+        leak: AbstractLeak | None = None,
+        nudging: Any = 0.0,
+    ):
+        self.schedule = LayerParallel() if schedule is None else schedule
+        self.leak = EulerLeak() if leak is None else leak
+        _checks.instance("schedule", self.schedule, AbstractSchedule)
+        _checks.instance("leak", self.leak, AbstractLeak)
+        _checks.non_negative("nudging", nudging)
+        self.nudging = as_number(nudging)
+
+    def start(self, network, x):
+        zeros = jnp.zeros_like(x)
+        return (x, zeros), zeros
+
+    def rate(self, network, x, sample, memory):
+        before, error = memory
+        push = self.nudging.astype(x.dtype) * error
+        return self.schedule.forward(network, x, before, sample.input, push)
+
+    def step(self, network, x, v, multiplier, sample, memory, dt):
+        tau_m = network.tau_m
+        return self.leak(x, x + tau_m * v, tau_m, dt), ((x, v), multiplier)
+
+    def check(self, network, dt):
+        check_step(network, dt, self.leak)

@@ -1,0 +1,202 @@
+"""Costates over a window of past samples: the adjoint, exact and not causal."""
+
+from abc import abstractmethod
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .. import _checks
+from .._types import Array, Float, Int, Params, PyTree, Scalar
+from ..action.action import Point, credit_over_time
+from ..action.cost import Cost, running_cost
+from ..action.residual import AbstractResidual
+from ..action.trees import inner, scaled
+from ..networks.base import AbstractNetwork
+from ..networks.batch import first_stream, single
+from ..networks.partition import join
+from ..signals.signal import Sample
+
+
+class Past(eqx.Module):
+    """The last samples and the states they met, in a ring.
+
+    `place`: where the next one goes; `phase`: how many since the last update; `seen`:
+    how many there are, at most the length of the ring.
+    """
+
+    x: PyTree
+    input: Float[Array, "*past inputs"]
+    target: Float[Array, "*past outputs"]
+    weight: Float[Array, "*past"]
+    start: Float[Array, "*past"]
+    place: Int[Array, ""]
+    phase: Int[Array, ""]
+    seen: Int[Array, ""]
+
+
+class AbstractWindow(eqx.Module):
+    """The costates of the last `window + overlap` samples, once every `window`.
+
+    Between, nothing is due and the weights rest.
+    """
+
+    window: eqx.AbstractVar[int]
+    overlap: eqx.AbstractVar[int]
+    inputs: eqx.AbstractVar[int | None]
+
+    @abstractmethod
+    def prepare(self, network: Any, x: PyTree, key: Array | None) -> PyTree:
+        """Say what does not fit."""
+
+    @abstractmethod
+    def adjoint(
+        self, cost: Cost, network: Any, x: PyTree, samples: Sample,
+        counted: Float[Array, "time"], begins: Any, dt: Scalar,
+    ) -> tuple[PyTree, PyTree, Float[Array, "time"]]:  # fmt: skip
+        """(v, lam, how much ell counts) at every sample of one stream's past.
+
+        **Arguments:** `x`: the states met; `counted`: 1 where a sample belongs to the
+        window, 0 where it is older; `begins`: where an episode does.
+        """
+
+    @property
+    def length(self) -> int:
+        """How many samples are remembered."""
+        return self.window + self.overlap
+
+    def start(self, network: AbstractNetwork, x: PyTree, fixed: PyTree) -> Past:
+        """An empty past; takes the network of all streams."""
+        dtype = jnp.result_type(*jax.tree.leaves(x))
+        inputs = number_of_inputs(network, self.inputs)
+        inside, one = single(network), first_stream(network, x)
+        batch = () if inside is network else (network.size,)
+        y = eqx.filter_eval_shape(inside.readout, one, jnp.zeros(inputs, dtype))
+        zeros = lambda *shape: jnp.zeros((self.length, *batch, *shape), dtype)
+        past_x = jax.tree.map(
+            lambda leaf: jnp.zeros((self.length, *leaf.shape), leaf.dtype), x
+        )
+        none = jnp.zeros((), jnp.int32)
+        past = past_x, zeros(inputs), zeros(*y.shape), zeros(), zeros()
+        return Past(*past, none, none, none)
+
+    def remember(self, past: Past, x: PyTree, sample: Sample) -> Past:
+        """The past with one more sample."""
+        shape, dtype = past.weight.shape[1:], past.weight.dtype
+        full = lambda value, default: jnp.broadcast_to(
+            jnp.asarray(default if value is None else value, dtype), shape
+        )
+        now = (x, sample.input, sample.target)
+        now = (*now, full(sample.weight, 1), full(sample.start, 0))
+        old = (past.x, past.input, past.target, past.weight, past.start)
+        put = lambda all, one: jax.lax.dynamic_update_index_in_dim(
+            all, jnp.asarray(one).astype(all.dtype), past.place, 0
+        )
+        place = (past.place + 1) % self.length
+        phase = (past.phase + 1) % self.window
+        seen = jnp.minimum(past.seen + 1, self.length)
+        return Past(*jax.tree.map(put, old, now), place, phase, seen)
+
+    def due(self, past: Past) -> Any:
+        """Whether the weights move now."""
+        return past.phase == 0
+
+    def credit(
+        self, cost: Cost, residual: AbstractResidual, w: Params, frozen: PyTree,
+        past: Past, dt: Scalar,
+    ) -> Params:  # fmt: skip
+        """g, the sum of dM/dw over the window."""
+        network = join(w, frozen)
+        age = jnp.arange(self.length, 0, -1, dtype=jnp.int32)
+        order = (past.place - age) % self.length
+        x, u, y, weight, start = jax.tree.map(
+            lambda leaf: leaf[order],
+            (past.x, past.input, past.target, past.weight, past.start),
+        )
+        known = age <= past.seen
+        counted = (known & (age <= self.window)).astype(weight.dtype)
+        begins = (start > 0) | (age >= past.seen).reshape(-1, *[1] * (start.ndim - 1))
+        samples = Sample(u, y, weight)
+        inside = single(network)
+        one = lambda x, sample, begins: self.adjoint(
+            cost, inside, x, sample, counted, begins, dt
+        )
+        if inside is network:
+            v, multiplier, much = one(x, samples, begins)
+        else:
+            v, multiplier, much = jax.vmap(one, 1, 1)(x, samples, begins)
+        points = Point(x, v, None, multiplier, samples, much)
+        return credit_over_time(cost, residual, w, frozen, points)
+
+
+class Adjoint(AbstractWindow):
+    """The exact costates of the discretised dynamics, backward through the window.
+
+        p_k = m_k ell_x(x_k) + (dx_{k+1}/dx_k)^T p_{k+1},   p = 0 after the last sample
+        lam_k = -dt p_{k+1}
+
+    with m_k = 1 within the window and 0 before it, along the states that were met:
+    one backward pass, no state is run again.
+
+    **Arguments:** `window`, `overlap`: in samples; `inputs`: how many the network has,
+    where it does not say so itself.
+
+    Williams & Peng (1990), "An efficient gradient-based algorithm for on-line
+    training of recurrent network trajectories".
+    """
+
+    window: int = eqx.field(static=True)
+    overlap: int = eqx.field(static=True, default=0)
+    inputs: int | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        _checks.at_least("window", self.window, 1)
+        _checks.at_least("overlap", self.overlap, 0)
+
+    def prepare(self, network, x, key):
+        return None
+
+    def adjoint(self, cost, network, x, samples, counted, begins, dt):
+        p = pulled_back(cost, network, x, samples, counted, begins, dt)
+        v = jax.tree.map(jnp.zeros_like, x)
+        return v, scaled(-dt, p), counted
+
+
+def pulled_back(
+    cost: Cost,
+    network: AbstractNetwork,
+    x: PyTree,
+    samples: Sample,
+    counted: Float[Array, "time"],
+    begins: Any,
+    dt: Scalar,
+) -> PyTree:
+    """p_{k+1} for every k, from the states met."""
+
+    def back(p, now):
+        x, sample, m, begin = now
+
+        def total(x):
+            ell = running_cost(cost, network, x, sample)
+            return m * ell + inner(p, network.transition(x, sample.input, dt))
+
+        here = jax.tree.map(lambda a: jnp.where(begin, 0, a), jax.grad(total)(x))
+        return here, p
+
+    zero = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), x)
+    return jax.lax.scan(back, zero, (x, samples, counted, begins), reverse=True)[1]
+
+
+def number_of_inputs(network: AbstractNetwork, given: int | None = None) -> int:
+    """How many inputs a network hears: as it says itself, or as `given`.
+
+    **Raises:** `ValueError` where neither does.
+    """
+    said = network.inputs
+    if said is None:
+        said = given
+    if said is None:
+        wanted = "given: the network does not say how many it hears"
+        _checks.reject("inputs", wanted, None)
+    return said

@@ -1,0 +1,173 @@
+"""What every learning law looks like."""
+
+from abc import abstractmethod
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .._types import Array, Float, Params, PyTree, Scalar
+from ..action.cost import Cost
+from ..networks.dynamics import as_network
+from ..networks.partition import join
+from ..signals.signal import Sample
+
+
+class Carried(eqx.Module):
+    """What finding the credit remembers, how the state moves, and a random key."""
+
+    memory: PyTree
+    motion: PyTree = None
+    key: Array | None = None
+
+
+class Rest(eqx.Module):
+    """What never changes: the rest of the network, tables and fixed weights."""
+
+    frozen: PyTree
+    fixed: PyTree = None
+
+
+class State(eqx.Module):
+    """What any law carries from sample to sample.
+
+    `x` the state of the network and `w` what learns, by name; `credit` and `update`
+    what finding the credit and moving the weights remember; `rest` never changes.
+    """
+
+    x: PyTree
+    w: Params
+    credit: PyTree
+    update: PyTree
+    rest: Rest | None
+
+    @property
+    def network(self) -> Any:
+        """The network with its present weights."""
+        assert self.rest is not None
+        return join(self.w, self.rest.frozen)
+
+
+class Info(eqx.Module):
+    """Output and loss from before the sample taught anything, and by name in `more`
+    what the law adds."""
+
+    output: Float[Array, "*time_batch outputs"]
+    loss: Float[Array, "*time"]
+    more: dict[str, Array] = eqx.field(default_factory=dict)
+
+
+class AbstractLaw(eqx.Module):
+    """A learning law: `init` makes its state, `step` takes one sample.
+
+    In discrete time: the output of step k is that of x_k and u_k, and its loss is
+    against y_k; then x moves on. On a network whose readout does not look at u an
+    input acts on the output one step later; voltage neurons answer at once.
+    """
+
+    cost: eqx.AbstractVar[Cost]
+
+    @abstractmethod
+    def init(
+        self, network: Any, *, x0: PyTree = None, key: Array | None = None
+    ) -> State:
+        """The state before the first sample.
+
+        **Arguments:** `network`: an `AbstractNetwork`, or any module
+        `f(x, u) = dx/dt` together with its start `x0`; `x0` also replaces the
+        initial state of a network; `key`: for laws that draw random numbers.
+        """
+
+    @abstractmethod
+    def step(self, state: State, sample: Sample, dt: Scalar) -> tuple[State, Info]:
+        """(state after dt, info at the start of the step). Pure; for `jit`, `scan`."""
+
+    @abstractmethod
+    def estimate(
+        self, state: State, sample: Sample, dt: Scalar
+    ) -> tuple[Params, State, Info]:
+        """(g, the state after dt with the weights held, info).
+
+        g is what the law goes down on, an estimate of d ell/dw, so that its sum over
+        samples can be held against the exact gradient. Laws that wait for the end of
+        a window have zeros before.
+        """
+
+    @abstractmethod
+    def check(self, state: State, sample: Sample, dt: Any) -> None:
+        """Warn of, or reject, what can be known before a run to go wrong in it.
+
+        **Raises:** `ValueError`.
+        """
+
+    @abstractmethod
+    def chosen(self, state: State) -> "AbstractLaw":
+        """The law with what it chose for the network by itself, for a `Result`."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """The law's name, as tables and legends show it."""
+
+
+class AbstractFlow(AbstractLaw):
+    """A law that is, or may be, a differential equation.
+
+    `vector_field(t, y, args)` goes into `diffrax.ODETerm` as it is, with y the state
+    without its rest and args = (rest, signal); the signal is called with t.
+    """
+
+    @abstractmethod
+    def no_rates(self) -> str | None:
+        """None where `vector_field` says all; otherwise what is not a rate."""
+
+    @abstractmethod
+    def vector_field(self, t: Scalar, y: State, args: tuple[Rest, Any]) -> State:
+        """dy/dt."""
+
+    @abstractmethod
+    def observe(self, t: Scalar, y: State, args: tuple[Rest, Any]) -> Info:
+        """The info at time t."""
+
+    @abstractmethod
+    def begin(self, state: State, t: Scalar, signal: Any) -> State:
+        """The state as it has to be at time t of the signal; most are as they are."""
+
+
+def started(network: Any, x0: PyTree) -> tuple[Any, PyTree]:
+    """(the network, its state at the start)."""
+    network = as_network(network, x0)
+    if x0 is None:
+        return network, network.initial_state()
+    return network, jax.tree.map(jnp.asarray, x0)
+
+
+def without_rest(state: State) -> State:
+    """What moves of a state."""
+    return State(state.x, state.w, state.credit, state.update, None)
+
+
+def with_rest(y: State, rest: Rest | None) -> State:
+    """The state made of what moves and the rest."""
+    return State(y.x, y.w, y.credit, y.update, rest)
+
+
+def solver_step(
+    solver: dfx.AbstractSolver, law: AbstractFlow, state: State, signal: Any, dt: Scalar
+) -> State:
+    """One step of any diffrax solver over one sample, in time local to the sample.
+
+    The solver starts afresh, so that none of its stages can use another sample. A
+    step that fails (an implicit solver that does not converge) returns NaN.
+    """
+    terms = dfx.ODETerm(law.vector_field)  # pyright: ignore[reportArgumentType]
+    y, args, t1 = without_rest(state), (state.rest, signal), jnp.asarray(dt)
+    t0 = jnp.zeros_like(t1)
+    memory = solver.init(terms, t0, t1, y, args)
+    y1, _, _, _, result = solver.step(terms, t0, t1, y, args, memory, made_jump=False)
+    if result is not dfx.RESULTS.successful:
+        failed = result != dfx.RESULTS.successful
+        y1 = jax.tree.map(lambda leaf: jnp.where(failed, jnp.nan, leaf), y1)
+    return with_rest(y1, state.rest)

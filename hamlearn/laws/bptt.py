@@ -1,0 +1,35 @@
+"""Backpropagation through time: exact for the discretised dynamics, not causal."""
+
+from typing import Any
+
+from ..action.cost import Cost
+from ..costates.window import Adjoint
+from .law import Law
+
+
+def BPTT(
+    cost: Cost | None = None,
+    update: Any = None,
+    *,
+    window: int,
+    overlap: int = 0,
+    inputs: int | None = None,
+) -> Law:
+    """Truncated backpropagation through time, one update every `window` samples.
+
+        p_k = ell_x + (1 + dt f_x)^T p_{k+1},   lam_k = -dt p_{k+1}
+        g = sum of dM_k/dw over the last `window` samples
+
+    along the states that were met, back to `window + overlap` samples ago. A window
+    as long as the stream is full BPTT; `window=1` with overlap T - 1 is an update per
+    sample with T steps of credit. The state has a fixed size, O(window + overlap).
+
+    Imposed as dynamics; costate `Adjoint`, over a window; any update.
+
+    **Arguments:** `cost`, `update`: as for `RTRL`; `window`, `overlap`: in samples;
+    `inputs`: how many the network has, where it does not say so itself.
+
+    Williams & Peng (1990), "An efficient gradient-based algorithm for on-line
+    training of recurrent network trajectories".
+    """
+    return Law(cost, Adjoint(window, overlap, inputs), update, title="BPTT")

@@ -1,0 +1,330 @@
+"""A law is three answers: how the network is imposed, how the costate or the
+sensitivity is found causally, how the weights move."""
+
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from equinox.internal import unvmap_any
+
+from .. import _checks
+from .._types import Array, Params, PyTree, Scalar
+from ..action.action import Instant, Point, credit
+from ..action.cost import Cost, output_loss
+from ..action.residual import AbstractResidual, Dynamical
+from ..costates.base import AbstractCostate, AbstractCostateFlow
+from ..costates.motion import AbstractMotion, Transition
+from ..costates.window import AbstractWindow
+from ..networks.batch import (
+    first_stream,
+    over_mean,
+    over_streams,
+    single,
+    stream_keys,
+)
+from ..networks.partition import join, split
+from ..sensitivities.base import AbstractSensitivity, AbstractSensitivityFlow
+from ..signals.signal import Sample
+from ..signals.streams import stream_samples
+from ..updates import AbstractUpdate, AbstractUpdateFlow, as_update
+from .base import (
+    AbstractFlow,
+    Carried,
+    Info,
+    Rest,
+    State,
+    solver_step,
+    started,
+    with_rest,
+    without_rest,
+)
+
+Credit = AbstractCostate | AbstractWindow | AbstractSensitivity
+
+
+class Law(AbstractFlow):
+    """A learning law, put together from its answers.
+
+        1  G(x, v, w) = 0 imposes the network, `motion` says how its state moves
+        2  a costate gives lam, and g = dM/dw with M = ell + <lam, G>;
+           a sensitivity gives g itself
+        3  an update moves w by g
+
+    In one step: credit and state with the weights of the sample, then the weights.
+    Where the costate is itself a flow: costates, then weights, then state, each with
+    what is newest. With a `solver` all move at once, by its rates.
+
+    **Arguments:**
+
+    - `cost`: what is minimised.
+    - `credit`: of `hl.costates` or `hl.sensitivities`, or yours.
+    - `update`: of `hl.updates`, or an optimizer of optax.
+    - `residual`, `motion`: by default `Dynamical` and the network's own `transition`.
+    - `solver`: any diffrax solver, one step of which is taken per sample.
+    - `title`: its name in tables.
+
+    **Raises:** `ValueError` for a solver with parts that have no rates.
+    """
+
+    cost: Cost
+    credit: Credit
+    update: AbstractUpdate
+    residual: AbstractResidual
+    motion: AbstractMotion
+    solver: dfx.AbstractSolver | None
+    name: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        cost: Cost | None,
+        credit: Credit,
+        update: Any = None,
+        *,
+        residual: AbstractResidual | None = None,
+        motion: AbstractMotion | None = None,
+        solver: dfx.AbstractSolver | None = None,
+        title: str = "law",
+    ):
+        self.cost = Cost() if cost is None else cost
+        self.credit = credit
+        self.update = as_update(update)
+        self.residual = Dynamical() if residual is None else residual
+        self.motion = Transition() if motion is None else motion
+        self.solver = solver
+        self.name = title
+        _checks.instance("cost", self.cost, Cost)
+        kinds = (AbstractCostate, AbstractWindow, AbstractSensitivity)
+        _checks.instance("credit", credit, kinds)
+        _checks.instance("residual", self.residual, AbstractResidual)
+        _checks.instance("motion", self.motion, AbstractMotion)
+        if solver is not None:
+            _checks.instance("solver", solver, dfx.AbstractSolver)
+            if self.no_rates() is not None:
+                wanted = f"None for a law with {self.no_rates()}"
+                _checks.reject("solver", wanted, solver)
+
+    @property
+    def title(self) -> str:
+        return self.name
+
+    def init(
+        self, network: Any, *, x0: PyTree = None, key: Array | None = None
+    ) -> State:
+        network, x = started(network, x0)
+        w, frozen = split(network)
+        inside, one = single(network), first_stream(network, x)
+        draw, key = (None, None) if key is None else jax.random.split(key)
+        fixed = self.credit.prepare(inside, one, draw)
+        draws = isinstance(self.credit, AbstractSensitivity) and self.credit.draws
+        memory, motion = self._fresh(network, x, fixed)
+        carried = Carried(memory, motion, key if draws else None)
+        return State(x, w, carried, self.update.start(w), Rest(frozen, fixed))
+
+    def step(self, state, sample, dt):
+        if self.solver is not None:
+            return self._at_once(state, sample, dt)
+        state = self._restarted(state, sample)
+        if isinstance(self.credit, AbstractWindow):
+            return self._windowed(state, sample, dt)
+        g, memory, point, info, key = self._credit(state, sample, dt)
+        w, update = self.update.step(g, state.w, state.update, dt, info.loss)
+        late = isinstance(self.credit, AbstractCostateFlow)
+        x, motion = self._moved(w if late else state.w, state, point, dt)
+        return State(x, w, Carried(memory, motion, key), update, state.rest), info
+
+    def estimate(self, state, sample, dt):
+        state = self._restarted(state, sample)
+        if self.solver is not None:
+            g = self._look(state, sample, dt, self.credit.rates)[0]  # pyright: ignore
+            after, info = self._at_once(state, sample, dt)
+            return g, eqx.tree_at(lambda s: s.w, after, state.w), info
+        g, memory, point, info, key = self._credit(state, sample, dt)
+        x, motion = self._moved(state.w, state, point, dt)
+        carried = Carried(memory, motion, key)
+        return g, State(x, state.w, carried, state.update, state.rest), info
+
+    def check(self, state, sample, dt):
+        self.motion.check(single(state.network), dt)
+
+    def chosen(self, state):
+        return self
+
+    def no_rates(self) -> str | None:
+        kinds = AbstractCostateFlow | AbstractSensitivityFlow
+        if not isinstance(self.credit, kinds):
+            return f"`{type(self.credit).__name__}`, which has no rates"
+        if not isinstance(self.update, AbstractUpdateFlow):
+            return "an optimizer, which has no rates (`Inertia`, `GradientFlow` have)"
+        return None
+
+    def begin(self, state, t, signal):
+        return state
+
+    def vector_field(self, t, y, args) -> State:
+        """(dx/dt, dw/dt, and the rates of what is remembered)."""
+        rest, signal = args
+        state, sample = with_rest(y, rest), signal(t)
+        network = state.network
+        g, memory, point, _, _ = self._look(state, sample, t, self.credit.rates)  # pyright: ignore
+        assert isinstance(self.update, AbstractUpdateFlow)
+        w, update = self.update.rates(g, y.w, y.update)
+        return State(point.v, w, Carried(memory, None, None), update, None)
+
+    def observe(self, t, y, args) -> Info:
+        """Output, loss and what the law adds."""
+        rest, signal = args
+        state = with_rest(y, rest)
+        return self._look(state, signal(t), t, self.credit.rates)[3]  # pyright: ignore
+
+    def _at_once(self, state, sample, dt):
+        sample = stream_samples(state.network, sample)
+        state = self._restarted(state, sample)
+        info = self.observe(
+            jnp.zeros_like(dt), without_rest(state), (state.rest, sample)
+        )
+        assert self.solver is not None
+        return solver_step(self.solver, self, state, sample, dt), info
+
+    def _credit(self, state, sample, dt):
+        """(g, memory, where M was taken, info, key)."""
+        if isinstance(self.credit, AbstractWindow):
+            return self._window_credit(state, sample, dt)
+        return self._look(state, sample, dt, self.credit.step)
+
+    def _look(self, state: State, sample: Sample, dt: Scalar, find: Any):
+        """One look at every stream, with `find` the credit's `step` or `rates`."""
+        network, fixed = state.network, state.rest.fixed
+        sample = stream_samples(network, sample)
+        inside = single(network)
+        _, frozen = split(inside)
+        flows = isinstance(self.credit, AbstractCostateFlow)
+        residual = self.residual if flows else self.residual.over(dt)
+        now, key = _keys(network, state.credit.key)
+
+        def one(x, memory, motion, sample, key):
+            v, heard = self.motion.rate(inside, x, sample, motion)
+            output = residual.output(inside, x, v, sample.input)
+            loss = output_loss(self.cost, output, sample)
+            instant = Instant(
+                self.cost, residual, state.w, frozen, x, v, heard, sample, dt, output,
+                loss, key,
+            )  # fmt: skip
+            found, after = find(instant, fixed, memory)
+            more = self._scalars(instant, memory, state.update)
+            return found, after, v, heard, Info(output, loss, more)
+
+        streams = (state.x, state.credit.memory, state.credit.motion, sample, now)
+        found, memory, v, heard, info = over_streams(network, one)(*streams)
+        mean = lambda tree: over_mean(network, tree)
+        info = Info(info.output, mean(info.loss), mean(info.more))
+        if isinstance(self.credit, AbstractCostate):
+            point = Point(state.x, v, heard, found, sample)
+            g = credit(self.cost, residual, state.w, state.rest.frozen, point)
+        else:
+            point = Point(state.x, v, heard, None, sample)
+            g = mean(found)
+        return g, memory, point, info, key
+
+    def _scalars(self, instant, memory, update) -> dict[str, Array]:
+        if not isinstance(self.credit, AbstractCostateFlow):
+            return {}
+        flows = isinstance(self.update, AbstractUpdateFlow)
+        kinetic = self.update.kinetic(update) if flows else 0.0
+        return self.credit.scalars(instant, memory, kinetic)
+
+    def _moved(self, w: Params, state: State, point: Point, dt: Scalar):
+        """(x, the memory of its motion) one step later, under the weights `w`."""
+        network = join(w, state.rest.frozen)
+        inside = single(network)
+        step = lambda x, v, lam, sample, memory: self.motion.step(
+            inside, x, v, lam, sample, memory, dt
+        )
+        streams = (point.x, point.v, point.multiplier, point.sample)
+        return over_streams(network, step)(*streams, state.credit.motion)
+
+    def _windowed(self, state, sample, dt):
+        """Remember the sample; where the window is full, learn from it."""
+        past, point, info = self._remembered(state, sample, dt)
+        due = self.credit.due(past)
+
+        def learn(w, memory):
+            g = self._window_gradient(state, past, dt)
+            new = self.update.step(g, w, memory, dt, info.loss)
+            # Under vmap some of the lanes may be due and others not.
+            return jax.tree.map(lambda a, b: jnp.where(due, a, b), new, (w, memory))
+
+        stay = lambda w, memory: (w, memory)
+        anyone = unvmap_any(due)
+        w, update = jax.lax.cond(anyone, learn, stay, state.w, state.update)
+        x, motion = self._moved(state.w, state, point, dt)
+        return State(x, w, Carried(past, motion), update, state.rest), info
+
+    def _window_credit(self, state, sample, dt):
+        past, point, info = self._remembered(state, sample, dt)
+        due = self.credit.due(past)
+        zeros = lambda: jax.tree.map(jnp.zeros_like, state.w)
+        found = lambda: self._window_gradient(state, past, dt)
+        g = jax.lax.cond(unvmap_any(due), found, zeros)
+        g = jax.tree.map(lambda leaf: jnp.where(due, leaf, 0), g)
+        return g, past, point, info, None
+
+    def _window_gradient(self, state, past, dt) -> Params:
+        residual, frozen = self.residual.over(dt), state.rest.frozen
+        return self.credit.credit(self.cost, residual, state.w, frozen, past, dt)
+
+    def _remembered(self, state, sample, dt):
+        """(the past with this sample, where the state is, info)."""
+        network = state.network
+        inside, sample = single(network), stream_samples(network, sample)
+
+        def one(x, motion, sample):
+            v, heard = self.motion.rate(inside, x, sample, motion)
+            output = self.residual.output(inside, x, v, sample.input)
+            return v, heard, Info(output, output_loss(self.cost, output, sample))
+
+        streams = (state.x, state.credit.motion, sample)
+        v, heard, info = over_streams(network, one)(*streams)
+        info = Info(info.output, over_mean(network, info.loss))
+        past = self.credit.remember(state.credit.memory, state.x, sample)
+        return past, Point(state.x, v, heard, None, sample), info
+
+    def _fresh(self, network, x, fixed):
+        """(memory of the credit, memory of the motion) at the start."""
+        inside = single(network)
+        motion = over_streams(network, lambda x: self.motion.start(inside, x))(x)
+        if isinstance(self.credit, AbstractWindow):
+            return self.credit.start(network, x, fixed), motion
+        start = lambda x: self.credit.start(inside, x, fixed)
+        return over_streams(network, start)(x), motion
+
+    def _restarted(self, state: State, sample: Sample) -> State:
+        """State and traces anew where an episode begins."""
+        if sample.start is None:
+            return state
+        network = state.network
+        start = jnp.asarray(stream_samples(network, sample).start) > 0
+        x = network.initial_state()
+        memory, motion = self._fresh(network, x, state.rest.fixed)
+        carried = state.credit
+
+        def pick(new, old):
+            where = start.reshape(*start.shape, *[1] * (old.ndim - start.ndim))
+            return jnp.where(where, new, old)
+
+        anew = lambda new, old: jax.tree.map(pick, new, old)
+        if isinstance(self.credit, AbstractWindow):
+            memory = carried.memory  # it is cut where episodes begin
+        else:
+            memory = anew(memory, carried.memory)
+        carried = Carried(memory, anew(motion, carried.motion), carried.key)
+        return State(anew(x, state.x), state.w, carried, state.update, state.rest)
+
+
+def _keys(network: Any, key: Array | None) -> tuple[Any, Array | None]:
+    """(a key for every stream now, the key to go on with)."""
+    if key is None:
+        return None, None
+    now, key = jax.random.split(key)
+    return stream_keys(network, now), key

@@ -1,0 +1,338 @@
+"""Spatiotemporal local propagation: learning as constrained, dissipative mechanics."""
+
+from collections.abc import Callable
+from typing import Any
+
+import diffrax as dfx
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from .. import _checks
+from .._types import Array, Float, Params, PyTree, Scalar
+from ..action.cognitive import (
+    Coordinates,
+    Phase,
+    Potential,
+    Slack,
+    cognitive_lagrangian,
+    consistent_start,
+    constraint,
+    require_rates,
+    sweeps_needed,
+)
+from ..action.cost import Cost, as_number, output_loss
+from ..action.trees import scaled
+from ..mechanics.constrained import ConstrainedMotion, constrained_euler_lagrange
+from ..mechanics.damping import ExponentialDamping
+from ..mechanics.equations import DiagonalMass, energy
+from ..mechanics.gram import AbstractGram, Automatic
+from ..mechanics.stabilisation import AbstractStabilisation, Baumgarte, Projection
+from ..networks.partition import join, split
+from .base import (
+    AbstractFlow,
+    Info,
+    Rest,
+    State,
+    solver_step,
+    started,
+    with_rest,
+    without_rest,
+)
+
+
+class Constrained(eqx.Module):
+    """Velocities of the neurons, the slack and its velocity, whether all has begun."""
+
+    x_dot: PyTree
+    slack: PyTree
+    slack_dot: PyTree
+    begun: Scalar
+
+
+class Choices(eqx.Module):
+    """What was chosen for the network: the Gram solver, sweeps to its fixed point."""
+
+    gram: AbstractGram
+    sweeps: int = eqx.field(static=True)
+
+
+class STLP(AbstractFlow):
+    """Learning as the motion of neurons and weights under constraints.
+
+        m_x (x'' + theta x') = -V_x + G_x^T delta
+        m_w (w'' + theta w') = -g,   g = dM/dw = V_w - G_w^T delta
+        G = x - sigma(a(x, w, u)) = 0
+
+    by d'Alembert's principle from the action of e^{theta t} (T - V). The multipliers
+    delta hold d^2 G/dt^2 = 0. Given them every neuron and every weight moves by what
+    is at hand; they themselves are the solution of a linear system over the whole
+    graph, found by exchanges between neighbours (conjugate gradients) or directly.
+
+    Imposed as a constraint; multipliers lam = -delta from a Gram solve; inertia, which
+    the multipliers need to know, so that no other update will do.
+
+    As m_x/m_w -> 0 delta tends to Backprop's errors with an error of the order of
+    that ratio, and for large dissipation w follows the gradient flow at the rate
+    1/(m_w theta). Both are needed: with equal masses the direction is wrong. An input
+    that oscillates with m_x omega^2 > 1 makes the motion unstable.
+
+    Samples need the first two derivatives of their input: see `mollify`. The first
+    step moves the state onto the constraints by itself. Float32 serves down to
+    m_x/m_w of about 1e-5.
+
+    **Arguments:**
+
+    - `cost`: q loss and weight decay are the potential; `inertia`: m_w > 0;
+      `dissipation`: theta >= 0, in 1/time.
+    - `neuron_mass`: m_x > 0, one number or one per neuron.
+    - `weight_mass`: masses by name of weight, of one number or one per edge, where
+      they differ from the inertia.
+    - `slack`: a `Slack` for graphs with cycles, where it is required.
+    - `potential`: a further U(network, x, sample) to go down on.
+    - `lagrangian`: your own L(network, q, v, sample) in place of T - V, with a
+      diagonal mass matrix; `constraint`: your own G(network, q, sample), of one number
+      per neuron. q and v are `Coordinates` (x, w, slack), `network` holds w.
+    - `gram`: how the multipliers are solved for; default `Automatic`. A `Result`
+      prints what was chosen.
+    - `stabilisation`: drift control; default `Projection`, and within the vector
+      field `Baumgarte` of rate theta/2.
+    - `solver`: any diffrax solver, one step of which is taken per sample; by default
+      the steps of `ExponentialDamping`.
+
+    Betti & Gori (2019), "Spatiotemporal Local Propagation", arXiv 1907.05106.
+    """
+
+    cost: Cost
+    inertia: Scalar
+    dissipation: Scalar
+    neuron_mass: Scalar | Float[Array, "neurons"]
+    weight_mass: Params
+    slack: Slack | None
+    potential: Potential | None
+    lagrangian: Callable[..., Scalar] | None
+    constraint: Callable[..., PyTree] | None
+    gram: AbstractGram
+    stabilisation: AbstractStabilisation
+    solver: dfx.AbstractSolver | None
+
+    def __init__(
+        self,
+        cost: Cost | None = None,
+        *,
+        inertia: Any = 1.0,
+        dissipation: Any = 1.0,
+        neuron_mass: Any = 1e-3,
+        weight_mass: dict[str, Any] | None = None,
+        slack: Slack | None = None,
+        potential: Potential | None = None,
+        lagrangian: Callable[..., Scalar] | None = None,
+        constraint: Callable[..., PyTree] | None = None,
+        gram: AbstractGram | None = None,
+        stabilisation: AbstractStabilisation | None = None,
+        solver: dfx.AbstractSolver | None = None,
+    ):
+        self.cost = Cost() if cost is None else cost
+        _checks.instance("cost", self.cost, Cost)
+        _checks.positive("inertia", inertia)
+        _checks.non_negative("dissipation", dissipation)
+        _checks.positive("neuron_mass", neuron_mass)
+        weight_mass = {} if weight_mass is None else weight_mass
+        for name, mass in weight_mass.items():
+            _checks.positive(f"weight_mass[{name!r}]", mass)
+        self.inertia, self.dissipation = as_number(inertia), as_number(dissipation)
+        self.neuron_mass = as_number(neuron_mass)
+        self.weight_mass = {name: as_number(m) for name, m in weight_mass.items()}
+        self.slack, self.potential = slack, potential
+        self.lagrangian, self.constraint = lagrangian, constraint
+        self.gram = Automatic() if gram is None else gram
+        half = self.dissipation / 2
+        within = Projection(within=Baumgarte(half, half))
+        self.stabilisation = within if stabilisation is None else stabilisation
+        self.solver = solver
+        _checks.instance("slack", slack, (Slack, type(None)))
+        _checks.instance("gram", self.gram, AbstractGram)
+        _checks.instance("stabilisation", self.stabilisation, AbstractStabilisation)
+        _checks.instance("solver", solver, (dfx.AbstractSolver, type(None)))
+
+    @property
+    def title(self) -> str:
+        return "STLP"
+
+    def init(self, network, *, x0=None, key=None) -> State:
+        network, x = started(network, x0)
+        w, frozen = split(network)
+        for name in self.weight_mass:
+            if name not in w:
+                _checks.reject("weight_mass", f"masses of {sorted(w)}", repr(name))
+        room = None if self.slack is None else jax.tree.map(jnp.zeros_like, x)
+        zeros = lambda tree: jax.tree.map(jnp.zeros_like, tree)
+        begun = jnp.zeros((), jnp.result_type(*jax.tree.leaves(x)))
+        credit = Constrained(zeros(x), room, room, begun)
+        gram = self.gram.bind(network, self._ratio())
+        choices = Choices(gram, sweeps_needed(network, self.slack))
+        return State(x, w, credit, zeros(w), Rest(frozen, choices))
+
+    def begin(self, state: State, t: Scalar, signal: Any) -> State:
+        """The state moved onto the constraints at time t of the signal."""
+        require_rates(signal)
+        flow = consistent_start(
+            state.rest.frozen, phase(state), t, signal, sweeps=state.rest.fixed.sweeps
+        )
+        return _state(flow, jnp.ones_like(state.credit.begun), state.rest)
+
+    def step(self, state, sample, dt):
+        state, sample, reaction, info = self._placed(state, sample, dt)
+        if self.solver is not None:
+            return solver_step(self.solver, self, state, sample, dt), info
+        damping = ExponentialDamping(self.dissipation)
+        flow = damping.advance(phase(state), reaction.acceleration, dt)
+        return _state(Phase(*flow), state.credit.begun, state.rest), info
+
+    def estimate(self, state, sample, dt):
+        placed, _, reaction, _ = self._placed(state, sample, dt)
+        after, info = self.step(state, sample, dt)
+        rested = eqx.tree_at(lambda s: s.w, after, state.w)
+        return self._gradient(placed, reaction), rested, info
+
+    def check(self, state, sample, dt):
+        """`x0`, where given, fits the first sample without slack."""
+        require_rates(sample)
+        if self.slack is not None or float(state.credit.begun) > 0:
+            return
+        fresh = state.network.initial_state()
+        if all(map(np.array_equal, *map(jax.tree.leaves, (state.x, fresh)))):
+            return
+        begun = self.begin(state, jnp.zeros((), state.credit.begun.dtype), sample)
+        gap = float(_largest(jax.tree.map(jnp.subtract, state.x, begun.x)))
+        if gap > float(jnp.finfo(state.credit.begun.dtype).eps) ** 0.5:
+            wanted = "the forward pass of the input at the start"
+            _checks.reject("x0", wanted, f"off by {gap:.3g}")
+
+    def chosen(self, state):
+        return eqx.tree_at(lambda law: law.gram, self, state.rest.fixed.gram)
+
+    def no_rates(self) -> str | None:
+        return None  # the exact flow stays where projections put it
+
+    def vector_field(self, t, y, args) -> State:
+        """(v, a) with the multipliers solved for at (t, y)."""
+        rest, _ = args
+        v, a = self.motion(rest.fixed.gram)(t, phase(y), args)
+        return _state(Phase(v, a), jnp.zeros_like(y.credit.begun), None)
+
+    def project(self, t, y: State, args) -> State:
+        """y on the constraints, as `stabilisation` wants it; for `Projected` too."""
+        newton = self.stabilisation.projections
+        if newton == 0:
+            return y
+        motion = self.motion(args[0].fixed.gram)
+        flow = motion.project(t, phase(y), args, newton=newton)
+        return _state(Phase(*flow), y.credit.begun, y.rest)
+
+    def observe(self, t, y, args) -> Info:
+        """Output and loss; L = T - V and the energy T + V, without the factor
+        e^{theta t}; the largest |G| and |dG/dt|; iterations of the Gram solve."""
+        reaction = self.motion(args[0].fixed.gram).react(t, phase(y), args)
+        return self._info(t, y, args, reaction)
+
+    def motion(self, gram: AbstractGram) -> ConstrainedMotion:
+        """The equations of motion, from the Lagrangian and the constraint."""
+        return constrained_euler_lagrange(
+            self._lagrangian,
+            self._constraint,
+            dissipation=self.dissipation,
+            stabilisation=self.stabilisation,
+            linear_solver=DiagonalMass(),
+            gram=gram,
+        )
+
+    def _placed(self, state, sample, dt):
+        """(the state on its constraints, sample, the reaction there, info)."""
+        require_rates(sample)
+        t, args = jnp.zeros_like(dt), (state.rest, sample)
+        rest, moving = state.rest, without_rest(state)
+        begin = lambda y: without_rest(self.begin(with_rest(y, rest), t, sample))
+        begun = state.credit.begun > 0
+        state = with_rest(jax.lax.cond(begun, lambda y: y, begin, moving), rest)
+        newton = self.stabilisation.projections
+        motion = self.motion(rest.fixed.gram)
+        flow, reaction = motion.settle(t, phase(state), args, newton=newton)
+        state = _state(Phase(*flow), state.credit.begun, rest)
+        return state, sample, reaction, self._info(t, state, args, reaction)
+
+    def _gradient(self, state, reaction) -> Params:
+        """dM/dw = V_w - G_w^T delta: what stands where descent has its gradient."""
+        masses = self._masses(phase(state).v).w
+        lost = {
+            k: scaled(self.dissipation * masses[k], v) for k, v in state.update.items()
+        }
+        return jax.tree.map(
+            lambda f, r, p: -f - r - p, reaction.force.w, reaction.reaction.w, lost
+        )
+
+    def _info(self, t, y, args, reaction) -> Info:
+        rest, signal = args
+        sample, network = signal(t), join(y.w, rest.frozen)
+        output = network.readout(y.x, sample.input)
+        q, v = phase(y)
+        more = {
+            "lagrangian": self._lagrangian(t, q, v, args),
+            "energy": energy(self._lagrangian)(t, q, v, args),
+            "residual": _largest(reaction.G),
+            "residual_rate": _largest(reaction.G_dot),
+            "iterations": reaction.iterations,
+        }
+        return Info(output, output_loss(self.cost, output, sample), more)
+
+    def _lagrangian(self, t, q, v, args) -> Scalar:
+        rest, signal = args
+        network, sample = join(q.w, rest.frozen), signal(t)
+        if self.lagrangian is not None:
+            return self.lagrangian(network, q, v, sample)
+        return cognitive_lagrangian(
+            self.cost, network, q, v, self._masses(v), sample,
+            slack=self.slack, potential=self.potential,
+        )  # fmt: skip
+
+    def _constraint(self, t, q, args) -> PyTree:
+        rest, signal = args
+        network, sample = join(q.w, rest.frozen), signal(t)
+        if self.constraint is not None:
+            return self.constraint(network, q, sample)
+        return constraint(network, q, sample.input)
+
+    def _masses(self, v: Coordinates) -> Coordinates:
+        slack = self.slack
+        room = None if slack is None else jax.tree.map(lambda _: slack.mass, v.slack)
+        weights = {name: self.weight_mass.get(name, self.inertia) for name in v.w}
+        return Coordinates(jax.tree.map(lambda _: self.neuron_mass, v.x), weights, room)
+
+    def _ratio(self) -> float:
+        """The largest m_x/m_W, for the choice of a Gram solver."""
+        masses = [self.inertia, *self.weight_mass.values()]
+        if any(isinstance(mass, Tracer) for mass in [*masses, self.neuron_mass]):
+            return float("inf")  # unknown inside a transformation
+        lightest = min(float(np.min(mass)) for mass in masses)
+        return float(np.max(self.neuron_mass)) / lightest
+
+
+def phase(state: State) -> Phase:
+    """Coordinates and velocities of a state of `STLP`."""
+    at, moves = state.credit, state.update
+    q = Coordinates(state.x, state.w, at.slack)
+    return Phase(q, Coordinates(at.x_dot, moves, at.slack_dot))
+
+
+def _state(flow: Phase, begun: Scalar, rest: Rest | None) -> State:
+    q, v = flow
+    credit = Constrained(v.x, q.slack, v.slack, begun)
+    return State(q.x, q.w, credit, v.w, rest)
+
+
+def _largest(tree: PyTree) -> Scalar:
+    return jnp.max(
+        jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)])
+    )

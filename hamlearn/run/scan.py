@@ -1,0 +1,88 @@
+"""The one loop in which a law steps."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .. import _checks
+from .._types import PyTree
+from ..laws.base import AbstractLaw, Info, State, with_rest, without_rest
+from ..signals import samples as _samples
+from ..signals.signal import Sample
+from .order import in_turn
+
+Record = Callable[[State, Sample, Info], PyTree]
+
+
+def scan(
+    law: AbstractLaw,
+    state: State,
+    samples: Any,
+    dt: Any,
+    record: Record | None = None,
+) -> tuple[State, PyTree]:
+    """Let a law take samples one after the other: pure, for jit, vmap and grad.
+
+    **Arguments:**
+
+    - `state`: from `law.init`, or where another scan ended.
+    - `samples`: a `Sample` or an (inputs, targets) pair, with time as leading axis.
+    - `dt`: time between samples.
+    - `record`: of (state after the sample, sample, info), what is kept of each step;
+      by default the info.
+
+    **Returns:** (state at the end, what was kept, with time as leading axis).
+
+    **Example:** the last loss, as a function of the learning rate.
+
+        >>> import hamlearn as hl, jax, jax.numpy as jnp, optax
+        >>> net = hl.RateNetwork(hl.Digraph(2, [0], [1]), key=jax.random.key(0))
+        >>> samples = (jnp.zeros((50, 0)), jnp.ones((50, 1)))
+        >>> def last(rate):
+        ...     law = hl.RTRL(update=hl.updates.Optax(optax.sgd, learning_rate=rate))
+        ...     _, infos = hl.scan(law, law.init(net), samples, 0.1)
+        ...     return infos.loss[-1]
+        >>> bool(jax.grad(last)(0.01) < 0)
+        True
+
+    **Raises:** `ValueError` for samples without a leading axis of time.
+    """
+    _checks.instance("law", law, AbstractLaw)
+    samples = _samples.traced(samples, _samples.state_dtype(state))
+    dt = jnp.asarray(dt, _samples.state_dtype(state))
+    return _scan(law, strong(state), samples, dt, record)
+
+
+def _scan(law, state, samples, dt, record=None, count=None):
+    """`scan` over the first `count` samples, all of them without it."""
+    rest = state.rest
+
+    def step(y, sample):
+        before = with_rest(y, rest)
+        after, info = law.step(before, sample, dt)
+        kept = info if record is None else record(after, sample, info)
+        return in_turn(without_rest(after), y), kept
+
+    if count is None:
+        y, kept = jax.lax.scan(step, without_rest(state), samples)
+        return with_rest(y, rest), kept
+    first = jax.tree.map(lambda leaf: leaf[0], samples)
+    shapes = eqx.filter_eval_shape(step, without_rest(state), first)[1]
+    none = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+    def perhaps(y, now):
+        k, sample = now
+        return jax.lax.cond(k < count, step, lambda y, _: (y, none), y, sample)
+
+    numbers = jnp.arange(samples.target.shape[0], dtype=jnp.int32)
+    y, kept = jax.lax.scan(perhaps, without_rest(state), (numbers, samples))
+    return with_rest(y, rest), kept
+
+
+def strong(state: State) -> State:
+    """`state` without weak types, which would compile the loop twice."""
+    fix = lambda a: jnp.asarray(a, a.dtype) if eqx.is_inexact_array(a) else a
+    return with_rest(jax.tree.map(fix, without_rest(state)), state.rest)

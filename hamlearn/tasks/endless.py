@@ -1,0 +1,53 @@
+"""Tasks whose streams are drawn from a key and never end."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from .. import _checks
+from .._types import Array, Float
+from ..signals.signal import Sample
+from .task import AbstractTask, drawn
+
+
+class AbstractEndless(AbstractTask):
+    """A task that draws its samples from a key: `draw` is all that it has to say."""
+
+    @abstractmethod
+    def draw(self, key: Array, steps: int) -> Sample:
+        """One stream of `steps` samples, in JAX, so that it may be mapped and jitted."""
+
+    def samples(
+        self,
+        key: Array | None = None,
+        steps: int | None = None,
+        *,
+        batch: int | None = None,
+        test: bool = False,
+    ) -> Sample:
+        """A stream, from another key to be tested on; see `AbstractTask.samples`.
+
+        **Arguments:** `batch`: so many streams, along a second axis.
+        """
+        key, steps = drawn(self, key, steps, test=test)
+        if batch is None:
+            return self.draw(key, steps)
+        _checks.at_least("batch", batch, 1)
+        keys = jax.random.split(key, batch)
+        return jax.vmap(lambda key: self.draw(key, steps), out_axes=1)(keys)
+
+
+def episodes(
+    one: Callable[[Array], Sample], length: int, key: Array, steps: int
+) -> Sample:
+    """Episodes of a length, one after the other, cut off at a number of steps."""
+    made = jax.vmap(one)(jax.random.split(key, -(-steps // length)))
+    flat = lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:steps]
+    return jax.tree.map(flat, made)
+
+
+def at_end(length: int, steps: int) -> Float[Array, "time"]:
+    """Weights of the loss: 1 in the last steps of an episode."""
+    return jnp.zeros(length).at[length - steps :].set(1)

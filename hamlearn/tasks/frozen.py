@@ -1,0 +1,67 @@
+"""The control of every comparison: a readout learned on a recurrence left as drawn."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from .. import _checks
+from .._types import Loss
+from ..action.cost import Cost, squared_error
+from ..networks.base import AbstractNetwork
+from ..signals.signal import Sample
+
+
+def frozen_recurrence(
+    network: AbstractNetwork,
+    samples: Sample,
+    *,
+    dt: Any,
+    loss: Loss = squared_error,
+    optimizer: optax.GradientTransformation | None = None,
+    prefix: str = "readout_map",
+) -> float:
+    """The loss with the recurrence frozen and only the readout learned online.
+
+    The mean over the last tenth of the stream, over what is asked there, by gradient
+    descent at every sample. What a law must beat for its credit to the recurrence to be
+    worth anything.
+
+    **Arguments:** `optimizer`: of the readout, by default SGD at a rate of 0.03;
+    `prefix`: as for `readout_only`.
+    """
+    # Here alone does a task learn: the others need no law, nor the time to import it.
+    from ..laws import BPTT
+    from ..run.stream import stream
+
+    _checks.instance("samples", samples, Sample)
+    learns = optax.sgd(0.03) if optimizer is None else optimizer
+    law = BPTT(Cost(loss=loss), readout_only(learns, prefix=prefix), window=1)
+    losses = stream(law, network, samples, dt=dt, progress=False).loss
+    end = slice(-max(1, len(losses) // 10), None)
+    weight = np.ones(len(losses)) if samples.weight is None else samples.weight
+    return float(np.sum(losses[end]) / np.sum(np.asarray(weight)[end]))
+
+
+def readout_only(
+    optimizer: optax.GradientTransformation, *, prefix: str = "readout_map"
+) -> optax.GradientTransformation:
+    """`optimizer` for the readout alone: the recurrence stays frozen.
+
+    Give it to any law that takes an optimizer, for the control that says what learning
+    the recurrence is worth.
+
+    **Arguments:** `prefix`: what the names of the weights that learn begin with.
+    """
+
+    def update(updates: Any, state: Any, params: Any = None) -> Any:
+        change: Any
+        change, state = optimizer.update(updates, state, params)
+        frozen = {
+            name: leaf if name.startswith(prefix) else jnp.zeros_like(leaf)
+            for name, leaf in change.items()
+        }
+        return frozen, state
+
+    return optax.GradientTransformation(optimizer.init, update)

@@ -1,0 +1,104 @@
+"""Ready-made tasks: signals to track, and what `hamlearn compare` knows by name."""
+
+from collections.abc import Callable
+from importlib.resources import files
+
+import numpy as np
+
+from .. import _checks
+from .forecast import Forecast
+from .lorenz import Lorenz
+from .mackey_glass import MackeyGlass
+from .sequences import Add
+from .task import AbstractTask
+from .teacher import TeacherStudent
+from .tracking import Tracking, recorded
+
+RATE = 360  # recorded samples of the electrocardiogram per second
+
+
+def sine(*, duration: float = 60.0, dt: float = 1e-3) -> Tracking:
+    """0.5 sin t, of RMS 0.354."""
+    times = _grid(duration, dt)
+    return _made("sine", 0.5 * np.sin(times), dt, "0.5 sin t")
+
+
+def patched(*, duration: float = 60.0, dt: float = 1e-3, seed: int = 3) -> Tracking:
+    """Patches of 1 to 4 time units: constants in +-0.6, or A cos(om t + phase).
+
+    A in [0.2, 0.6], om in [0.5, 2.5]; the patches join with jumps.
+    """
+    times = _grid(duration, dt)
+    rng = np.random.default_rng(seed)
+    values, start = np.zeros_like(times), 0.0
+    while start < duration:
+        length = rng.uniform(1, 4)
+        inside = (times >= start) & (times < start + length)
+        if rng.random() < 0.5:
+            values[inside] = rng.uniform(-0.6, 0.6)
+        else:
+            amplitude, omega = rng.uniform(0.2, 0.6), rng.uniform(0.5, 2.5)
+            phase = rng.uniform(0, 2 * np.pi)
+            values[inside] = amplitude * np.cos(omega * times[inside] + phase)
+        start += length
+    return _made("patched", values, dt, f"patches drawn with seed {seed}")
+
+
+def heartbeat(*, seconds: float = 20.0, dt: float | None = None) -> Tracking:
+    """A real electrocardiogram: up to 60 s of one lead at 360 Hz, in millivolt.
+
+    `Forecast(heartbeat(seconds=60), ahead=20, changes=False)` predicts it: one
+    recorded sample ahead four past values leave .002 of the variance, 20 samples
+    (55 ms) ahead a third of it, and what helps is to know where in the beat one is.
+
+    Record 208 of the MIT-BIH Arrhythmia Database (lead MLII, from 19:35), with normal
+    and ectopic beats. Moody & Mark, IEEE Eng. in Med. and Biol. 20(3):45-50, 2001;
+    Goldberger et al., Circulation 101(23):e215-e220, 2000 (PhysioNet). Open Data
+    Commons Attribution License v1.0.
+    """
+    if not 0 < seconds <= 60:
+        _checks.reject("seconds", "between 0 and 60", seconds)
+    path = files("hamlearn") / "data" / "heartbeat.npz"
+    with path.open("rb") as file, np.load(file) as data:
+        millivolt = (data["counts"][: round(seconds * RATE)] - 1024) / 200
+    return recorded(
+        "heartbeat",
+        np.arange(millivolt.size) / RATE,
+        millivolt,
+        dt=dt,
+        unit="mV",
+        time_unit="s",
+        source="MIT-BIH Arrhythmia Database, record 208 (PhysioNet, ODC-By 1.0)",
+    )
+
+
+def comparable() -> dict[str, Callable[[], AbstractTask]]:
+    """What `hamlearn compare --task` knows by name.
+
+    Forecasts one sample ahead of a recorded electrocardiogram (`heartbeat`), of a
+    chaotic series with a lag (`mackey-glass`) and of one with jumps of side
+    (`lorenz`); a recurrent network to mimic (`teacher`); bits to remember for four and
+    six samples (`add`).
+    """
+    return {
+        "heartbeat": lambda: Forecast(heartbeat(seconds=40, dt=1 / RATE)),
+        "mackey-glass": lambda: Forecast(
+            MackeyGlass().series(steps=8000), name="mackey-glass"
+        ),
+        "lorenz": lambda: Forecast(Lorenz(0.05).path(steps=8000)[:, 0], name="lorenz"),
+        "teacher": lambda: TeacherStudent(dt=0.5),
+        "add": lambda: Add((4, 6)),
+    }
+
+
+def _grid(duration: float, dt: float) -> np.ndarray:
+    _checks.positive("dt", dt)
+    _checks.positive("duration", duration)
+    if duration < 12 * dt:
+        _checks.reject("duration", f"at least 12 steps of `dt` = {dt}", duration)
+    return np.arange(round(duration / dt)) * dt
+
+
+def _made(name: str, values: np.ndarray, dt: float, source: str) -> Tracking:
+    last = np.concatenate([values[:1], values[:-1]])
+    return Tracking(name, values, last, dt=dt, interval=dt, source=source)

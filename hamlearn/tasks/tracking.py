@@ -1,0 +1,177 @@
+"""Signals to track online: a network's output shall follow the target as it comes."""
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from .. import _checks
+from .._types import Array, Float
+from ..signals.signal import Sample
+from .floors import floors_of
+from .task import AbstractTask, Facts, part
+
+
+class Tracking(AbstractTask):
+    """A target on an even grid of times, each value held until the next; no input.
+
+    Ready ones are `sine`, `patched` and `heartbeat`; `recorded` and `from_csv` make one
+    of your data.
+
+    **Attributes:**
+
+    - `values`: the target in its own unit, one a step of `dt`.
+    - `last`: what predicting the last known value would say at each step: the value
+      one recorded sample earlier.
+    - `interval`: median time between recorded samples; for a made signal, dt.
+    - `offset`, `scale`: the network sees (value - offset) scale, within +-0.8.
+    """
+
+    facts: Facts = eqx.field(static=True)
+    values: Float[np.ndarray, "time"]
+    last: Float[np.ndarray, "time"]
+    dt: float
+    interval: float
+    offset: float
+    scale: float
+    unit: str = eqx.field(static=True)
+    time_unit: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        name: str,
+        values: np.ndarray,
+        last: np.ndarray,
+        *,
+        dt: float,
+        interval: float,
+        offset: float = 0.0,
+        scale: float = 1.0,
+        unit: str = "",
+        time_unit: str = "time units",
+        source: str = "",
+    ):
+        _checks.shape("values", values, ("time",))
+        _checks.shape("last", last, values.shape)
+        about = "the signal itself, as it comes"
+        self.facts = Facts(name, 0, 1, len(values), about=about, source=source)
+        self.values, self.last = values, last
+        self.dt, self.interval = dt, interval
+        self.offset, self.scale = offset, scale
+        self.unit, self.time_unit = unit, time_unit
+
+    def samples(
+        self, key: Array | None = None, steps: int | None = None, *, test: bool = False
+    ) -> Sample:
+        """The scaled target, without input, by default all; the key draws nothing."""
+        scaled = (self.values - self.offset) * self.scale
+        return part(
+            Sample(np.zeros((len(scaled), 0)), scaled[:, None]), steps, test=test
+        )
+
+    def floors(self) -> dict[str, float]:
+        """`squared_error` losses of the scaled signal over its second half.
+
+        `constant`; `last`: the last recorded value; `linear`: least squares on the
+        last four recorded values, fitted on the first half; `zero`.
+        """
+        half = len(self.values) // 2
+        values, last = (a[half : 2 * half] for a in (self.values, self.last))
+        loss = lambda guess: float(np.mean(((guess - values) * self.scale) ** 2) / 2)
+        return {
+            "constant": loss(values.mean()),
+            "last": loss(last),
+            "linear": floors_of(self._one_ahead())["linear"],
+            "zero": loss(self.offset),
+        }
+
+    def recording(self) -> Float[np.ndarray, "recorded"]:
+        """One value an interval, in the unit of the signal."""
+        return self.values[:: max(1, round(self.interval / self.dt))]
+
+    def _one_ahead(self) -> Sample:
+        recorded = (self.recording()[:, None] - self.offset) * self.scale
+        return Sample(recorded[:-1], recorded[1:])
+
+    def unscaled(self, output: np.ndarray) -> np.ndarray:
+        """An output of the network in the unit of the target."""
+        return np.asarray(output, np.float64).reshape(-1) / self.scale + self.offset
+
+    def errors(self, output: np.ndarray) -> dict[str, float]:
+        """RMSE of a (perhaps shortened) output and of predictors that learn nothing.
+
+        Over the settled part, the last five sixths of the signal: `rmse`,
+        `rmse_zero`, `rmse_mean` (the mean of the settled part), `rmse_last`. NaN where
+        the output ends before.
+        """
+        settled = slice(len(self.values) // 6, len(output))
+        target = self.values[settled]
+        if target.size == 0:
+            names = ("rmse", "rmse_zero", "rmse_mean", "rmse_last")
+            return dict.fromkeys(names, float("nan"))
+        guesses = {
+            "rmse": self.unscaled(output)[settled],
+            "rmse_zero": 0.0,
+            "rmse_mean": target.mean(),
+            "rmse_last": self.last[settled],
+        }
+        rmse = lambda guess: float(np.sqrt(np.mean((guess - target) ** 2)))
+        return {name: rmse(guess) for name, guess in guesses.items()}
+
+
+def recorded(
+    name: str,
+    times: Any,
+    values: Any,
+    *,
+    dt: float | None = None,
+    unit: str = "",
+    time_unit: str = "time units",
+    source: str = "",
+) -> Tracking:
+    """Recorded values, at even or uneven times, held until the next and scaled.
+
+    **Arguments:** `times`: rising; `values`: as many; `dt`: of the even grid to run
+    on, by default the median interval over 40.
+
+    **Raises:** `ValueError` for times that do not rise, values that are not finite,
+    and fewer than two samples.
+    """
+    times, values = _recording(times, values)
+    interval = float(np.median(np.diff(times)))
+    dt = interval / 40 if dt is None else dt
+    _checks.positive("dt", dt)
+    count = int(np.ceil((times[-1] + interval - times[0]) / dt - 1e-9))
+    # Half a step of tolerance: a sample due at a grid time is not late by rounding.
+    grid = times[0] + (np.arange(count) + 1e-6) * dt
+    number = np.searchsorted(times, grid, side="right") - 1
+    low, high = float(values.min()), float(values.max())
+    return Tracking(
+        name,
+        values[number],
+        values[np.maximum(number - 1, 0)],
+        dt=float(dt),
+        interval=interval,
+        offset=(low + high) / 2,
+        scale=1.6 / (high - low) if high > low else 1.0,
+        unit=unit,
+        time_unit=time_unit,
+        source=source,
+    )
+
+
+def _recording(times: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values as they should be, or an error that says what is not."""
+    times, values = np.asarray(times, np.float64), np.asarray(values, np.float64)
+    _checks.shape("values", values, ("time",))
+    _checks.shape("times", times, values.shape)
+    if values.size < 2:
+        _checks.reject("values", "at least two samples", values.size)
+    _checks.finite("times", times)
+    _checks.finite("values", values)
+    steps = np.diff(times)
+    if np.any(steps <= 0):
+        k = int(np.argmax(steps <= 0)) + 1
+        got = f"{times[k]:g} after {times[k - 1]:g} at sample {k}"
+        _checks.reject("times", "rising", got)
+    return times, values
