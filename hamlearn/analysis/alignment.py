@@ -10,21 +10,19 @@ import numpy as np
 
 from .. import _checks
 from .._types import Array, Params, PyTree
-from ..action.action import hamiltonian
-from ..graph.digraph import Digraph
-from ..networks.batch import Batch
+from ..costates.gradient import exact_gradient
+from ..laws.base import AbstractLaw
+from ..networks.batch import single
 from ..networks.dynamics import as_network
-from ..networks.partition import join, split
-from ..rules._base import AbstractRule
-from ..rules._online import AbstractOnlineRule
-from ..rules.bptt import stream_gradient
-from ..rules.hamiltonian import HamiltonianLearning
+from ..networks.neurons import AbstractNeurons
+from ..networks.partition import split
+from ..run.tables import Table
 from ..signals.signal import Sample
-from ._table import Table
+from ._sums import begun, sums
 
 
 def alignment(
-    rule: AbstractRule,
+    law: AbstractLaw,
     network: Any,
     samples: Sample,
     *,
@@ -45,13 +43,15 @@ def alignment(
 
     **Arguments:** `samples`: the stream; `window`: how many samples are summed, by
     default all after `skip`, the transient; `biases`: whether they count (their
-    gradients are dominated by the mean of the signal, where all laws agree).
+    gradients are dominated by the mean of the signal, where all laws agree); `x0`,
+    `key`: for `law.init`.
 
-    **Returns:** a table, a row for each part (a leaf, a layer of an acyclic graph, and
-    `all`): the median cosine over windows, its least and greatest, the median ratio.
+    **Returns:** a table with one row per part (a leaf, a layer of an acyclic graph,
+    and `all`): the median cosine over windows, its least and greatest, the median
+    ratio.
     """
-    _checks.instance("rule", rule, AbstractRule)
     network = as_network(network, x0)
+    state, samples, dt = begun(law, network, samples, dt, x0, key)
     length = samples.target.shape[0]
     window = length - skip if window is None else window
     _checks.at_least("window", window, 1)
@@ -59,22 +59,20 @@ def alignment(
     if count < 1:
         _checks.reject("window", f"at most the {length - skip} samples", window)
     used = jax.tree.map(lambda leaf: leaf[: skip + count * window], samples)
-    each = directions(rule, network, used, dt=dt, x0=x0, key=key)
-    summed = jax.tree.map(
-        lambda g: g[skip:].reshape(count, window, *g.shape[1:]).sum(1), each
-    )
-    exact = _exact(rule, network, used, dt, x0, skip, window, count)
+    place = (np.arange(skip + count * window) - skip) // window
+    found = _sums(law, state, used, dt, place, count)
+    exact = _exact(law.cost, network, used, dt, x0, place, count)
     rows = [
-        (name, *_agreement(pick(summed), pick(exact)))
+        (name, *_agreement(pick(found), pick(exact)))
         for name, pick in parts(network, biases).items()
     ]
     columns = ("part", "cosine", "least", "greatest", "ratio")
-    title = f"{type(rule).__name__} against the exact gradient, {count} windows"
+    title = f"{law.title} against the exact gradient, {count} windows"
     return Table(title, columns, tuple(rows))
 
 
 def directions(
-    rule: AbstractRule,
+    law: AbstractLaw,
     network: Any,
     samples: Sample,
     *,
@@ -82,108 +80,60 @@ def directions(
     x0: PyTree = None,
     key: Array | None = None,
 ) -> Params:
-    """What a law would descend along at every sample, with the weights held.
+    """What a law goes down on at every sample, its `estimate`, with the weights held.
 
-    The estimate of laws that have one; H_w = ell_w + p_x.f_w of Hamiltonian learning,
-    which p_w accumulates; of any other law the step it takes, with opposite sign (for
-    one with an optimizer, choose plain SGD).
+    For laws with a costate that is dM/dw; laws that wait for the end of a window have
+    zeros before.
 
-    **Returns:** one array a weight, with time as leading axis.
+    **Returns:** one array per weight, with time as leading axis.
     """
-    state = rule.init(network, x0=x0, key=key)
-    w, _ = split(state.network)
-    return _directions(rule, state, w, samples, jnp.asarray(dt, _dtype(w)))
-
-
-@eqx.filter_jit
-def _directions(rule, state, w, samples, dt):
-    moving, still = eqx.partition(state, eqx.is_array)
-
-    def body(moving, sample):
-        g, state = direction(rule, eqx.combine(moving, still), w, sample, dt)
-        return eqx.filter(state, eqx.is_array), g
-
-    return jax.lax.scan(body, moving, samples)[1]
-
-
-def direction(
-    rule: AbstractRule, state: Any, w: Params, sample: Sample, dt: Any
-) -> tuple[Params, Any]:
-    """(the direction at this sample, the state after it with weights w put back)."""
-    if isinstance(rule, AbstractOnlineRule):
-        g, state, _ = rule.estimate(state, sample, dt)
-        return g, state
-    after, _ = rule.step(state, sample, dt)
-    if isinstance(rule, HamiltonianLearning):
-        y = state.flow
-        H = lambda w: hamiltonian(
-            rule.cost, join(w, state.frozen), y.x, y.p_x, y.p_w, sample
-        )
-        return jax.grad(H)(w), hold(after, w)
-    moved, _ = split(after.network)
-    return {name: w[name] - moved[name] for name in w}, hold(after, w)
-
-
-def hold(state: Any, w: Params) -> Any:
-    """`state` with its weights replaced by `w`."""
-
-    # Every law hands out its network made of the very leaves that it carries.
-    held = {id(leaf): w[name] for name, leaf in split(state.network)[0].items()}
-    found = [leaf for leaf in jax.tree.leaves(state) if id(leaf) in held]
-    if len(found) != len(w):
-        wanted = "a law whose state holds the weights as leaves"
-        _checks.reject("rule", wanted, f"one with {len(found)} of {len(w)} there")
-    return jax.tree.map(lambda leaf: held.get(id(leaf), leaf), state)
+    state, samples, dt = begun(law, network, samples, dt, x0, key)
+    count = samples.target.shape[0]
+    return _sums(law, state, samples, dt, np.arange(count), count)
 
 
 def parts(network: Any, biases: bool = False) -> dict[str, Callable[[Params], Array]]:
     """What is compared: each leaf, each layer of an acyclic graph, and all of them.
 
-    Each entry maps gradients with a leading axis to one vector a window.
+    Each entry maps gradients with a leading axis to one vector per window.
     """
     names = [n for n in split(network)[0] if biases or not n.endswith("bias")]
     flat = lambda leaf: leaf.reshape(leaf.shape[0], -1)
     found: dict[str, Callable[[Params], Array]] = {
         name: lambda g, name=name: flat(g[name]) for name in names
     }
-    single, prefix = network, ""
-    if isinstance(network, Batch):
-        single, prefix = network.network, "network."
-    if _on_a_graph(single) and f"{prefix}weight" in names:
-        for level, edges in _layers(single):
-            found[f"{prefix}weight, layer {level}"] = lambda g, edges=edges: flat(
-                g[f"{prefix}weight"]
-            )[:, edges]
+    inside = single(network)
+    if isinstance(inside, AbstractNeurons) and "weight" in names:
+        for level, edges in _layers(inside):
+            found[f"weight, layer {level}"] = lambda g, edges=edges: flat(g["weight"])[
+                :, edges
+            ]
     found["all"] = lambda g: jnp.concatenate([flat(g[name]) for name in names], axis=1)
     return found
 
 
-def _on_a_graph(network: Any) -> bool:
-    fields = type(network).__dataclass_fields__
-    return "graph" in fields and isinstance(network.graph, Digraph)
+_sums = eqx.filter_jit(sums)
 
 
-def _layers(network: Any) -> list[tuple[int, np.ndarray]]:
+@eqx.filter_jit
+def _exact(cost, network, samples, dt, x0, place, count) -> Params:
+    """The gradient of each window by BPTT through all that came before."""
+
+    def one(k):
+        counted = (place == k).astype(dt.dtype)
+        return exact_gradient(
+            cost, network, samples, dt=dt, x0=x0, counted=counted
+        ).w  # fmt: skip
+
+    return jax.vmap(one)(jnp.arange(count))
+
+
+def _layers(network: AbstractNeurons) -> list[tuple[int, np.ndarray]]:
     levels = network.graph.levels()
     if levels is None:
         return []
     of_edge = levels[np.asarray(network.graph.receivers)]
     return [(int(k), np.flatnonzero(of_edge == k)) for k in np.unique(of_edge)]
-
-
-def _exact(rule, network, samples, dt, x0, skip, window, count) -> Params:
-    """The gradient of each window by BPTT through all that came before."""
-    length = samples.target.shape[0]
-    number = (np.arange(length) - skip) // window
-
-    def one(k):
-        counted = jnp.asarray(number == k, _dtype(split(network)[0]))
-        return stream_gradient(
-            rule.cost, network, samples, dt=dt, x0=x0, counted=counted
-        )[0]
-
-    each = [one(k) for k in range(count)]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
 
 
 def _agreement(g: Array, exact: Array) -> tuple[float, float, float, float]:
@@ -193,7 +143,3 @@ def _agreement(g: Array, exact: Array) -> tuple[float, float, float, float]:
     ratio = np.asarray(sizes[0] / sizes[1])
     spread = (np.median(cosine), np.min(cosine), np.max(cosine), np.median(ratio))
     return tuple(float(value) for value in spread)  # pyright: ignore[reportReturnType]
-
-
-def _dtype(w: Params) -> Any:
-    return jnp.result_type(*w.values())

@@ -1,0 +1,35 @@
+"""How a costate is found: one answer a file."""
+
+from .base import AbstractCostate as AbstractCostate
+from .base import AbstractCostateFlow as AbstractCostateFlow
+from .bounded import CostateBox as CostateBox
+from .bounded import CostateReset as CostateReset
+from .filters import AbstractClosure as AbstractClosure
+from .filters import EulerLeak as EulerLeak
+from .filters import ExponentialLeak as ExponentialLeak
+from .filters import Prospective as Prospective
+from .filters import ProspectiveGain as ProspectiveGain
+from .filters import SignFlipped as SignFlipped
+from .filters import Unfiltered as Unfiltered
+from .flow import CostateFlow as CostateFlow
+from .guards import StabilityWarning as StabilityWarning
+from .instantaneous import AtRest as AtRest
+from .instantaneous import FixedPoint as FixedPoint
+from .instantaneous import RandomFeedback as RandomFeedback
+from .latent import Errors as Errors
+from .latent import InstantErrors as InstantErrors
+from .motion import AbstractMotion as AbstractMotion
+from .motion import Latent as Latent
+from .motion import Transition as Transition
+from .prospective import ProspectiveAdjoint as ProspectiveAdjoint
+from .prospective import prospective_costate as prospective_costate
+from .riccati import TimeReversal as TimeReversal
+from .schedule import LayerParallel as LayerParallel
+from .schedule import Sweeps as Sweeps
+from .sign import HamiltonianSign as HamiltonianSign
+from .sign import HysteresisSign as HysteresisSign
+from .sign import NoFlip as NoFlip
+from .sign import SignFlip as SignFlip
+from .sign import SmoothSign as SmoothSign
+from .window import AbstractWindow as AbstractWindow
+from .window import Adjoint as Adjoint

@@ -14,7 +14,7 @@ from ..networks.parts import initial_weight
 from .base import AbstractCostate
 
 
-class Sweeps(eqx.Module):
+class SweepCount(eqx.Module):
     """A number of sweeps against the edges, known when the program is compiled."""
 
     number: int = eqx.field(static=True)
@@ -140,7 +140,7 @@ class FixedPoint(AbstractCostate):
         return jax.tree.map(lambda p: jnp.where(fine, p, jnp.nan), answer.value), None
 
 
-def number_of_sweeps(sweeps: int | None, network: Any) -> Sweeps:
+def number_of_sweeps(sweeps: int | None, network: Any) -> SweepCount:
     """`sweeps`, or the depth of the network.
 
     **Raises:** `ValueError` where it has none.
@@ -150,7 +150,7 @@ def number_of_sweeps(sweeps: int | None, network: Any) -> Sweeps:
     if sweeps is None:
         wanted = "given: the network has cycles, or no graph"
         _checks.reject("sweeps", wanted, None)
-    return Sweeps(sweeps)
+    return SweepCount(sweeps)
 
 
 def require_neurons(part: Any, network: Any, why: str) -> None:

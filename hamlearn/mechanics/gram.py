@@ -112,7 +112,7 @@ class LocalCholesky(AbstractGram):
         return self
 
 
-class Sweeps(eqx.Module):
+class NeumannSweeps(eqx.Module):
     """Preconditioner G_x^-T G_x^-1: one forward and one backward sweep of a network.
 
     A sweep is a number of exchanges between neighbours, all neurons at once; as many
@@ -132,7 +132,7 @@ class Sweeps(eqx.Module):
         along, across = tangent.first()
         return self.solve(across, self.solve(along, b))
 
-    def bind(self, network: AbstractNetwork) -> "Sweeps":
+    def bind(self, network: AbstractNetwork) -> "NeumannSweeps":
         """The same with as many exchanges as `network` is deep."""
         if self.exchanges is not None:
             return self
@@ -140,7 +140,7 @@ class Sweeps(eqx.Module):
         if deep is None:
             wanted = "for acyclic networks only, or with a number of exchanges"
             _checks.reject("gram", wanted, self)
-        return Sweeps(max(deep, 1))
+        return NeumannSweeps(max(deep, 1))
 
     def solve(self, triangular: Callable[[PyTree], PyTree], b: PyTree) -> PyTree:
         """G_x^-1 b, for G_x or its transpose as `triangular`.
@@ -157,12 +157,12 @@ class Sweeps(eqx.Module):
 class ConjugateGradients(AbstractGram):
     """Matrix-free conjugate gradients: every iteration one exchange with neighbours.
 
-    **Arguments:** `preconditioner`: None or `Sweeps`; `rtol`: of the residual,
+    **Arguments:** `preconditioner`: None or `NeumannSweeps`; `rtol`: of the residual,
     default 1e-10, in single precision 1e-6; `max_steps`: the best so far is taken
     when they run out, so a small number truncates.
     """
 
-    preconditioner: Sweeps | None = None
+    preconditioner: NeumannSweeps | None = None
     rtol: float | None = eqx.field(static=True, default=None)
     max_steps: int = eqx.field(static=True, default=1000)
 
@@ -221,7 +221,7 @@ class RepeatedSweeps(AbstractGram):
     network; `rounds` >= 1. They converge for small m_x/m_W alone.
     """
 
-    sweeps: Sweeps = Sweeps()
+    sweeps: NeumannSweeps = NeumannSweeps()
     rounds: int = eqx.field(static=True, default=1)
 
     def __check_init__(self):
@@ -268,7 +268,7 @@ class Automatic(AbstractGram):
             return GramSolve() if network.neurons() is None else LocalCholesky()
         layers = network.depth()
         if ratio <= 1e-2 and layers is not None and layers <= self.deep:
-            return ConjugateGradients(Sweeps(max(layers, 1)))
+            return ConjugateGradients(NeumannSweeps(max(layers, 1)))
         return ConjugateGradients()
 
 

@@ -1,4 +1,4 @@
-"""The scalars of learning, each written once; every law is derived from them."""
+"""From a Lagrangian to its Hamiltonian."""
 
 from collections.abc import Callable
 

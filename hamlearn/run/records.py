@@ -52,6 +52,8 @@ class Records:
 
     def sums(self) -> np.ndarray:
         """One row a chunk: see `_sums`."""
+        if not self.pieces:
+            return np.zeros((1, 5))
         return np.stack([piece.sums for piece in self.pieces])
 
     def save(self, path: Path, position: int) -> list[str]:
@@ -108,7 +110,5 @@ def named_leaves(info: Any) -> dict[str, Any]:
     """The arrays of an info by the names of its fields."""
     arrays = eqx.filter(info, eqx.is_array_like)
     leaves, _ = jax.tree_util.tree_flatten_with_path(arrays)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="."): leaf
-        for path, leaf in leaves
-    }
+    name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
+    return {name(path).removeprefix("more."): leaf for path, leaf in leaves}

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from ..action.cost import cross_entropy, squared_error
+from ..laws.base import without_rest
 from .records import Records, named_leaves
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Result:
     - `diverged`: None, or when and what; the rest is then from before.
     """
 
-    rule: Any
+    law: Any
     state: Any
     times: np.ndarray
     info: dict[str, np.ndarray]
@@ -63,19 +64,19 @@ class Result:
 
     @classmethod
     def of_stream(
-        cls, rule, state, records: Records, options, samples, clock, diverged
+        cls, law, state, records: Records, options, samples, clock, diverged
     ) -> "Result":
         info = records.arrays()
         number = info.pop("sample", np.zeros(0, np.int64))
         dt = float(options.dt)
         return cls(
-            rule,
+            law,
             state,
             number * dt,
             info,
             samples,
             dt,
-            _losses(getattr(rule.cost, "loss", None), records.sums(), info),
+            _losses(getattr(law.cost, "loss", None), records.sums(), info),
             clock[-1][1] - clock[0][1],
             _pace(clock),
             diverged,
@@ -83,7 +84,7 @@ class Result:
 
     @classmethod
     def of_solve(
-        cls, rule, state, signal, times, flows, infos, stats, seconds, blew_up
+        cls, law, state, signal, times, flows, infos, stats, seconds, blew_up
     ) -> "Result":
         times = np.asarray(times)
         if (
@@ -108,7 +109,7 @@ class Result:
         steps = int(stats["num_steps"])
         losses = {"loss": float(np.mean(info["loss"]))} if kept else {}
         return cls(
-            rule, state, times[:kept], info, steps, None, losses, seconds,
+            law, state, times[:kept], info, steps, None, losses, seconds,
             seconds / max(steps, 1) * 1e6, diverged,
             {name: int(np.asarray(count)) for name, count in stats.items()},
         )  # fmt: skip
@@ -159,7 +160,7 @@ class Result:
         """Why the run stopped early, in one sentence."""
         if self.diverged is not None:
             return str(self.diverged)
-        name, size = _largest(named_leaves(self.rule.flow(self.state)))
+        name, size = _largest(named_leaves(without_rest(self.state)))
         return (
             f"The solver gave up after {self.samples} steps, where `{name}` was the "
             f"largest, {size:.3g}; what it saved is kept. Raise `max_steps`, loosen "
@@ -168,11 +169,11 @@ class Result:
 
     def __repr__(self) -> str:
         rows = [
-            ("rule", describe(self.rule.chosen(self.state))),
+            ("law", describe(self.law.chosen(self.state))),
             ("network", describe(self.network)),
             ("samples", _span(self.samples, self.dt)),
             *_loss_rows(self.loss, self.losses),
-            ("speed", f"{self.us_per_sample:.3g} µs a sample"),
+            ("speed", f"{self.us_per_sample:.3g} µs per sample"),
             ("state", _bytes(self.state_bytes)),
         ]
         if self.diverged is not None:
@@ -249,7 +250,7 @@ def _largest(leaves: dict[str, Any]) -> tuple[str, float]:
 
 
 def _pace(clock: list[tuple[int, float]]) -> float:
-    """Median µs a sample over chunks, without the first two, which wait to compile."""
+    """Median µs per sample over chunks, without the first two, which wait to compile."""
     steps = np.diff(np.array(clock), axis=0)
     steps = steps[2:] if len(steps) > 4 else steps[1:] if len(steps) > 1 else steps
     return float(np.median(steps[:, 1] / np.maximum(steps[:, 0], 1))) * 1e6

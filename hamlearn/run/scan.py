@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import PyTree
 from ..laws.base import AbstractLaw, Info, State, with_rest, without_rest
+from ..networks.batch import Batch
 from ..signals import samples as _samples
 from ..signals.signal import Sample
 from .order import in_turn
@@ -62,7 +63,7 @@ def _scan(law, state, samples, dt, record=None, count=None):
 
     def step(y, sample):
         before = with_rest(y, rest)
-        after, info = law.step(before, sample, dt)
+        after, info = fitting(law, before, sample, dt)
         kept = info if record is None else record(after, sample, info)
         return in_turn(without_rest(after), y), kept
 
@@ -86,3 +87,54 @@ def strong(state: State) -> State:
     """`state` without weak types, which would compile the loop twice."""
     fix = lambda a: jnp.asarray(a, a.dtype) if eqx.is_inexact_array(a) else a
     return with_rest(jax.tree.map(fix, without_rest(state)), state.rest)
+
+
+def fitting(law: AbstractLaw, state: State, sample: Sample, dt: Any):
+    """`law.step`, with a clear word where the sample does not fit the network.
+
+    Runs while the program is being traced, and costs nothing after.
+    """
+    _check_input(state.network, sample)
+    try:
+        after, info = law.step(state, sample, dt)
+    except (TypeError, ValueError) as error:
+        _check_target(state, sample, error)
+        raise
+    if info.output.shape != sample.target.shape:
+        wanted = f"of the output's shape {info.output.shape} at each step"
+        _checks.reject("samples.target", wanted, f"of shape {sample.target.shape}")
+    return after, info
+
+
+def _check_input(network: Any, sample: Sample) -> None:
+    inputs, batch = network.inputs, isinstance(network, Batch)
+    shape = sample.input.shape
+    wanted = ((network.size,) if batch else ()) + (inputs,)
+    if batch and len(shape) == 1:
+        _checks.reject(
+            "samples.input", f"of shape {wanted} at each step", f"of shape {shape}"
+        )
+    if inputs is not None and shape != wanted:
+        more = "" if batch or len(shape) == 1 else " (give a `Batch` for several streams)"
+        _checks.reject(
+            "samples.input", f"of shape {wanted} at each step{more}", f"of shape {shape}"
+        )
+
+
+def _check_target(state: State, sample: Sample, error: Exception) -> None:
+    """Say so where it is the sample that does not fit; keep quiet elsewhere."""
+    network = state.network
+    try:
+        output = eqx.filter_eval_shape(
+            lambda n, x, u: n.readout(x, u), network, state.x, sample.input
+        )
+        eqx.filter_eval_shape(lambda n, x, u: n(x, u), network, state.x, sample.input)
+    except (TypeError, ValueError) as cause:
+        if network.inputs is not None:
+            return  # the user's own function, with the user's own message
+        got = f"of shape {sample.input.shape}"
+        wanted = f"what the network takes ({str(cause).splitlines()[0]})"
+        _checks.reject("samples.input", wanted, got)
+    if getattr(output, "shape", None) != sample.target.shape:
+        wanted = f"of the output's shape {output.shape} at each step"
+        _checks.reject("samples.target", wanted, f"of shape {sample.target.shape}")

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _checks
 from .._types import Array, PyTree
-from ..rules._base import AbstractConstrained, AbstractFlow
+from ..laws.base import AbstractFlow, AbstractLaw, with_rest, without_rest
 from ..signals import samples as _samples
 from ..signals.held import Held
 from ..signals.signal import Signal
@@ -20,7 +20,7 @@ from .result import DivergenceWarning, Result
 
 
 def solve(
-    rule: AbstractFlow,
+    law: AbstractFlow,
     network: Any,
     signal: Signal,
     *,
@@ -39,7 +39,7 @@ def solve(
 
     **Arguments:**
 
-    - `rule`: a law that is a flow; `network`, `x0`, `key`: see `rule.init`.
+    - `law`: one with rates; `network`, `x0`, `key`: see `law.init`.
     - `signal`: input and target as functions of time. Where they are `Held`, the
       solver stops at every jump, which takes an adaptive controller.
     - `dt0`: first step; needed by a constant step size.
@@ -51,7 +51,7 @@ def solve(
         >>> import hamlearn as hl, jax
         >>> graph, key = hl.Digraph(2, [0], [1]), jax.random.key(0)
         >>> net = hl.RateNetwork(graph, time_constant=0.1, key=key)
-        >>> law = hl.HamiltonianLearning(hl.Cost(accuracy=10.0, dissipation=10.0))
+        >>> law = hl.HamiltonianLearning(hl.Cost(loss_weight=10.0), dissipation=10.0)
         >>> signal = hl.Signal(None, lambda t: 0.5 + 0 * t)
         >>> result = hl.solve(law, net, signal, t0=0.0, t1=20.0)
         >>> print(f"{result.output[-1, 0]:.2f}")
@@ -63,25 +63,30 @@ def solve(
     **Raises:** `ValueError` for bad arguments, for a law that jumps between samples,
     and for held signals without an adaptive controller.
     """
-    _checks.instance("rule", rule, AbstractFlow)
+    _checks.instance("law", law, AbstractLaw)
     _checks.instance("signal", signal, Signal)
     _checks.at_least("max_steps", max_steps, 1)
-    if rule.jumps:
-        _checks.reject("rule", "a law without jumps between samples; `stream` it", rule)
+    missing = law.no_rates() if isinstance(law, AbstractFlow) else "no vector field"
+    if missing is not None:
+        wanted = f"a law with rates, which `stream` does not need; it has {missing}"
+        _checks.reject("law", wanted, law.title)
     if not t1 > t0:
         _checks.reject("t1", f"later than `t0` = {t0}", t1)
-    state = rule.init(network, x0=x0, key=key)
+    state = law.init(network, x0=x0, key=key)
     dtype = _samples.state_dtype(state)
-    if isinstance(rule, AbstractConstrained):
-        state = rule.begin(state, jnp.asarray(t0, dtype), signal, x0=x0)
+    start = jnp.asarray(t0, dtype)
+    if x0 is not None:
+        first = jax.tree.map(lambda leaf: leaf[0], signal.jets(start[None]))
+        law.check(state, first, t1 - t0)
+    state = law.begin(state, start, signal)
     if controller is None:
         # The smallest step lets a solve that explodes end instead of crawling.
-        dtmin = 10 * float(jnp.finfo(dtype).eps) * (t1 - t0)
+        dtmin = jnp.asarray(10 * float(jnp.finfo(dtype).eps) * (t1 - t0), dtype)
         controller = dfx.PIDController(rtol=1e-6, atol=1e-9, dtmin=dtmin)
     began = time.perf_counter()
     times, flows, infos, last, stats, ended = jax.block_until_ready(
         _solve(
-            rule,
+            law,
             state,
             signal,
             jnp.asarray(t0, dtype),
@@ -97,11 +102,11 @@ def solve(
         )
     )
     seconds, good = time.perf_counter() - began, bool(dfx.is_okay(ended))
-    state = rule.join(last, rule.still(state))
+    state = with_rest(last, state.rest)
     # Adaptive steps shrink to nothing where a solution explodes.
     blew_up = not good and not bool(ended == dfx.RESULTS.max_steps_reached)
     result = Result.of_solve(
-        rule, state, signal, times, flows, infos, stats, seconds, blew_up
+        law, state, signal, times, flows, infos, stats, seconds, blew_up
     )
     if not good or result.diverged is not None:
         warnings.warn(result.failure(), DivergenceWarning, stacklevel=2)
@@ -110,20 +115,20 @@ def solve(
 
 @eqx.filter_jit
 def _solve(
-    rule, state, signal, t0, t1, dt0, solver, controller, saveat, event, max_steps
+    law, state, signal, t0, t1, dt0, solver, controller, saveat, event, max_steps
 ):
-    still = rule.still(state)
+    args = (state.rest, signal)
     saveat = eqx.tree_at(
         lambda s: s.subs, saveat, {"asked": saveat.subs, "last": dfx.SubSaveAt(t1=True)}
     )
     solution = dfx.diffeqsolve(
-        dfx.ODETerm(rule.vector_field),  # pyright: ignore[reportArgumentType]
+        dfx.ODETerm(law.vector_field),  # pyright: ignore[reportArgumentType]
         solver,
         t0,
         t1,
         dt0,
-        rule.flow(state),
-        args=(still, signal),
+        without_rest(state),
+        args=args,
         saveat=saveat,
         stepsize_controller=controller,
         event=event,
@@ -131,7 +136,7 @@ def _solve(
         throw=False,
     )
     times, flows = solution.ts["asked"], solution.ys["asked"]  # pyright: ignore[reportOptionalSubscript]
-    infos = jax.vmap(lambda t, y: rule.observe(t, y, (still, signal)))(times, flows)
+    infos = jax.vmap(lambda t, y: law.observe(t, y, args))(times, flows)
     last = jax.tree.map(lambda leaf: leaf[-1], solution.ys["last"])  # pyright: ignore[reportOptionalSubscript]
     return times, flows, infos, last, solution.stats, solution.result
 

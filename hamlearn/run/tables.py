@@ -87,7 +87,8 @@ class Table:
     def markdown(self) -> str:
         """The table alone, in Markdown."""
         rule = ["---:" if right else "---" for right in self.right()]
-        names = [" ".join(filter(None, h)) for h in zip(*heads(self.columns))]
+        split = heads(self.columns)
+        names = [" ".join(filter(None, h)) for h in zip(*split, strict=True)]
         rows = [names, rule, *self.cells()]
         return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
@@ -203,6 +204,8 @@ def pace_text(us: float | None) -> str:
 
 def _scaled(value: float, units: Sequence[tuple[str, float]]) -> str:
     """Three digits in the first unit in which they are less than a thousand."""
+    if not abs(value) < float("inf"):
+        return number_text(value)
     fits = (unit for unit in units if float(f"{value / unit[1]:.3g}") < 1000)
     name, size = next(fits, units[-1])
     return f"{number_text(float(value / size))} {name}"

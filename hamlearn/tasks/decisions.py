@@ -103,7 +103,7 @@ class EvidenceAccumulation(AbstractEndless):
             length=20_000,
             loss=cross_entropy,
             metric=accuracy,
-            about=f"which side had more of {self.cues} cues, {self.delay} samples later",
+            about=f"which side had more of {self.cues} cues, after {self.delay} more",
         )
 
     def floors(self) -> dict[str, float]:

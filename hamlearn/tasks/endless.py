@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -17,7 +18,7 @@ class AbstractEndless(AbstractTask):
 
     @abstractmethod
     def draw(self, key: Array, steps: int) -> Sample:
-        """One stream of `steps` samples, in JAX, so that it may be mapped and jitted."""
+        """One stream of `steps` samples, in JAX, to be mapped and jitted."""
 
     def samples(
         self,
@@ -32,11 +33,18 @@ class AbstractEndless(AbstractTask):
         **Arguments:** `batch`: so many streams, along a second axis.
         """
         key, steps = drawn(self, key, steps, test=test)
-        if batch is None:
-            return self.draw(key, steps)
-        _checks.at_least("batch", batch, 1)
-        keys = jax.random.split(key, batch)
-        return jax.vmap(lambda key: self.draw(key, steps), out_axes=1)(keys)
+        if batch is not None:
+            _checks.at_least("batch", batch, 1)
+        return _drawn(self, key, steps, batch)
+
+
+@eqx.filter_jit
+def _drawn(task: AbstractEndless, key: Array, steps: int, batch: int | None) -> Sample:
+    """Compiled once for equal tasks and numbers."""
+    if batch is None:
+        return task.draw(key, steps)
+    keys = jax.random.split(key, batch)
+    return jax.vmap(lambda key: task.draw(key, steps), out_axes=1)(keys)
 
 
 def episodes(

@@ -84,14 +84,15 @@ class Forecast(AbstractTask):
         """Half the squared error, over the second half, of predictors without a net.
 
         `constant`; `last`: the last value, no change; `linear`: least squares on the
-        last four inputs, fitted on the first half.
+        last four values, or changes, fitted on the first half.
         """
         samples = self.samples()
-        found = floors_of(samples, ahead=self.ahead)
         if not self.changes:
-            return found
-        half = len(samples.target) // 2
-        still = float(np.mean(samples.target[half : 2 * half] ** 2) / 2)
+            return floors_of(samples, ahead=self.ahead)
+        # A level that drifts would mislead least squares in the second half.
+        y = samples.target
+        found = floors_of(Sample(samples.input[:, 1:], y))
+        still = float(np.mean(y[len(y) // 2 : len(y) // 2 * 2] ** 2) / 2)
         return found | {"last": still}
 
 

@@ -88,10 +88,10 @@ def integrated(before: float, count: int, lag: int) -> Float[np.ndarray, "time"]
 
     While one delay passes all delayed values are known, and the equation is linear:
 
-        x(t + h) = e^{-h/10} x(t) + h/6 (e^{-h/10} s_t + 4 e^{-h/20} s_{t+h/2} + s_{t+h})
+        x_{k+1} = E x_k + h/6 (E s_k + 4 E^{1/2} s_{k+1/2} + s_{k+1}),   E = e^{-h/10}
 
-    with s = 0.2 x/(1 + x^10) of the delayed values: the integral by Simpson's rule, the
-    value halfway by the mean of its neighbours.
+    with s = 0.2 x/(1 + x^10) of the delayed values: the integral by Simpson's rule,
+    x_{k+1/2} by the mean of its neighbours.
     """
     from scipy.signal import lfilter
 

@@ -137,6 +137,11 @@ class AbstractTask(eqx.Module):
         return self.facts.metric
 
     @property
+    def strictly_causal(self) -> bool:
+        """Whether an answer depends only on inputs before its own sample."""
+        return self.facts.strictly_causal
+
+    @property
     def metric_name(self) -> str | None:
         """The metric in a word."""
         return None if self.metric is None else self.metric.__name__

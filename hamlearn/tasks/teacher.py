@@ -84,7 +84,9 @@ class TeacherStudent(AbstractEndless):
         return floors_of(self.samples(jax.random.key(self.seed + 1))) | {"exact": 0.0}
 
     def draw(self, key: Array, steps: int) -> Sample:
-        u, teacher = self._noise(key, steps), self.teacher()
+        u = self._noise(key, steps)
+        with jax.ensure_compile_time_eval():  # graphs are made of numbers
+            teacher = self.teacher()
 
         def body(x, u):
             return teacher.transition(x, u, self.dt), teacher.readout(x, u)

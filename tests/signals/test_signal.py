@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from hamlearn import Held, Mollified, Sample, Signal
-from hamlearn.signals.held import mollifier, smooth_step
+from hamlearn import Sample, Signal
+from hamlearn.signals.held import Held, Mollified, mollifier, smooth_step
 
 
 def rho(s):

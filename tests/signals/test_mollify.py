@@ -7,7 +7,8 @@ import pytest
 from scipy.integrate import quad
 
 import hamlearn as hl
-from hamlearn.signals.held import mollifier, smooth_step
+from hamlearn.signals.held import Mollified, mollifier, smooth_step
+from hamlearn.signals.mollify import mollify
 
 
 def bump(s):
@@ -26,10 +27,10 @@ def test_the_step_is_the_integral_of_the_mollifier():
 
 def test_samples_are_those_of_the_mollified_signal():
     values, targets = np.array([[1.0, -2.0], [0.5, 0.0], [3.0, 1.0]]), np.eye(3)
-    samples = hl.mollify(values, targets, steps=10, dt=0.1, width=0.3)
+    samples = mollify(values, targets, steps=10, dt=0.1, width=0.3)
     signal = hl.Signal(
-        hl.Mollified(values, dt=1.0, width=0.3),
-        hl.Mollified(targets, dt=1.0, width=0.3),
+        Mollified(values, dt=1.0, width=0.3),
+        Mollified(targets, dt=1.0, width=0.3),
     )
     times = jnp.asarray(np.arange(30) * 0.1)
     # The last half item goes on towards a next one that repeats it.
@@ -43,7 +44,7 @@ def test_samples_are_those_of_the_mollified_signal():
 
 def test_derivatives_are_those_of_the_values():
     values = np.array([[0.0], [1.0], [-1.0]])
-    samples = hl.mollify(values, values, steps=2000, dt=1e-3, width=0.8)
+    samples = mollify(values, values, steps=2000, dt=1e-3, width=0.8)
     u = samples.input[:, 0]
     rate = (u[2:] - u[:-2]) / 2e-3
     bend = (u[2:] - 2 * u[1:-1] + u[:-2]) / 1e-6
@@ -55,7 +56,7 @@ def test_derivatives_are_those_of_the_values():
 
 def test_dtype_and_default_width():
     items = np.ones((4, 3), np.float32) * np.arange(4, dtype=np.float32)[:, None]
-    samples = hl.mollify(items, items, steps=8, dt=0.25)
+    samples = mollify(items, items, steps=8, dt=0.25)
     assert {leaf.dtype for leaf in jax.tree.leaves(samples)} == {np.dtype("float32")}
     held = samples.input.reshape(4, 8, 3)[:, 2:6]  # outside tau/4 of the transitions
     np.testing.assert_array_equal(held, items[:, None] + 0 * held)
@@ -74,4 +75,4 @@ def test_dtype_and_default_width():
 def test_bad_arguments(change, message):
     good = {"inputs": np.zeros((3, 1)), "targets": np.zeros((3, 1)), "steps": 10}
     with pytest.raises(ValueError, match=message):
-        hl.mollify(**(good | {"dt": 0.1, "width": 0.2} | change))
+        mollify(**(good | {"dt": 0.1, "width": 0.2} | change))

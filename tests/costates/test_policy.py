@@ -7,15 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hamlearn import (
-    CostateBox,
-    CostateReset,
+from hamlearn.costates.bounded import CostateBox, CostateReset
+from hamlearn.costates.riccati import TimeReversal
+from hamlearn.costates.sign import (
     HamiltonianSign,
     HysteresisSign,
     NoFlip,
     SignFlip,
     SmoothSign,
-    TimeReversal,
 )
 from hamlearn.mechanics.causal import Motion
 

@@ -6,7 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import hamlearn as hl
+from hamlearn.mechanics.constrained import constrained_euler_lagrange
+from hamlearn.mechanics.damping import Projected
+from hamlearn.mechanics.equations import DiagonalMass, euler_lagrange
+from hamlearn.mechanics.gram import ConjugateGradients, GramSolve
+from hamlearn.mechanics.solvers import RungeKutta4
 
 ORDER8, CONTROL = dfx.Dopri8(), dfx.PIDController(rtol=1e-11, atol=1e-12)
 
@@ -46,12 +50,12 @@ def run(field, y0, solver=ORDER8, dt0=None, t1=3.0, control=CONTROL, saveat=None
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("gram", [None, hl.gram.ConjugateGradients()])
+@pytest.mark.parametrize("gram", [None, ConjugateGradients()])
 def test_a_driven_double_pendulum_moves_as_in_angles(gram):
     angles, rates = jnp.array([1.0, -0.5]), jnp.array([0.3, 0.2])
     y0 = jax.jvp(positions, (jnp.zeros(()), angles), (jnp.ones(()), rates))
-    field = hl.constrained_euler_lagrange(planar, rods, gram=gram)
-    twin = run(hl.euler_lagrange(angular), (angles, rates))
+    field = constrained_euler_lagrange(planar, rods, gram=gram)
+    twin = run(euler_lagrange(angular), (angles, rates))
     ours = run(field, y0)
     expected = jax.vmap(positions)(twin.ts, twin.ys[0])
     np.testing.assert_allclose(ours.ys[0], expected, atol=1e-7)
@@ -61,13 +65,13 @@ def test_projection_of_a_solver_keeps_the_rods():
     """RK4 drifts by itself; projected it stays to rounding, and nearer the truth."""
     angles, rates = jnp.array([1.0, -0.5]), jnp.array([0.3, 0.2])
     y0 = jax.jvp(positions, (jnp.zeros(()), angles), (jnp.ones(()), rates))
-    field = hl.constrained_euler_lagrange(planar, rods)
+    field = constrained_euler_lagrange(planar, rods)
     project = lambda t, y, args: field.project(t, y, args, newton=2)
     end = {"t1": 20.0, "saveat": dfx.SaveAt(t1=True)}
     fixed = {"dt0": 0.02, "control": dfx.ConstantStepSize()} | end
-    free = run(field, y0, hl.RungeKutta4(), **fixed)
-    kept = run(field, y0, hl.Projected(hl.RungeKutta4(), project), **fixed)
-    adaptive = run(field, y0, hl.Projected(dfx.Tsit5(), project), **end)
+    free = run(field, y0, RungeKutta4(), **fixed)
+    kept = run(field, y0, Projected(RungeKutta4(), project), **fixed)
+    adaptive = run(field, y0, Projected(dfx.Tsit5(), project), **end)
     drift = lambda s: np.abs(jax.vmap(rods, (0, 0, None))(s.ts, s.ys[0], None)).max()
     assert drift(kept) < 1e-14
     assert drift(free) > 1e-7
@@ -80,8 +84,8 @@ def test_projection_is_along_the_mass_weighted_normal():
     q = positions(t, jnp.array([0.8, -0.1])) + 1e-5 * jnp.array(
         [[1.0, 2.0], [-1.0, 0.5]]
     )
-    field = hl.constrained_euler_lagrange(
-        planar, rods, linear_solver=hl.DiagonalMass(), gram=hl.gram.GramSolve()
+    field = constrained_euler_lagrange(
+        planar, rods, linear_solver=DiagonalMass(), gram=GramSolve()
     )
     moved, velocity = field.project(t, (q, v))
     J = np.asarray(jax.jacobian(rods, 1)(t, q, None)).reshape(2, 4)

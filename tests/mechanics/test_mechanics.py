@@ -21,19 +21,11 @@ from classical import (
 )
 from jax.flatten_util import ravel_pytree
 
-from hamlearn import (
-    Cost,
-    Digraph,
-    RateNetwork,
-    Sample,
-    constrained_euler_lagrange,
-    energy,
-    euler_lagrange,
-    hamilton,
-    hamiltonian,
-    lagrangian,
-    legendre,
-)
+from hamlearn import Cost, Digraph, RateNetwork, Sample
+from hamlearn.action.action import hamiltonian, lagrangian
+from hamlearn.mechanics.constrained import constrained_euler_lagrange
+from hamlearn.mechanics.equations import energy, euler_lagrange, hamilton
+from hamlearn.mechanics.legendre import legendre
 from hamlearn.mechanics.stabilisation import Baumgarte
 from hamlearn.networks.partition import split
 
@@ -331,7 +323,7 @@ def learning_problem():
         key=jax.random.key(1),
     )
     rng = np.random.default_rng(0)
-    cost = Cost(accuracy=3.0, weight_decay=0.2, inertia=0.4)
+    cost = Cost(loss_weight=3.0, weight_decay=0.2)
     sample = Sample(jnp.array([0.7]), jnp.array([-0.2]))
     w, _ = split(network)
     x, p_x = jnp.asarray(rng.normal(size=5)), jnp.asarray(rng.normal(size=5))
@@ -342,23 +334,23 @@ def learning_problem():
 def test_learning_hamiltonian_is_the_legendre_transform():
     """min_v L + p_w.v is -max_v (-p_w.v - L), a Legendre transform at -p_w."""
     network, cost, sample, x, p_x, p_w = learning_problem()
-    kinetic = lambda t, q, v, args: lagrangian(cost, network, x, v, sample)
+    kinetic = lambda t, q, v, args: lagrangian(cost, network, x, v, sample, inertia=0.4)
     minus = jax.tree.map(jnp.negative, p_w)
     minimum = -jax.jit(legendre(kinetic))(0.0, None, minus)
     wanted = minimum + p_x @ network(x, sample.input)
-    got = hamiltonian(cost, network, x, p_x, p_w, sample)
+    got = hamiltonian(cost, network, x, p_x, p_w, sample, inertia=0.4)
     np.testing.assert_allclose(got, wanted, rtol=1e-12)
 
 
 def test_learning_hamiltonian_is_a_minimum():
     network, cost, sample, x, p_x, p_w = learning_problem()
-    value = hamiltonian(cost, network, x, p_x, p_w, sample)
+    value = hamiltonian(cost, network, x, p_x, p_w, sample, inertia=0.4)
     rng = np.random.default_rng(1)
 
     def at(v):
         power = sum(jnp.vdot(p_w[name], v[name]) for name in p_w)
         power += jnp.vdot(p_x, network(x, sample.input))
-        return lagrangian(cost, network, x, v, sample) + power
+        return lagrangian(cost, network, x, v, sample, inertia=0.4) + power
 
     best = jax.tree.map(lambda p: -p / 0.4, p_w)
     np.testing.assert_allclose(at(best), value, rtol=1e-13)

@@ -24,7 +24,7 @@ def test_sine_and_patched_have_their_documented_size():
 
 def test_heartbeat_is_the_recorded_signal():
     beat = tasks.heartbeat(seconds=60.0)
-    recorded = beat.values[::40]
+    recorded = beat.recording()
     assert recorded.shape == (21_600,)
     # First samples and mean as published with the recording (mV).
     np.testing.assert_allclose(recorded[:3], [-0.245, -0.215, -0.185], atol=1e-12)
@@ -37,7 +37,7 @@ def test_heartbeat_is_the_recorded_signal():
 
 
 def test_errors_are_in_the_unit_of_the_signal():
-    target = tasks.held("ramp", np.arange(12.0), np.arange(12.0) * 10, dt=1.0)
+    target = tasks.recorded("ramp", np.arange(12.0), np.arange(12.0) * 10, dt=1.0)
     output = target.samples().target[:, 0] + 3 * target.scale
     errors = target.errors(output)
     assert errors["rmse"] == pytest.approx(3.0)
@@ -46,6 +46,28 @@ def test_errors_are_in_the_unit_of_the_signal():
     assert errors["rmse_mean"] == pytest.approx(settled.std())
     assert errors["rmse_last"] == pytest.approx(10.0)
     assert np.isnan(target.errors(output[:1])["rmse"])
+
+
+MADE = {
+    "sine": lambda: tasks.sine(duration=20.0),
+    "patched": lambda: tasks.patched(duration=20.0),
+    "heartbeat": lambda: tasks.heartbeat(seconds=10.0),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_floors_are_those_of_the_second_half(name):
+    signal = MADE[name]()
+    y, floors = np.asarray(signal.samples().target)[:, 0], signal.floors()
+    second = y[len(y) // 2 :]
+    assert np.isclose(floors["constant"], np.var(second) / 2, rtol=1e-10)
+    assert np.isclose(floors["zero"], np.mean(second**2) / 2, rtol=1e-10)
+    last = (signal.last[len(y) // 2 :] - signal.offset) * signal.scale
+    assert np.isclose(floors["last"], np.mean((last - second) ** 2) / 2, rtol=1e-10)
+    assert floors["last"] < floors["constant"] <= floors["zero"] * (1 + 1e-12)
+    # A sine is a linear function of its last two values; jumps are of nothing.
+    limits = {"sine": 1e-20, "patched": 0.1 * floors["constant"]}
+    assert floors["linear"] < limits.get(name, floors["last"])
 
 
 HEADERS = ["", "time,level\n", "t (s), level (m)\n"]
@@ -73,18 +95,23 @@ def test_csv_of_values_alone_and_of_dates(tmp_path):
 def test_csv_column_by_name_or_number(tmp_path):
     path = write(tmp_path, "t,a,b\n0,1,5\n1,2,6\n2,3,7\n")
     assert tasks.from_csv(path, column="b", dt=1.0).values[0] == 5
-    assert tasks.from_csv(path, column="2", dt=1.0).values[0] == 1
+    for number in ("2", 2):
+        assert tasks.from_csv(path, column=number, dt=1.0).values[0] == 1
+    with pytest.raises(
+        ValueError, match=r"`column` must be one of t, a, b, but is 'c'"
+    ):
+        tasks.from_csv(path, column="c")
 
 
 BAD = {
-    "t,v\n0,1\n1,two\n": r"numbers in the value column, but is 'two' in row 3",
+    "t,v\n0,1\n1,two\n": r"numbers in the value column, but is one with 'two' in row 3",
     "t,v\n0,1\n0,2\n": r"`times` must be rising, but is 0 after 0 at sample 1",
-    "t,v\n0,1\nsoon,2\n": r"time column, but is 'soon' in row 3",
-    "t,a,b\n0,1,2\n1,2,3\n": r"`--column` must be given for 3 columns \(t, a, b\)",
-    "0,1\n1\n": r"of 2 columns in every row, but is 1 in row 2",
-    "": r"which is empty",
+    "t,v\n0,1\nsoon,2\n": r"time column, but is one with 'soon' in row 3",
+    "t,a,b\n0,1,2\n1,2,3\n": r"`column` must be one of 3 columns \(t, a, b\), but is",
+    "0,1\n1\n": r"of 2 columns in every row, but is one with 1 in row 2",
+    "": r"`path` must be a CSV file with values, but is signal.csv, which is empty",
     "5\n": r"at least two samples",
-    "t,v\n0,inf\n1,2\n": r"but is 'inf' in row 2",
+    "t,v\n0,inf\n1,2\n": r"but is one with 'inf' in row 2",
 }
 
 
@@ -100,4 +127,4 @@ def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match=r"`seconds` must be between 0 and 60"):
         tasks.heartbeat(seconds=61.0)
     with pytest.raises(ValueError, match=r"`values` must be finite, but is nan at"):
-        tasks.held("x", [0.0, 1.0], [0.0, np.nan])
+        tasks.recorded("x", [0.0, 1.0], [0.0, np.nan])

@@ -1,0 +1,14 @@
+"""How dx/dw is carried forward: one answer a file."""
+
+from .base import AbstractSensitivity as AbstractSensitivity
+from .base import AbstractSensitivityFlow as AbstractSensitivityFlow
+from .eligibility import AbstractFeedback as AbstractFeedback
+from .eligibility import DrawnFeedback as DrawnFeedback
+from .eligibility import OwnLeak as OwnLeak
+from .eligibility import SymmetricFeedback as SymmetricFeedback
+from .exact import Exact as Exact
+from .frozen import Immediate as Immediate
+from .snap import Diagonal as Diagonal
+from .snap import Sparse as Sparse
+from .stochastic import KroneckerTrace as KroneckerTrace
+from .stochastic import RankOneTrace as RankOneTrace
