@@ -9,9 +9,9 @@ import pytest
 
 import hamlearn as hl
 from benchmarks import _floors as floors
-from hamlearn.rules import RFLO, RTRL, SnAp1, SymmetricFeedback, stream_gradient
-from hamlearn.rules._online import Moment
-from hamlearn.rules.stochastic import RankOne, uoro_advance, uoro_gradient
+from hamlearn.action import Dynamical, Instant
+from hamlearn.sensitivities import RankOneTrace
+from hamlearn.sensitivities.stochastic import RankOne, rank_one_after
 
 ALPHA, RATE, STEPS = 0.3, 0.05, 25
 
@@ -33,22 +33,18 @@ def test_bptt(getkey, batch):
     w, x, us, ys = problem(getkey, batch)
     network = floors.network(w)
     network = hl.Batch(network, *batch) if batch else network
-    g, total = stream_gradient(hl.Cost(), network, hl.Sample(us, ys), dt=ALPHA)
+    found = hl.exact_gradient(hl.Cost(), network, hl.Sample(us, ys), dt=ALPHA)
     for plain in (floors.bptt, floors.bptt_checkpointed):
         value, expected = plain(w, x, us, ys, ALPHA)
-        np.testing.assert_allclose(value, total, rtol=1e-12)
+        np.testing.assert_allclose(value, found.value, rtol=1e-12)
         for name, leaf in named(expected).items():
-            found = g[f"network.{name}" if batch else name]
-            np.testing.assert_allclose(found, leaf, rtol=1e-10, atol=1e-13)
+            np.testing.assert_allclose(found.w[name], leaf, rtol=1e-10, atol=1e-13)
 
 
 LAWS = {
-    "RTRL": (floors.RTRL, RTRL),
-    "SnAp-1": (floors.SNAP_1, SnAp1),
-    "own leak": (
-        floors.OWN_LEAK,
-        lambda *given: RFLO(*given, feedback=SymmetricFeedback()),
-    ),
+    "RTRL": (floors.RTRL, hl.RTRL),
+    "SnAp-1": (floors.SNAP_1, hl.SnAp1),
+    "own leak": (floors.OWN_LEAK, hl.EProp),
 }
 
 
@@ -56,12 +52,12 @@ LAWS = {
 @pytest.mark.parametrize("batch", [(), (4,)])
 def test_online_laws(getkey, name, batch):
     w, x, us, ys = problem(getkey, batch)
-    floor, law = LAWS[name]
+    floor, make = LAWS[name]
     expected, losses = floors.learn(floor, w, x, us, ys, ALPHA, RATE)
     network = floors.network(w)
     network = hl.Batch(network, *batch) if batch else network
-    rule = law(hl.Cost(), optax.sgd(RATE))
-    result = hl.stream(rule, network, (us, ys), dt=ALPHA, progress=False)
+    law = make(hl.Cost(), optax.sgd(RATE))
+    result = hl.stream(law, network, (us, ys), dt=ALPHA, progress=False)
     np.testing.assert_allclose(result.loss, losses, rtol=1e-10)
     for leaf, found in zip(expected, leaves(result.network), strict=True):
         np.testing.assert_allclose(found, leaf, rtol=1e-10, atol=1e-13)
@@ -96,15 +92,14 @@ def test_uoro_is_its_law_for_the_same_signs(getkey):
     key, names = getkey(), ("weight", "input_weight", "bias")
     g, (s1, theta1), *_ = floors.UORO.credit(w, x, us[0], ys[0], ALPHA, (s, theta), key)
     held, frozen = hl.split(floors.network(w))
-    e = w.C @ x + w.c - ys[0]
-    zeros = jax.tree.map(jnp.zeros_like, held)
-    moment = Moment(
-        x, held, frozen, hl.Sample(us[0], ys[0]), jnp.asarray(ALPHA), e @ w.C, zeros,
-        e, key,
+    output = w.C @ x + w.c
+    instant = Instant(
+        hl.Cost(), Dynamical(), held, frozen, x, None, None, hl.Sample(us[0], ys[0]),
+        jnp.asarray(ALPHA), output, jnp.zeros(()), key,
     )  # fmt: skip
     trace = RankOne(s, dict(zip(names, theta, strict=True)))
-    ours = uoro_gradient(moment, trace)
-    after = uoro_advance(moment, trace, jax.random.rademacher(key, (6,), x.dtype))
+    ours, _ = RankOneTrace().step(instant, None, trace)
+    after = rank_one_after(instant, trace, jax.random.rademacher(key, (6,), x.dtype))
     np.testing.assert_allclose(after.s, s1, rtol=1e-11)
     for name, a, b in zip(names, g[:3], theta1, strict=True):
         np.testing.assert_allclose(ours[name], a, rtol=1e-11)
@@ -123,8 +118,8 @@ def test_gle(getkey):
     network = eqx.tree_at(
         lambda n: (n.weight, n.input_weight, n.bias), network, (w.W, w.B, w.b)
     )
-    rule = hl.GLE(optimizer=optax.sgd(RATE))
-    result = hl.stream(rule, network, (us, ys), dt=0.05, progress=False)
+    law = hl.GLE(update=optax.sgd(RATE))
+    result = hl.stream(law, network, (us, ys), dt=0.05, progress=False)
     expected, losses = floors.gle(w, us, ys, 0.05, 1.0, 0.4, RATE)
     np.testing.assert_allclose(result.loss, losses, rtol=1e-10)
     ours = result.network
@@ -139,9 +134,11 @@ def test_sign_flip(getkey):
     )  # fmt: skip
     x = 0.3 * jax.random.normal(getkey(), (5,))
     y = 0.5 * jnp.sin(0.1 * jnp.arange(1.0 * STEPS))[:, None]
-    cost = hl.Cost(accuracy=50.0, weight_decay=1.0, inertia=0.1, dissipation=20.0)
-    rule = hl.HamiltonianLearning(cost)
-    result = hl.stream(rule, network, (jnp.zeros((STEPS, 0)), y), dt=0.01, x0=x,
+    law = hl.HamiltonianLearning(
+        hl.Cost(loss_weight=50.0, weight_decay=1.0), inertia=0.1, dissipation=20.0,
+        solver=hl.mechanics.Euler(),
+    )  # fmt: skip
+    result = hl.stream(law, network, (jnp.zeros((STEPS, 0)), y), dt=0.01, x0=x,
                        progress=False)  # fmt: skip
     given = (network.weight, network.bias, x, y, 0.01, 0.1, 50.0, 1.0, 0.1, 20.0)
     (_, W, *_), (output, _, L, H) = floors.sign_flip(*given)

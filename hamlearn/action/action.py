@@ -229,11 +229,15 @@ def hamiltonian(
 
 def kinetic_energy(w_dot: Params, inertia: Any) -> Scalar:
     """r/2 |dw/dt|^2."""
+    if not jax.tree.leaves(w_dot):
+        return jnp.asarray(0.0)
     size = squared_norm(w_dot)
     return jnp.asarray(inertia, size.dtype) / 2 * size
 
 
 def kinetic_at(p_w: Params, inertia: Any) -> Scalar:
     """r/2 |dw/dt|^2 at dw/dt = -p_w/r, which is |p_w|^2/(2r)."""
+    if not jax.tree.leaves(p_w):
+        return jnp.asarray(0.0)
     size = squared_norm(p_w)
     return size / (2 * jnp.asarray(inertia, size.dtype))

@@ -17,9 +17,9 @@ from .._types import Array, Float, Params, PyTree, Scalar
 from ..networks.base import AbstractNetwork
 from ..networks.partition import join
 from ..signals.signal import Sample
-from .cost import Cost, running_cost
+from .cost import Cost, as_number, running_cost
 from .residual import Holonomic
-from .trees import inner, squared_norm
+from .trees import inner, scaled, squared_norm
 
 Potential = Callable[[AbstractNetwork, PyTree, Sample], Scalar]
 
@@ -60,7 +60,7 @@ class Slack(eqx.Module):
         _checks.positive("mass", mass)
         _checks.non_negative("stiffness", stiffness)
         _checks.at_least("sweeps", sweeps, 1)
-        self.mass, self.stiffness = jnp.asarray(mass), jnp.asarray(stiffness)
+        self.mass, self.stiffness = as_number(mass), as_number(stiffness)
         self.sweeps = sweeps
 
 
@@ -116,7 +116,7 @@ def potential_energy(
     """V: what learning goes down on."""
     V = running_cost(cost, network, q.x, sample)
     if slack is not None:
-        V = V + slack.stiffness / 2 * squared_norm(q.slack)
+        V = V + scaled(slack.stiffness, squared_norm(q.slack)) / 2
     return V if potential is None else V + potential(network, q.x, sample)
 
 

@@ -1,22 +1,14 @@
 """Instruments that judge a law: exact gradients, true optima, audits."""
 
-from ._table import Table as Table
+from ..run.tables import Table as Table
 from .alignment import alignment as alignment
 from .alignment import directions as directions
-from .boundary_value import boundary_value as boundary_value
 from .conformance import Conformance as Conformance
 from .conformance import conformance as conformance
-from .energy import Energy as Energy
-from .energy import energy as energy
-from .filter_picture import alignment_by_frequency as alignment_by_frequency
+from .energy import EnergyBalance as EnergyBalance
+from .energy import energy_balance as energy_balance
 from .laws import audited_laws as audited_laws
 from .laws import compared_laws as compared_laws
 from .locality import Audited as Audited
 from .locality import locality as locality
 from .locality import storage as storage
-from .two_point import Gap as Gap
-from .two_point import Optimum as Optimum
-from .two_point import action as action
-from .two_point import gap as gap
-from .two_point import law_action as law_action
-from .two_point import two_point as two_point

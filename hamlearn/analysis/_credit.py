@@ -12,12 +12,15 @@ import numpy as np
 from .. import _checks
 from .._types import Params
 from ..action.cost import Cost
+from ..costates.gradient import AbstractMemory, exact_gradient
+from ..costates.prospective import ProspectiveAdjoint
+from ..laws.base import AbstractLaw, State
+from ..laws.law import Law
 from ..networks.base import AbstractNetwork
 from ..networks.partition import join, split
-from ..rules._base import AbstractConstrained, AbstractRule
-from ..rules.bptt import AbstractScan, stream_gradient
 from ..signals.signal import Sample
-from .alignment import direction
+from ._places import moving
+from ._sums import begun, sums
 
 Numbers = dict[str, np.ndarray]
 
@@ -42,14 +45,13 @@ class Problem:
         return cls(network, Sample(u, target), jnp.asarray(dt, dtype), seed)
 
     @property
-    def halves(self) -> tuple[Sample, Any]:
-        """(the stream with another second half, 1 for samples of the first)."""
+    def halved(self) -> tuple[Sample, np.ndarray]:
+        """(the stream with another second half, 0 at samples of the first, else 1)."""
         length = len(self.samples.target)
-        early = np.arange(length) < length // 2
-        late = lambda leaf: (~early).reshape(-1, *[1] * (leaf.ndim - 1))
+        place = (np.arange(length) >= length // 2).astype(np.int32)
+        late = lambda leaf: place.reshape(-1, *[1] * (leaf.ndim - 1))
         changed = lambda leaf: jnp.asarray(np.asarray(leaf) + late(leaf), leaf.dtype)
-        other = jax.tree.map(changed, self.samples)
-        return other, jnp.asarray(early, self.samples.target.dtype)
+        return jax.tree.map(changed, self.samples), place
 
     def keys(self, count: int) -> Any:
         """Keys for laws that draw."""
@@ -57,13 +59,13 @@ class Problem:
 
     def gradient(self, cost: Cost) -> Numbers:
         """What BPTT finds."""
-        g, _ = stream_gradient(cast(cost), self.network, self.samples, dt=self.dt)
-        return as_numbers(g)
+        found = exact_gradient(cast(cost), self.network, self.samples, dt=self.dt)
+        return as_numbers(found.w)
 
 
 @dataclass(frozen=True)
 class Credit:
-    """Credit by weight, one entry a draw (a single one of laws that draw nothing)."""
+    """Credit by weight, one entry per draw (a single one of laws that draw nothing)."""
 
     draws: list[Numbers]
     causal: bool | None
@@ -78,64 +80,56 @@ class Credit:
 
 
 def credit_of_bptt(
-    problem: Problem, memory: AbstractScan, *, timed: bool = True
+    problem: Problem, memory: AbstractMemory, *, timed: bool = True
 ) -> Credit:
     """BPTT over the whole stream."""
     w, frozen = split(problem.network)
     arrays, static = eqx.partition(frozen, eqx.is_array)
     network = lambda w, arrays: join(w, eqx.combine(arrays, static))
-    run = lambda w, arrays, samples: stream_gradient(
-        Cost(), network(w, arrays), samples, dt=problem.dt, memory=memory
-    )[0]
+    run = lambda w, arrays, samples: (
+        exact_gradient(
+            Cost(), network(w, arrays), samples, dt=problem.dt, memory=memory
+        ).w
+    )
     call, work = _compiled(run, timed, w, arrays, problem.samples)
     g, pace = _timed(call, len(problem.samples.target), timed)
     return Credit([as_numbers(g)], None, None, work, pace)
 
 
 def credit_of_law(
-    rule: AbstractRule, problem: Problem, draws: int, *, timed: bool = True
+    law: AbstractLaw, problem: Problem, draws: int, *, timed: bool = True
 ) -> Credit:
-    """The sum of a law's `direction` over the stream.
+    """The sum of a law's `estimate` over the stream, of a mean over a window times it.
 
     Without `timed` the program is compiled fast instead of compiled to be fast.
 
     **Raises:** `ValueError` where the law cannot take the network.
     """
-    rule, keys = cast(rule), problem.keys(draws)
-    state = _start(rule, problem, keys[0])
+    law, keys = cast(law), problem.keys(draws)
+    state = _start(law, problem, keys[0])
     _, static = eqx.partition(state, eqx.is_array)
 
-    def run(arrays, samples, counted):
-        w, _ = split(eqx.combine(arrays, static).network)
+    def run(arrays, samples, place):
+        state = eqx.combine(arrays, static)
+        g = sums(law, state, samples, problem.dt, place, 1)
+        return jax.tree.map(lambda leaf: _averaged(law) * leaf[0], g)
 
-        def body(carry, now):
-            (arrays, total), (sample, m) = carry, now
-            state = eqx.combine(arrays, static)
-            g, state = direction(rule, state, w, sample, problem.dt)
-            total = jax.tree.map(lambda s, g: s + m * g, total, g)
-            return (eqx.filter(state, eqx.is_array), total), None
-
-        start = (arrays, jax.tree.map(jnp.zeros_like, w))
-        return jax.lax.scan(body, start, (samples, counted))[0][1]
-
-    arrays = eqx.filter(state, eqx.is_array)
-    other, early = problem.halves
-    every = jnp.ones_like(early)
-    call, work = _compiled(run, timed, arrays, problem.samples, every)
-    g, pace = _timed(call, len(early), timed)
+    arrays, (other, halves) = eqx.filter(state, eqx.is_array), problem.halved
+    call, work = _compiled(run, timed, arrays, problem.samples, np.zeros_like(halves))
+    g, pace = _timed(call, len(halves), timed)
     found = [as_numbers(g)]
     for key in keys[1:]:
-        arrays_k = eqx.filter(_start(rule, problem, key), eqx.is_array)
-        found.append(as_numbers(call(arrays_k)))
+        found.append(
+            as_numbers(call(eqx.filter(_start(law, problem, key), eqx.is_array)))
+        )
         if len(found) == 2 and _same(*found):
             found.pop()
             break
     sure, changed = (
-        as_numbers(call(arrays, s, early)) for s in (problem.samples, other)
+        as_numbers(call(arrays, s, halves)) for s in (problem.samples, other)
     )
     causal = _same(sure, changed) if any(map(np.any, sure.values())) else None
-    size = _bytes(state) - _bytes(split(state.network)[1])
-    return Credit(found, causal, size, work, pace)
+    return Credit(found, causal, _carried(state), work, pace)
 
 
 def cast(module: Any) -> Any:
@@ -172,13 +166,14 @@ def require_gradient(exact: Numbers) -> None:
         _checks.reject("network", wanted, "one whose gradient is zero")
 
 
-def _start(rule: AbstractRule, problem: Problem, key: Any) -> Any:
-    state = rule.init(problem.network, key=key)
-    rule.check(problem.network, problem.dt)
-    if isinstance(rule, AbstractConstrained):
-        first = jax.tree.map(lambda leaf: leaf[0], problem.samples)
-        state = rule.begin(state, jnp.zeros_like(problem.dt), first)
-    return state
+def _start(law: AbstractLaw, problem: Problem, key: Any) -> State:
+    return begun(law, problem.network, problem.samples, problem.dt, None, key)[0]
+
+
+def _averaged(law: AbstractLaw) -> int:
+    """Over how many samples the law's g is a mean."""
+    mean = isinstance(law, Law) and isinstance(law.credit, ProspectiveAdjoint)
+    return law.credit.window if mean else 1
 
 
 def _compiled(run: Any, fast: bool, *arguments: Any) -> tuple[Any, int]:
@@ -191,7 +186,7 @@ def _compiled(run: Any, fast: bool, *arguments: Any) -> tuple[Any, int]:
 
 
 def _timed(call: Any, steps: int, timed: bool) -> tuple[Params, float]:
-    """(the result, the best of 3 to 30 times in microseconds a sample)."""
+    """(the result, the best of 3 to 30 times in microseconds per sample)."""
     g, times = jax.block_until_ready(call()), []
     while timed and (len(times) < 3 or (len(times) < 30 and sum(times) < 0.1)):
         began = time.perf_counter()
@@ -204,7 +199,7 @@ def _same(a: Numbers, b: Numbers) -> bool:
     return all(np.array_equal(a[name], b[name], equal_nan=True) for name in a)
 
 
-def _bytes(tree: Any) -> int:
-    return sum(
-        a.nbytes for a in jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array))
-    )
+def _carried(state: State) -> int:
+    """Bytes of all numbers but those of the network that do not learn."""
+    numbers = jax.tree.leaves(moving(state))
+    return sum(leaf.nbytes for leaf in numbers)

@@ -7,7 +7,6 @@ from jax.flatten_util import ravel_pytree
 
 from ..action.cost import Cost, running_cost
 from ..networks.base import AbstractNetwork
-from ..rules._online import transition
 from ..signals.signal import Sample
 
 LONGEST, _LARGEST = 512, 512
@@ -34,11 +33,11 @@ def horizon(network: AbstractNetwork, samples: Sample, dt: jax.Array) -> int | N
 
 def _errors(network, unravel, x, samples, dt):
     """|forward - backward| / |backward| at every sample."""
-    step = lambda x, s: ravel_pytree(transition(network, unravel(x), s, dt))[0]
+    step = lambda x, s: ravel_pytree(network.transition(unravel(x), s.input, dt))[0]
     ell = lambda x, s: running_cost(Cost(), network, unravel(x), s)
 
     def ahead(x, s):
-        A, c = jax.jacfwd(step)(x, s), jax.grad(ell)(x, s)
+        A, c = jax.jacrev(step)(x, s), jax.grad(ell)(x, s)
         return step(x, s), (A.astype(x.dtype), c.astype(x.dtype))
 
     def back(p, now):

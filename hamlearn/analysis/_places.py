@@ -12,8 +12,8 @@ import numpy as np
 
 from .._types import Array
 from ..graph.digraph import Digraph
+from ..laws.base import Rest, State, with_rest
 from ..networks.base import AbstractNetwork
-from ..networks.partition import split
 from ..networks.rate import RateNetwork
 from ..networks.voltage import VoltageNetwork
 from ..signals.signal import Sample
@@ -27,11 +27,7 @@ MakeNetwork = Callable[[Callable[[Array], Array]], AbstractNetwork]
 
 def rate_ring(activation: Any) -> RateNetwork:
     """A ring of rate neurons, every third with a self-loop."""
-    loops = np.arange(0, NODES, 3)
-    senders = np.concatenate([np.arange(NODES), loops])
-    receivers = np.concatenate([(np.arange(NODES) + 1) % NODES, loops])
-    graph = Digraph(NODES, senders, receivers)
-    return RateNetwork(graph, activation=activation, **_options())
+    return RateNetwork(_ring(), activation=activation, **_options())
 
 
 def rate_chain(activation: Any) -> RateNetwork:
@@ -39,11 +35,36 @@ def rate_chain(activation: Any) -> RateNetwork:
     return RateNetwork(_chain(), activation=activation, **_options())
 
 
+def read_ring(activation: Any) -> RateNetwork:
+    """The ring with a readout that learns, of one gain per output."""
+    options = _options() | {"learn": ("weight", "readout_map"), "readout": Gains()}
+    return RateNetwork(_ring(), activation=activation, **options)
+
+
 def voltage_chain(tau_r: float) -> MakeNetwork:
     """Voltage neurons in a row, with tau_m = 1 and this prospective time constant."""
     return lambda activation: VoltageNetwork(
         _chain(), prospective_time_constant=tau_r, activation=activation, **_options()
     )
+
+
+class Gains(eqx.Module):
+    """A readout that lives at the output nodes."""
+
+    gain: Array
+
+    def __init__(self):
+        self.gain = jnp.asarray([0.5, 2.0])
+
+    def __call__(self, y):
+        return self.gain * y
+
+
+def _ring() -> Digraph:
+    loops = np.arange(0, NODES, 3)
+    senders = np.concatenate([np.arange(NODES), loops])
+    receivers = np.concatenate([(np.arange(NODES) + 1) % NODES, loops])
+    return Digraph(NODES, senders, receivers)
 
 
 def _chain() -> Digraph:
@@ -62,7 +83,7 @@ class Place:
     """Where a leaf lives.
 
     `lives`: at each node, edge, node x edge and so on; `past`: how many samples ago
-    its oldest entry is from, 0 without an axis of time; `near`: a spot a number.
+    its oldest entry is from, 0 without an axis of time; `near`: one spot per number.
     """
 
     lives: str
@@ -107,24 +128,33 @@ def place(shape: tuple[int, ...], graph: Digraph) -> Place:
     return Place("past" if past else "nowhere", size, past, [None] * size)
 
 
-def leaves(state: Any) -> dict[str, Array]:
+def leaves(state: State) -> dict[str, Array]:
     """The numbers that a law carries, by name, without the frozen part of a network."""
     found, _ = jax.tree_util.tree_flatten_with_path(moving(state))
     name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
     return {name(path): leaf for path, leaf in found}
 
 
-def moving(state: Any) -> Any:
+def moving(state: State) -> State:
     """`state` with None for all but floats that are not the frozen network's."""
-    frozen = {id(leaf) for leaf in jax.tree.leaves(split(state.network)[1])}
-    floats = eqx.filter(state, eqx.is_inexact_array)
-    return jax.tree.map(lambda leaf: None if id(leaf) in frozen else leaf, floats)
+    assert state.rest is not None
+    rest = Rest(None, state.rest.fixed)
+    return eqx.filter(with_rest(state, rest), eqx.is_inexact_array)
 
 
-def weights(state: Any) -> np.ndarray:
+def still(state: State) -> State:
+    """What `moving` leaves out; `eqx.combine(moving, still)` is the state again."""
+    assert state.rest is not None
+    inside = with_rest(state, Rest(None, state.rest.fixed))
+    others = eqx.filter(inside, eqx.is_inexact_array, inverse=True)
+    assert others.rest is not None
+    return with_rest(others, Rest(state.rest.frozen, others.rest.fixed))
+
+
+def weights(state: State) -> np.ndarray:
     """Which of the numbers that a law carries are the weights of the network."""
-    held = {id(leaf) for leaf in split(state.network)[0].values()}
-    marks = [np.full(leaf.size, id(leaf) in held) for leaf in leaves(state).values()]
+    found = leaves(state).items()
+    marks = [np.full(leaf.size, name.startswith("w.")) for name, leaf in found]
     return np.concatenate(marks)
 
 
@@ -142,13 +172,11 @@ def distances(graph: Digraph) -> np.ndarray:
     return near
 
 
-def random_jets(seed: int, steps: int, rates: bool) -> Sample:
-    """Random input and targets, with derivatives for laws that need them."""
+def random_jets(seed: int, steps: int) -> Sample:
+    """Random input and targets, with derivatives, of which most laws need none."""
     rng = np.random.default_rng(seed)
     draw = lambda size: jnp.asarray(rng.standard_normal((steps, size)), float)
     u, y = draw(1), draw(len(OUTPUTS))
-    if not rates:
-        return Sample(u, y)
     return Sample(u, y, None, *map(draw, (1, len(OUTPUTS), 1, len(OUTPUTS))))
 
 

@@ -1,5 +1,6 @@
 """Where the energy of a law comes from and goes to, along a run."""
 
+from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
@@ -8,19 +9,30 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float, PyTree
-from ..action.action import hamiltonian, lagrangian_at
-from ..action.cognitive import potential_energy
-from ..action.trees import inner
-from ..networks.partition import join
-from ..rules.hamiltonian import HamiltonianLearning
-from ..rules.stlp import STLP
-from ..signals import samples as _samples
+from .._types import Array, Float, PyTree, Scalar
+from ..action.cost import Cost
+from ..action.trees import inner, scaled
+from ..costates.base import AbstractCostateFlow
+from ..costates.flow import CostateFlow
+from ..laws.base import (
+    AbstractFlow,
+    AbstractLaw,
+    Carried,
+    Info,
+    State,
+    without_rest,
+)
+from ..laws.hamiltonian_flow import HamiltonianFlow
+from ..laws.law import Law
+from ..laws.stlp import STLP, phase
+from ..run.scan import scan
+from ..run.tables import Table
 from ..signals.signal import Sample
-from ._table import Table
+from ..updates import AbstractUpdateFlow, Inertia
+from ._sums import begun
 
 
-class Energy(eqx.Module):
+class EnergyBalance(eqx.Module):
     """Scalars along a run, and the powers that change H.
 
     `hamiltonian`, `lagrangian`: at each sample; `exchanged`: the jump of H because
@@ -63,104 +75,165 @@ class Energy(eqx.Module):
         return Table("Energy balance", ("part", "energy"), values)
 
 
-def energy(
-    rule: HamiltonianLearning | STLP,
+def energy_balance(
+    law: AbstractLaw,
     network: Any,
     samples: Sample,
     *,
     dt: Any,
     x0: PyTree = None,
     key: Array | None = None,
-) -> Energy:
-    """The energy balance of Hamiltonian learning or of STLP over a stream.
+) -> EnergyBalance:
+    """The energy balance of a law with a Hamiltonian over a stream.
 
         dH/dt = d_t H + (dp/dt + H_q + theta p).H_p - theta p.H_p
 
     with q = (x, w), dq/dt = H_p. For true Hamiltonian equations without dissipation
     and with constant signals H is conserved; a sign flip turns energy, it does not
-    conserve it. STLP has H = T + V, dq/dt = v and p = M v; with R the reaction of the
+    conserve it. An update other than `Inertia` moves w by itself, which counts as
+    work. STLP has H = T + V, dq/dt = v and p = M v; with R the reaction of the
     constraints
 
         dH/dt = d_t V + R.v - theta v.M v
 
-    **Arguments:** `samples`: with time as leading axis, for STLP with the rates of
-    their input; `rule`, `network`, `dt`, `x0`, `key`: as for `stream`.
+    **Arguments:** `law`: `HamiltonianLearning`, another law whose costate is a flow
+    and whose update has rates, `HamiltonianFlow` or `STLP`; `samples`: with time as
+    leading axis, for STLP with the rates of their input; `network`, `dt`, `x0`,
+    `key`: as for `stream`.
+
+    **Raises:** `ValueError` for a law without a Hamiltonian.
     """
-    _checks.instance("rule", rule, (HamiltonianLearning, STLP))
-    state = rule.init(network, x0=x0, key=key)
-    dt = jnp.asarray(dt, _samples.state_dtype(state))
-    if isinstance(rule, HamiltonianLearning):
-        return _balance(_Flow(rule), state, samples, dt)
+    watched = _watched(law)
+    state, samples, dt = begun(law, network, samples, dt, x0, key)
     first = jax.tree.map(lambda leaf: leaf[0], samples)
-    state = rule.begin(state, jnp.zeros_like(dt), first)
-    return _balance(_Mechanics(rule), state, samples, dt)
+    state = watched.law.begin(state, jnp.zeros_like(dt), first)
+    H, L, lost, work, start, end = _run(watched, state, samples, dt)
+    jump = jnp.concatenate([start[1:] - end[:-1], jnp.zeros_like(end[-1:])])
+    return EnergyBalance(H, L, jump, dt * lost, dt * work)
 
 
 @eqx.filter_jit
-def _balance(law, state, samples, dt):
-    moving, still = eqx.partition(state, eqx.is_array)
-    following = jax.tree.map(
-        lambda leaf: jnp.concatenate([leaf[1:], leaf[-1:]]), samples
+def _run(law, state, samples, dt):
+    record = lambda state, sample, info: tuple(info.more[name] for name in _PARTS)
+    return scan(law, state, samples, dt, record)[1]
+
+
+_PARTS = ("hamiltonian", "lagrangian", "lost", "work", "start", "end")
+
+
+def _watched(law: AbstractLaw) -> "_AbstractWatched":
+    if isinstance(law, STLP):
+        return _Mechanics(law)
+    if isinstance(law, HamiltonianFlow):
+        return _Canonical(law)
+    costate = isinstance(law, Law) and isinstance(law.credit, AbstractCostateFlow)
+    if costate and isinstance(law.update, AbstractUpdateFlow):
+        return _Canonical(law)
+    wanted = (
+        "one with a Hamiltonian (`HamiltonianLearning`, `HamiltonianFlow`, `STLP`, "
+        "or a flow of costates with an update that has rates)"
     )
-
-    def body(moving, now):
-        (sample, after), state = now, eqx.combine(moving, still)
-        parts = law.powers(state, sample, dt)
-        state, _ = law.rule.step(state, sample, dt)
-        jump = law.total(state, after) - law.total(state, sample)
-        return eqx.filter(state, eqx.is_array), (*parts, jump)
-
-    _, (H, L, dissipated, work, jump) = jax.lax.scan(body, moving, (samples, following))
-    return Energy(H, L, jump, dissipated, work)
+    _checks.reject("law", wanted, f"{law.title}")
 
 
-class _Flow(eqx.Module):
-    """Hamiltonian learning: H is the Hamiltonian."""
+class _AbstractWatched(AbstractLaw):
+    """A law that reports the powers that change its H at every step.
 
-    rule: HamiltonianLearning
+    `start` and `end` are H before and after the step under its one sample: between
+    the end of a step and the start of the next the sample alone is another.
+    """
+
+    law: eqx.AbstractVar[AbstractFlow]
+
+    @abstractmethod
+    def powers(self, state: State, sample: Sample, dt: Scalar) -> dict[str, Scalar]:
+        """H, L, the power lost and that of all else, where the step begins."""
+
+    @abstractmethod
+    def total(self, y: State, rest: PyTree, sample: Sample) -> Scalar:
+        """H at a moving state."""
+
+    def init(self, network, *, x0=None, key=None):
+        return self.law.init(network, x0=x0, key=key)
+
+    def step(self, state, sample, dt):
+        found = self.powers(state, sample, dt)
+        found["start"] = self.total(without_rest(state), state.rest, sample)
+        after, info = self.law.step(state, sample, dt)
+        found["end"] = self.total(without_rest(after), state.rest, sample)
+        return after, Info(info.output, info.loss, found)
+
+    def estimate(self, state, sample, dt):
+        return self.law.estimate(state, sample, dt)
+
+    def check(self, state, sample, dt):
+        self.law.check(state, sample, dt)
+
+    def chosen(self, state):
+        return self
+
+    @property
+    def title(self):
+        return self.law.title
+
+
+class _Canonical(_AbstractWatched):
+    """Hamilton's equations with any policy: dH/dt is H_y times the rate of y."""
+
+    law: Law | HamiltonianFlow
+    cost: Cost
+
+    def __init__(self, law: Law | HamiltonianFlow):
+        self.law, self.cost = law, law.cost
 
     def powers(self, state, sample, dt):
-        """(H, L, energy dissipated, work) of the step that begins here."""
-        y, theta = state.flow, self.rule.cost.dissipation
-        q, p = (y.x, y.w), (y.p_x, y.p_w)
-        value, (H_q, H_p) = jax.value_and_grad(self._H, argnums=(0, 1))(
-            q, p, state.frozen, sample
-        )
-        rate = self.rule.vector_field(jnp.zeros_like(dt), y, (state.frozen, sample))
-        lost = theta * inner(p, H_p)
-        work = inner((rate.p_x, rate.p_w), H_p) + inner(H_q, H_p) + lost
-        network = join(y.w, state.frozen)
-        L = lagrangian_at(self.rule.cost, network, y.x, y.p_w, sample)
-        return value, L, dt * lost, dt * work
+        t, y, args = jnp.zeros_like(dt), without_rest(state), (state.rest, sample)
+        more = self.law.observe(t, y, args).more
+        H_y = jax.grad(self.total)(y, state.rest, sample)
+        rate = self.law.vector_field(t, y, args)
+        lost = inner(H_y, self._lost(y))
+        work = inner(H_y, rate) + lost
+        return {"lost": lost, "work": work} | {k: more[k] for k in _PARTS[:2]}
 
-    def total(self, state, sample):
-        y = state.flow
-        return self._H((y.x, y.w), (y.p_x, y.p_w), state.frozen, sample)
+    def total(self, y, rest, sample):
+        t = jnp.zeros((), jnp.result_type(*jax.tree.leaves(y.x)))
+        return self.law.observe(t, y, (rest, sample)).more["hamiltonian"]
 
-    def _H(self, q, p, frozen, sample):
-        network = join(q[1], frozen)
-        return hamiltonian(self.rule.cost, network, q[0], p[0], p[1], sample)
+    def _lost(self, y: State) -> State:
+        """theta times each costate, in the place of its rate."""
+        none = jax.tree.map(jnp.zeros_like, y)
+        if isinstance(self.law, HamiltonianFlow):
+            theta_x = theta_w = self.law.dissipation
+            p_x, memory = y.credit.memory
+            lost = (scaled(theta_x, p_x), jax.tree.map(jnp.zeros_like, memory))
+        else:
+            costate, update = self.law.credit, self.law.update
+            theta_x = costate.dissipation if isinstance(costate, CostateFlow) else 0.0
+            theta_w = update.dissipation if isinstance(update, Inertia) else 0.0
+            lost = scaled(theta_x, y.credit.memory)
+        credit = Carried(lost, none.credit.motion, none.credit.key)
+        return State(none.x, none.w, credit, scaled(theta_w, y.update), None)
 
 
-class _Mechanics(eqx.Module):
-    """STLP: H is kinetic and potential energy."""
+class _Mechanics(_AbstractWatched):
+    """STLP: H is kinetic and potential energy, T + V; p.dq/dt is twice T."""
 
-    rule: STLP
+    law: STLP
+    cost: Cost
+
+    def __init__(self, law: STLP):
+        self.law, self.cost = law, law.cost
 
     def powers(self, state, sample, dt):
-        """(H, L, energy dissipated, work) of the step that begins here."""
-        t, args = jnp.zeros_like(dt), (state.still, sample)
-        y = self.rule.project(t, state.flow, args)
-        info = self.rule.observe(t, y, args)
-        twice_kinetic = info.energy + info.lagrangian
-        reaction = self.rule.motion(state.still.gram).react(t, y, args).reaction
-        lost = self.rule.cost.dissipation * twice_kinetic
-        return info.energy, info.lagrangian, dt * lost, dt * inner(reaction, y.v)
+        t, args = jnp.zeros_like(dt), (state.rest, sample)
+        y = without_rest(self.law.project(t, without_rest(state), args))
+        more = self.law.observe(t, y, args).more
+        H, L = more["energy"], more["lagrangian"]
+        reacted = self.law.motion(state.rest.fixed.gram).react(t, phase(y), args)
+        lost = self.law.dissipation.astype(H.dtype) * (H + L)
+        work = inner(reacted.reaction, phase(y).v)
+        return {"hamiltonian": H, "lagrangian": L, "lost": lost, "work": work}
 
-    def total(self, state, sample):
-        """V alone: T does not know the sample."""
-        rule = self.rule
-        return potential_energy(
-            rule.cost, state.network, state.flow.q, sample,
-            slack=rule.slack, potential=rule.potential,
-        )  # fmt: skip
+    def total(self, y, rest, sample):
+        t = jnp.zeros((), jnp.result_type(*jax.tree.leaves(y.x)))
+        return self.law.observe(t, y, (rest, sample)).more["energy"]

@@ -17,9 +17,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from .. import _checks
-from ..networks.partition import split
-from ..rules._base import AbstractConstrained, AbstractRule
-from ..signals.signal import Sample
+from ..laws.base import AbstractFlow, AbstractLaw, State
+from ..run.scan import scan
+from ..run.tables import Table
 from ._places import (
     OUTPUTS,
     MakeNetwork,
@@ -32,38 +32,41 @@ from ._places import (
     random_jets,
     rate_chain,
     rate_ring,
+    read_ring,
+    still,
     voltage_chain,
     weights,
 )
-from ._table import Table
 
 COLUMNS = (
-    "rule", "local_in_space", "local_in_time", "causal", "per_node", "per_edge",
+    "law", "local_in_space", "local_in_time", "causal", "per_node", "per_edge",
     "weight_transport",
 )  # fmt: skip
-_NETWORKS = (rate_ring, rate_chain, voltage_chain(0.0), voltage_chain(1.0))
+_NETWORKS = (
+    rate_ring, rate_chain, read_ring, voltage_chain(0.0), voltage_chain(1.0),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Audited:
     """A law with what its audit needs to know.
 
-    **Attributes:** `rule`; `network`: a function from the activation of its neurons
-    to the network, by default the first that the law takes of a ring and a row of rate
-    neurons and two rows of voltage neurons; `exchanges`: how many exchanges between
-    neighbours the law is given a step.
+    **Attributes:** `law`; `network`: a function from the activation of its neurons to
+    the network, by default the first that the law takes of a ring and a row of rate
+    neurons, a ring with a readout, and two rows of voltage neurons; `exchanges`: how
+    many exchanges between neighbours the law is given per step.
     """
 
-    rule: AbstractRule
+    law: AbstractLaw
     network: MakeNetwork | None = None
     exchanges: int = 1
 
 
-def locality(rules: Mapping[str, AbstractRule | Audited], *, dt: float = 0.1) -> Table:
+def locality(laws: Mapping[str, AbstractLaw | Audited], *, dt: float = 0.1) -> Table:
     """Audit laws: a table with one row each.
 
     - `local_in_space`: what is stored at a node or edge changes with what is at most
-      one edge away; where a law keeps k past samples, or is given k exchanges a step,
+      one edge away; where a law keeps k past samples, or is given k exchanges per step,
       k edges. `hops` is the number of edges found, None for a change with what has no
       place, such as a stored random vector for the whole network.
     - `local_in_time`: nothing is stored that has an axis of time.
@@ -80,87 +83,81 @@ def locality(rules: Mapping[str, AbstractRule | Audited], *, dt: float = 0.1) ->
     On a ring or in a row a neuron hears one other, so that hearing and answering, the
     two exchanges of a step, reach no further than one edge.
 
-    **Arguments:** `rules`: laws by name, without momentum in their optimizers, which
-    would count as storage; or `Audited`; `dt`: of the audit's own samples.
+    **Arguments:** `laws`: by name, without momentum in their optimizers, which would
+    count as storage; or `Audited`; `dt`: of the audit's own samples.
     """
-    rows = tuple((name, *_audit(_audited(law), dt)) for name, law in rules.items())
+    rows = tuple((name, *_audit(_audited(law), dt)) for name, law in laws.items())
     return Table("Locality, measured by perturbation", (*COLUMNS, "hops"), rows)
 
 
-def storage(rule: AbstractRule | Audited, *, dt: float = 0.1) -> Table:
-    """What a law carries, and where it lives: a row for each leaf of its state.
+def storage(law: AbstractLaw | Audited, *, dt: float = 0.1) -> Table:
+    """What a law carries, and where it lives: one row per leaf of its state.
 
     **Arguments:** as for `locality`, but one law.
     """
-    law = _audited(rule)
-    graph, state = _start(law, jnp.tanh, dt)
+    audited = _audited(law)
+    graph, state = _start(audited, jnp.tanh)
     rows = []
     for name, leaf in leaves(state).items():
         at = place(leaf.shape, graph)
         rows.append((name, str(leaf.shape), at.lives, at.size, at.past or None))
-    title = f"State of {type(law.rule).__name__} on {graph}"
+    title = f"State of {audited.law.title} on {graph}"
     return Table(title, ("leaf", "shape", "lives", "numbers", "past"), tuple(rows))
 
 
-def extent(rule: AbstractRule, *, dt: float = 0.1) -> tuple[bool | None, bool | None]:
+def extent(law: AbstractLaw, *, dt: float = 0.1) -> tuple[bool | None, bool | None]:
     """(local in space, local in time), as in `locality`; None where it does not run."""
-    law = _audited(rule)
     try:
-        graph, state = _start(law, jnp.tanh, dt)
+        graph, state = _start(_audited(law), jnp.tanh)
     except ValueError:
         return None, None
     depth = max(place(a.shape, graph).past for a in leaves(state).values())
-    step, samples = _perturbed(rule, state, dt), _samples(law, depth)
+    step, samples = _perturbed(law, state, dt), random_jets(0, 3 + 2 * depth)
     reach = _reach(_dependencies(step, state, graph, samples), graph)
     return reach is not None and reach <= max(depth, 1), depth == 0
 
 
-def _audited(law: AbstractRule | Audited) -> Audited:
+def _audited(law: AbstractLaw | Audited) -> Audited:
     law = law if isinstance(law, Audited) else Audited(law)
-    _checks.instance("rules", law.rule, AbstractRule)
+    _checks.instance("laws", law.law, AbstractLaw)
     _checks.at_least("exchanges", law.exchanges, 1)
     return law
 
 
-def _start(law: Audited, activation: Any, dt: float) -> tuple[Any, Any]:
+def _start(audited: Audited, activation: Any) -> tuple[Any, State]:
     """(graph, state) of the law on the first network that it takes."""
-    rule, key, refusal = law.rule, jax.random.key(1), None
-    for make in _NETWORKS if law.network is None else (law.network,):
+    law, key, refusal = audited.law, jax.random.key(1), None
+    for make in _NETWORKS if audited.network is None else (audited.network,):
         network = made(make, activation, str(jnp.zeros(()).dtype))
         try:
-            state = rule.init(network, key=key)
+            state = law.init(network, key=key)
         except ValueError as error:
             refusal = refusal or error
             continue
-        if isinstance(rule, AbstractConstrained):
-            first = jax.tree.map(lambda leaf: leaf[0], random_jets(1, 1, True))
-            state = rule.begin(state, jnp.zeros(()), first)
+        if isinstance(law, AbstractFlow):
+            first = jax.tree.map(lambda leaf: leaf[0], random_jets(1, 1))
+            state = law.begin(state, jnp.zeros(()), first)
         return network.graph, state  # pyright: ignore[reportAttributeAccessIssue]
     raise refusal or ValueError("no network")
 
 
-def _audit(law: Audited, dt: float) -> tuple[Any, ...]:
-    graph, state = _start(law, jnp.tanh, dt)
+def _audit(audited: Audited, dt: float) -> tuple[Any, ...]:
+    graph, state = _start(audited, jnp.tanh)
     places = [place(leaf.shape, graph) for leaf in leaves(state).values()]
     depth = max(place.past for place in places)
-    step, samples = _perturbed(law.rule, state, dt), _samples(law, depth)
+    step, samples = _perturbed(audited.law, state, dt), random_jets(0, 3 + 2 * depth)
     reach = _reach(_dependencies(step, state, graph, samples), graph)
     causal = _causal(step, state, samples)
-    _, linear = _start(law, _linear, dt)
-    step = _perturbed(law.rule, linear, dt)
+    _, linear = _start(audited, _linear)
+    step = _perturbed(audited.law, linear, dt)
     found = _dependencies(step, linear, graph, samples)
     transport = _transport(*found, weights(linear))
     # x and w themselves are no extra storage.
     stored = lambda kind: sum(p.size for p in places if p.counts_with == kind)
     per_node = stored("node") / graph.num_nodes - 1
     per_edge = stored("edge") / graph.num_edges - 1
-    local = reach is not None and reach <= max(depth, law.exchanges)
+    local = reach is not None and reach <= max(depth, audited.exchanges)
     return local, depth == 0, causal, per_node, per_edge, transport, reach
-
-
-def _samples(law: Audited, depth: int) -> Sample:
-    rates = isinstance(law.rule, AbstractConstrained)
-    return random_jets(0, 3 + 2 * depth, rates)
 
 
 def _dependencies(step, state, graph, samples):
@@ -179,28 +176,28 @@ def _dependencies(step, state, graph, samples):
     return changes, near + [(k,) for k in OUTPUTS], near
 
 
-def _perturbed(rule, state, dt):
+def _perturbed(law: AbstractLaw, state: State, dt: float) -> Any:
     """(state, sample, noise) -> (bits that change, the next state, output).
 
     The state is made random by `noise`, then each number in it is moved in turn.
     """
     _, static = eqx.partition(state, eqx.is_array)
-    where = jax.tree.map(lambda leaf: leaf is not None, moving(state), is_leaf=_none)
 
     # Runs once: a program that compiles fast is worth more than a fast program.
     @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def step(arrays, sample, noise, kicks):
-        mobile, rest = eqx.partition(eqx.combine(arrays, static), where)
-        flat, unravel = ravel_pytree(mobile)
+        state = eqx.combine(arrays, static)
+        flat, unravel = ravel_pytree(moving(state))
         both = jnp.concatenate([flat + noise, sample.target.astype(flat.dtype)])
 
         def after(number):
             kicked = both.at[number].add(kicks[number], mode="drop")
             mine = eqx.tree_at(lambda s: s.target, sample, kicked[flat.size :])
-            state = eqx.combine(unravel(kicked[: flat.size]), rest)
-            state, info = rule.step(state, mine, jnp.asarray(dt, flat.dtype))
-            numbers = ravel_pytree(eqx.partition(state, where)[0])[0]
-            return numbers, eqx.filter(state, eqx.is_array), info.output
+            one = jax.tree.map(lambda leaf: leaf[None], mine)
+            now = eqx.combine(unravel(kicked[: flat.size]), still(state))
+            now, outputs = scan(law, now, one, dt, lambda s, _, info: info.output)
+            numbers = ravel_pytree(moving(now))[0]
+            return numbers, eqx.filter(now, eqx.is_array), outputs[0]
 
         # The last kick is beyond all numbers, and so none.
         rows, *found = jax.lax.map(after, jnp.arange(both.size + 1))
@@ -268,7 +265,7 @@ def _causal(step, state, samples) -> bool:
         outputs, learned, now = [], [], state
         for k in range(last + 1):
             sample = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-            learned.append(split(now.network)[0])
+            learned.append(now.w)
             _, now, output = step(now, sample, 0.0)
             outputs.append(output)
         return outputs, learned
@@ -280,7 +277,3 @@ def _causal(step, state, samples) -> bool:
 
 def _linear(a: Any) -> Any:
     return a
-
-
-def _none(leaf: Any) -> bool:
-    return leaf is None

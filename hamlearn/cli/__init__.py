@@ -1,29 +1,63 @@
-"""The `hamlearn` command: one file a command, each parses, calls, prints and saves."""
+"""The `hamlearn` command: one file a command, each parses, calls, prints and saves.
+
+What a command needs is imported where it runs, so that `hamlearn --help` is there at
+once: it imports no JAX.
+"""
 
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from . import audit, compare, conform, reproduce, track
 
+_ABOUT = "Learning as dynamics: laws of learning from one Lagrangian or Hamiltonian."
+_EXAMPLES = """examples:
+  hamlearn compare                      ten laws and a control forecast a heartbeat
+  hamlearn compare --task series.csv    the same with your own series
+  hamlearn track --target sine          follow a signal, and draw what happened
+  hamlearn audit                        which laws are local in space and time
+  hamlearn conform cells.py:Cell        your own network under every law
+  hamlearn reproduce all                figures and claims of the papers
+
+`hamlearn COMMAND --help` lists the options of a command."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status is 2 for bad arguments."""
-    arguments = _parser().parse_args(argv)
+    """Run the command line.
+
+    **Returns:** the exit status: 0, 1 where a run diverged, 2 for bad arguments.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
     try:
         return arguments.run(arguments)
-    except (ValueError, FileNotFoundError) as error:
-        print(f"hamlearn {arguments.command}: {error}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"hamlearn: {error}", file=sys.stderr)
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="hamlearn", description="Learning as dynamics, from one Hamiltonian."
+        prog="hamlearn",
+        description=_ABOUT,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=version("hamlearn"))
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show it and leave")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for command in (track, compare, audit, conform, reproduce):
         command.add_arguments(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version, which takes a while to look up."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from importlib.metadata import version
+
+        print(version("hamlearn"))
+        parser.exit()

@@ -2,13 +2,12 @@
 
 import argparse
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
+from . import shared
 
-from ..analysis._table import Table, heads, lines
-from ..analysis.laws import audited_laws
-from ..analysis.locality import COLUMNS, locality
+if TYPE_CHECKING:
+    from ..run.tables import Table
 
 
 def add_arguments(commands: Any) -> None:
@@ -25,20 +24,22 @@ def add_arguments(commands: Any) -> None:
     command.add_argument(
         "laws", nargs="*", metavar="LAW", help="only laws whose name starts so"
     )
-    command.add_argument("--json", action="store_true", help="one JSON object a law")
+    command.add_argument("--json", action="store_true", help="one JSON object per law")
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import jax
+
+    from ..analysis.laws import audited_laws
+    from ..analysis.locality import COLUMNS, locality
+
     jax.config.update("jax_enable_x64", True)
     laws = audited_laws()
-    asked = tuple(start.lower() for start in arguments.laws) or ("",)
-    names = [name for name in laws if name.lower().startswith(asked)]
+    names = [name for name in laws if _asked(name, arguments.laws)]
     if not names:
-        raise ValueError(
-            f"`LAW` must be among {', '.join(laws)}, but is {arguments.laws[0]}."
-        )
-    width = max(map(len, [*names, "rule"]))
+        shared.choice("LAW", arguments.laws[0], laws)
+    width = max(map(len, [*names, "law"]))
     for k, name in enumerate(names):
         table = locality({name: laws[name]})
         if arguments.json:
@@ -54,8 +55,15 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(table: Table, width: int) -> tuple[str, str]:
+def _asked(name: str, starts: list[str]) -> bool:
+    """Whether a law is among those asked for, all of them where none is named."""
+    return name.lower().startswith(tuple(start.lower() for start in starts) or "")
+
+
+def _lines(table: "Table", width: int) -> tuple[str, str]:
     """(heads, row) of a table of one law."""
+    from ..run.tables import heads, lines
+
     widest = lambda name: max(len(_WIDEST), *map(len, name.split("_")))
     sizes = [width, *map(widest, table.columns[1:])]
     *top, row = lines([*heads(table.columns), table.cells()[0]], sizes)

@@ -5,20 +5,12 @@ import importlib
 import importlib.util
 import inspect
 import json
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-from .. import _checks
-from ..analysis.conformance import conformance
-from ..analysis.laws import compared_laws
-from ..networks.base import AbstractNetwork
-from ..networks.dynamics import as_network
+from . import shared
 
 
 def add_arguments(commands: Any) -> None:
@@ -44,44 +36,83 @@ def add_arguments(commands: Any) -> None:
     add("--dt", type=float, default=0.1, help="time between samples")
     add("--draws", type=int, default=16, help="of stochastic laws")
     add("--seed", type=int, default=0, help="of the initial weights and the stream")
-    add("--json", action="store_true", help="one JSON object a law")
+    add("--json", action="store_true", help="one JSON object per law")
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import jax
+
+    from ..analysis.conformance import conformance
+    from ..analysis.laws import compared_laws
+
     jax.config.update("jax_enable_x64", True)
     key = jax.random.key(arguments.seed)
-    network = _made(_found(arguments.network), json.loads(arguments.args), key)
-    x0 = None
-    if not isinstance(network, AbstractNetwork):
-        if arguments.state is None:
-            _checks.reject("--state", "given for a module that is no network", None)
-        x0 = jnp.zeros(arguments.state)
-    network = as_network(network, x0)
-    laws = compared_laws(
-        network, arguments.inputs, steps=arguments.steps, dt=arguments.dt
-    )
-    if arguments.laws is not None:
-        asked = tuple(name.lower() for name in arguments.laws)
-        laws = {n: law for n, law in laws.items() if n.lower().startswith(asked)}
+    network = _network(arguments, key)
+    stream = {"steps": arguments.steps, "dt": arguments.dt}
+    laws = compared_laws(network, arguments.inputs, **stream)
     report = conformance(
-        network, inputs=arguments.inputs, steps=arguments.steps, dt=arguments.dt,
-        draws=arguments.draws, rules=laws, key=key,
-    )  # fmt: skip
-    width = shutil.get_terminal_size((100, 24)).columns
-    print(report.to_json() if arguments.json else report.text(width))
+        network,
+        inputs=arguments.inputs,
+        draws=arguments.draws,
+        laws=_asked(laws, arguments.laws),
+        key=key,
+        **stream,
+    )
+    print(report.to_json() if arguments.json else report.text(shared.width()))
     return 0
+
+
+def _asked(laws: dict[str, Any], starts: list[str] | None) -> dict[str, Any]:
+    """The laws whose names start so; BPTT is always there."""
+    if starts is None:
+        return laws
+    for start in starts:
+        if not any(name.lower().startswith(start.lower()) for name in ("BPTT", *laws)):
+            shared.choice("--laws", start, ("BPTT", *laws))
+    asked = tuple(start.lower() for start in starts)
+    return {name: law for name, law in laws.items() if name.lower().startswith(asked)}
+
+
+def _network(arguments: argparse.Namespace, key: Any) -> Any:
+    """The network that was named, with its start."""
+    import jax.numpy as jnp
+
+    from ..networks.base import AbstractNetwork
+    from ..networks.dynamics import as_network
+
+    network = _made(_found(arguments.network), _options(arguments.args), key)
+    if isinstance(network, AbstractNetwork):
+        return as_network(network, None)
+    if arguments.state is None:
+        wanted = "given for a module that is no network"
+        raise ValueError(f"`--state` must be {wanted}.")
+    return as_network(network, jnp.zeros(arguments.state))
+
+
+def _options(text: str) -> dict[str, Any]:
+    """The arguments of what makes the network."""
+    try:
+        options = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"`--args` must be JSON, but is {text}: {error}.") from error
+    if not isinstance(options, dict):
+        raise ValueError(f"`--args` must be a JSON object, but is {text}.")
+    return options
 
 
 def _found(place: str) -> Any:
     """What stands at `module:name` or `path.py:name`."""
     source, _, name = place.rpartition(":")
     if not source or not name:
-        _checks.reject("MODULE:NAME", "such as cells:GRU or cells.py:GRU", place)
+        wanted = "such as cells:GRU or cells.py:GRU"
+        raise ValueError(f"`MODULE:NAME` must be {wanted}, but is {place}.")
     module = _of_file(Path(source)) if source.endswith(".py") else _of_name(source)
-    if name not in vars(module):
-        _checks.reject("NAME", f"in {source}", name)
-    return vars(module)[name]
+    try:
+        return getattr(module, name)  # which may be imported when asked for
+    except AttributeError as error:
+        wanted = f"`NAME` must be in {source}, but is {name}."
+        raise ValueError(wanted) from error
 
 
 def _of_name(name: str) -> Any:

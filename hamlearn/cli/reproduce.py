@@ -4,11 +4,14 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
+from . import shared
 
-from ..papers import NAMES, Claim, about, everything, reproduce, write_page
+if TYPE_CHECKING:
+    from ..papers import Claim
+
+PAPERS = "nilp, stlp, gle or mnist1d"
 
 
 def add_arguments(commands: Any) -> None:
@@ -19,16 +22,20 @@ def add_arguments(commands: Any) -> None:
     )
     command.add_argument(
         "name",
-        choices=(*NAMES, "all"),
-        help="which paper; all: every one of them that takes minutes, as one HTML page",
+        metavar="NAME",
+        help=f"{PAPERS}; all: every one of them that takes minutes, as one HTML page",
     )
-    command.add_argument("--out", type=Path, default=Path("out"), metavar="DIR")
-    command.add_argument("--json", action="store_true", help="one JSON object a claim")
+    shared.add_out(command.add_argument, "one JSON object per claim")
     command.add_argument("--quick", action="store_true", help="shorter, for a look")
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    import jax
+
+    from ..papers import NAMES, about, write_page
+
+    shared.choice("NAME", arguments.name, (*NAMES, "all"))
     jax.config.update("jax_enable_x64", True)
     found: dict[str, list[Claim]] = {}
     if arguments.name != "all":
@@ -51,17 +58,19 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _claims(arguments: argparse.Namespace) -> Iterator[tuple[str, Claim]]:
+def _claims(arguments: argparse.Namespace) -> Iterator[tuple[str, "Claim"]]:
     """(name of the paper, claim), as they are found."""
-    out, quick = arguments.out, arguments.quick
+    from ..papers import everything, reproduce
+
+    out: Path = arguments.out
     if arguments.name == "all":
-        yield from everything(out, quick=quick)
+        yield from everything(out, quick=arguments.quick)
         return
-    for claim in reproduce(arguments.name, out, quick=quick):
+    for claim in reproduce(arguments.name, out, quick=arguments.quick):
         yield arguments.name, claim
 
 
-def _show(claim: Claim, *, as_json: bool) -> None:
+def _show(claim: "Claim", *, as_json: bool) -> None:
     if as_json:
         print(claim.to_json(), flush=True)
         return

@@ -3,40 +3,22 @@
 import argparse
 import dataclasses
 import json
-import platform
 import sys
 import warnings
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-import numpy as np
+from . import shared
 
-from .. import tasks
-from ..costates.bounded import CostateBox, CostateReset
-from ..costates.riccati import TimeReversal
-from ..costates.sign import (
-    HamiltonianSign,
-    HysteresisSign,
-    NoFlip,
-    SignFlip,
-    SmoothSign,
-)
-from ..jobs.track import Settings, track
-from ..mechanics.causal import AbstractPolicy
-from ..run.result import DivergenceWarning, Result
+if TYPE_CHECKING:
+    from ..jobs.track import Settings
+    from ..mechanics.causal import AbstractPolicy
+    from ..run.result import Result
+    from ..tasks import Tracking
 
-POLICIES: dict[str, Any] = {
-    "flip": SignFlip,
-    "h-sign": HamiltonianSign,
-    "smooth": SmoothSign,
-    "hysteresis": HysteresisSign,
-    "reversal": TimeReversal,
-    "box": lambda: CostateBox(10.0),
-    "reset": lambda: CostateReset(10.0),
-    "none": NoFlip,
-}
+POLICIES = (
+    "flip", "h-sign", "smooth", "hysteresis", "reversal", "box", "reset", "none",
+)  # fmt: skip
 
 
 def add_arguments(commands: Any) -> None:
@@ -45,7 +27,8 @@ def add_arguments(commands: Any) -> None:
         help="track a signal online with a small recurrent network",
         description="Track a signal online with a fully connected network of a few "
         "neurons that learns by Hamiltonian learning, and draw what happened. Numbers "
-        "are in the time unit of the signal; what is not given is chosen to suit it.",
+        "are in the time unit of the signal; what is not given is chosen to suit it. "
+        "The exit status is 1 where the run diverged.",
     )
     add = command.add_argument
     add(
@@ -62,32 +45,33 @@ def add_arguments(commands: Any) -> None:
         default="flip",
         help="how the costate is made causal",
     )
-    add("--accuracy", type=float, metavar="Q", help="weight of the squared error")
+    add(
+        "--loss-weight",
+        "--accuracy",
+        type=float,
+        metavar="Q",
+        help="weight of the squared error (the accuracy of Betti and Gori)",
+    )
     add("--weight-decay", type=float, metavar="RW", help="default 1")
     add("--inertia", type=float, metavar="R", help="cost of weight change; default 0.1")
     add("--dissipation", type=float, metavar="THETA", help="in 1/time")
-    add(
-        "--speed",
-        type=float,
-        metavar="C",
-        help="propagation speed 1/tau of the neurons",
-    )
+    add("--speed", type=float, metavar="C", help="1/tau, how fast neurons follow")
     add("--neurons", type=int, metavar="N", help="default 5")
     add("--dt", type=float, help="time step")
     add("--seed", type=int, help="of the initial weights; default 0")
-    add("--out", type=Path, default=Path("out"), metavar="DIR", help="default ./out")
-    add("--json", action="store_true", help="print one JSON object, nothing else")
+    shared.add_out(add, "one JSON object")
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from ..jobs.track import Settings, track
+
     target = _target(arguments)
     names = [field.name for field in dataclasses.fields(Settings)]
     given = {name: getattr(arguments, name) for name in names}
-    policy: AbstractPolicy = _quietly(POLICIES[arguments.policy])
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", DivergenceWarning)
-        result = track(target, policy=policy, **given)
+        warnings.simplefilter("always", UserWarning)
+        result = track(target, policy=_policy(arguments.policy), **given)
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
     settings = Settings.suited_to(target, **given)
@@ -98,24 +82,49 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"wrote    {path}", file=shown)
     if arguments.json:
         print(json.dumps(report))
-    return 0
+    return 0 if result.diverged is None else 1
 
 
-def _target(arguments: argparse.Namespace) -> tasks.Tracking:
+def _target(arguments: argparse.Namespace) -> "Tracking":
+    from .. import tasks
+
     made = {"sine": tasks.sine, "patched": tasks.patched, "heartbeat": tasks.heartbeat}
     step = {} if arguments.dt is None else {"dt": arguments.dt}
     if arguments.target in made:
         return made[arguments.target](**step)
     if not arguments.target.endswith(".csv"):
-        wanted = f"one of {', '.join(made)} or a .csv file"
-        raise ValueError(f"`--target` must be {wanted}, but is {arguments.target!r}.")
+        shared.choice("--target", arguments.target, made, " or a .csv file")
     return tasks.from_csv(arguments.target, column=arguments.column, **step)
 
 
-def _report(arguments, target, settings: Settings, result: Result) -> dict[str, Any]:
-    errors = target.errors(result.output).items()
-    errors = {name: None if np.isnan(value) else value for name, value in errors}
-    return {
+def _policy(word: str) -> "AbstractPolicy":
+    from .. import costates
+
+    made = {
+        "flip": costates.SignFlip,
+        "h-sign": costates.HamiltonianSign,
+        "smooth": costates.SmoothSign,
+        "hysteresis": costates.HysteresisSign,
+        "reversal": costates.TimeReversal,
+        "box": lambda: costates.CostateBox(10.0),
+        "reset": lambda: costates.CostateReset(10.0),
+        "none": costates.NoFlip,
+    }
+    return made[word]()
+
+
+def _report(
+    arguments: argparse.Namespace,
+    target: "Tracking",
+    settings: "Settings",
+    result: "Result",
+) -> dict[str, Any]:
+    """All that is known, for a machine."""
+    import jax
+
+    from ..run.tables import plain
+
+    report = {
         "target": target.name,
         "source": target.source,
         "unit": target.unit,
@@ -125,7 +134,7 @@ def _report(arguments, target, settings: Settings, result: Result) -> dict[str, 
         "dt": target.dt,
         "offset": target.offset,
         "scale": target.scale,
-        **errors,
+        **target.errors(result.output),
         "settled_from": len(target.values) // 6 * target.dt,
         "samples": result.samples,
         "us_per_sample": result.us_per_sample,
@@ -134,17 +143,14 @@ def _report(arguments, target, settings: Settings, result: Result) -> dict[str, 
         "divergence": None if result.diverged is None else str(result.diverged),
         "losses": result.losses,
         "state_bytes": result.state_bytes,
-        "dtype": str(np.asarray(result.state.flow.x).dtype),
+        "dtype": str(result.state.x.dtype),
         "device": str(jax.devices()[0].device_kind),
-        "versions": {
-            "hamlearn": version("hamlearn"),
-            "jax": version("jax"),
-            "python": platform.python_version(),
-        },
+        "versions": shared.versions(),
     }
+    return plain(report)
 
 
-def _card(target, result: Result, report: dict[str, Any]) -> str:
+def _card(target: "Tracking", result: "Result", report: dict[str, Any]) -> str:
     unit = f" {target.unit}" if target.unit else ""
     card = [row for row in repr(result).splitlines() if not row.startswith("trivial")]
     lines = [f"target   {target.name}: {target.source}", *card]
@@ -158,7 +164,13 @@ def _card(target, result: Result, report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _save(out: Path, target, result: Result, report: dict[str, Any]) -> list[Path]:
+def _save(
+    out: Path, target: "Tracking", result: "Result", report: dict[str, Any]
+) -> list[Path]:
+    import numpy as np
+
+    from .. import plot
+
     out.mkdir(parents=True, exist_ok=True)
     stem = out / f"track-{target.name}"
     arrays = result.to_numpy()
@@ -167,24 +179,5 @@ def _save(out: Path, target, result: Result, report: dict[str, Any]) -> list[Pat
     data, record = stem.with_suffix(".npz"), stem.with_suffix(".json")
     np.savez_compressed(data, **arrays)  # pyright: ignore[reportArgumentType]
     record.write_text(json.dumps(report, indent=2) + "\n")
-    try:
-        from .. import plot
-    except ImportError:
-        print(
-            'No picture without matplotlib: pip install "hamlearn[plot]".',
-            file=sys.stderr,
-        )
-        return [data, record]
-    picture = stem.with_suffix(".png")
-    plot.tracking(target, result).savefig(picture, dpi=150)
-    return [picture, data, record]
-
-
-def _quietly(make: Any) -> Any:
-    """A policy without its warning, which the command line prints itself."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        made = make()
-    for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)
-    return made
+    draw = lambda: plot.tracking(target, result)
+    return [*shared.picture(draw, stem.with_suffix(".png")), data, record]

@@ -7,11 +7,17 @@ from .bounded import CostateReset as CostateReset
 from .filters import AbstractClosure as AbstractClosure
 from .filters import EulerLeak as EulerLeak
 from .filters import ExponentialLeak as ExponentialLeak
+from .filters import NeuronTimes as NeuronTimes
 from .filters import Prospective as Prospective
 from .filters import ProspectiveGain as ProspectiveGain
 from .filters import SignFlipped as SignFlipped
 from .filters import Unfiltered as Unfiltered
 from .flow import CostateFlow as CostateFlow
+from .gradient import AbstractMemory as AbstractMemory
+from .gradient import Checkpoints as Checkpoints
+from .gradient import Gradient as Gradient
+from .gradient import Midpoint as Midpoint
+from .gradient import Stored as Stored
 from .guards import StabilityWarning as StabilityWarning
 from .instantaneous import AtRest as AtRest
 from .instantaneous import FixedPoint as FixedPoint

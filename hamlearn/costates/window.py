@@ -1,6 +1,7 @@
 """Costates over a window of past samples: the adjoint, exact and not causal."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -12,9 +13,9 @@ from .._types import Array, Float, Int, Params, PyTree, Scalar
 from ..action.action import Point, credit_over_time
 from ..action.cost import Cost, running_cost
 from ..action.residual import AbstractResidual
-from ..action.trees import inner, scaled
+from ..action.trees import added, scaled
 from ..networks.base import AbstractNetwork
-from ..networks.batch import first_stream, single
+from ..networks.batch import Batch, first_stream, single
 from ..networks.partition import join
 from ..signals.signal import Sample
 
@@ -71,15 +72,16 @@ class AbstractWindow(eqx.Module):
         dtype = jnp.result_type(*jax.tree.leaves(x))
         inputs = number_of_inputs(network, self.inputs)
         inside, one = single(network), first_stream(network, x)
-        batch = () if inside is network else (network.size,)
+        batch = (network.size,) if isinstance(network, Batch) else ()
         y = eqx.filter_eval_shape(inside.readout, one, jnp.zeros(inputs, dtype))
         zeros = lambda *shape: jnp.zeros((self.length, *batch, *shape), dtype)
         past_x = jax.tree.map(
             lambda leaf: jnp.zeros((self.length, *leaf.shape), leaf.dtype), x
         )
         none = jnp.zeros((), jnp.int32)
-        past = past_x, zeros(inputs), zeros(*y.shape), zeros(), zeros()
-        return Past(*past, none, none, none)
+        return Past(
+            past_x, zeros(inputs), zeros(*y.shape), zeros(), zeros(), none, none, none
+        )
 
     def remember(self, past: Past, x: PyTree, sample: Sample) -> Past:
         """The past with one more sample."""
@@ -96,7 +98,8 @@ class AbstractWindow(eqx.Module):
         place = (past.place + 1) % self.length
         phase = (past.phase + 1) % self.window
         seen = jnp.minimum(past.seen + 1, self.length)
-        return Past(*jax.tree.map(put, old, now), place, phase, seen)
+        x, u, y, weight, start = jax.tree.map(put, old, now)
+        return Past(x, u, y, weight, start, place, phase, seen)
 
     def due(self, past: Past) -> Any:
         """Whether the weights move now."""
@@ -158,7 +161,7 @@ class Adjoint(AbstractWindow):
         return None
 
     def adjoint(self, cost, network, x, samples, counted, begins, dt):
-        p = pulled_back(cost, network, x, samples, counted, begins, dt)
+        _, p = pulled_back(cost, network, x, samples, counted, begins, dt)
         v = jax.tree.map(jnp.zeros_like, x)
         return v, scaled(-dt, p), counted
 
@@ -171,21 +174,55 @@ def pulled_back(
     counted: Float[Array, "time"],
     begins: Any,
     dt: Scalar,
-) -> PyTree:
-    """p_{k+1} for every k, from the states met."""
+    after: PyTree = None,
+) -> tuple[PyTree, PyTree]:
+    """(p at the first state, p_{k+1} for every k), from the states met.
+
+    **Arguments:** `begins`: where an episode does, None: nowhere; `after`: p after the
+    last sample, by default 0.
+    """
+
+    ell = lambda x, sample: running_cost(cost, network, x, sample)
+    at = lambda x, sample, m: scaled(m, jax.grad(ell)(x, sample))
+    ell_x = jax.vmap(at)(x, samples, counted)
+    through, each = _transposed(network, x, samples, dt)
 
     def back(p, now):
-        x, sample, m, begin = now
-
-        def total(x):
-            ell = running_cost(cost, network, x, sample)
-            return m * ell + inner(p, network.transition(x, sample.input, dt))
-
-        here = jax.tree.map(lambda a: jnp.where(begin, 0, a), jax.grad(total)(x))
+        ell_x, this, begin = now
+        here = added(ell_x, through(this, p))
+        if begin is not None:
+            here = jax.tree.map(lambda a: jnp.where(begin, 0, a), here)
         return here, p
 
-    zero = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), x)
-    return jax.lax.scan(back, zero, (x, samples, counted, begins), reverse=True)[1]
+    if after is None:
+        after = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), x)
+    return jax.lax.scan(back, after, (ell_x, each, begins), reverse=True)
+
+
+def _transposed(
+    network: AbstractNetwork, x: PyTree, samples: Sample, dt: Scalar
+) -> tuple[Callable[[PyTree, PyTree], PyTree], PyTree]:
+    """((dx_{k+1}/dx_k)^T p as a function of (this, p), `this` of every sample).
+
+    Of neurons that know their slopes these are found for all samples together, and
+    one product is left for each; others are linearised on the way.
+    """
+    neurons = network.neurons()
+    if neurons is None:
+
+        def vjp(now, p):
+            x, u = now
+            return jax.vjp(lambda x: network.transition(x, u, dt), x)[1](p)[0]
+
+        return vjp, (x, samples.input)
+
+    sent = lambda x: neurons.graph.aggregate(neurons.weight, x)
+    transpose = jax.linear_transpose(sent, jax.tree.map(lambda leaf: leaf[0], x))
+
+    def through(now, p):
+        return now.leak * p + now.felt(transpose(now.slope * p)[0])
+
+    return through, jax.vmap(lambda x, u: neurons.slopes(x, u, dt))(x, samples.input)
 
 
 def number_of_inputs(network: AbstractNetwork, given: int | None = None) -> int:

@@ -174,6 +174,11 @@ class Digraph(eqx.Module):
             depth += 1
         return level if visited == self.num_nodes else None
 
+    def depth(self) -> int | None:
+        """The longest path, in edges, or None with a cycle."""
+        level = self.levels()
+        return None if level is None else int(np.max(level, initial=0))
+
     def __repr__(self) -> str:
         return (
             f"Digraph({self.num_nodes} nodes, {self.num_edges} edges, "

@@ -1,85 +1,67 @@
 """What `compare` compares: laws, each on a network that suits it."""
 
-import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
 import optax
 
-from .._types import Array, PyTree
+from .._types import Array
 from ..action.cost import Cost
 from ..costates.schedule import Sweeps
 from ..graph.digraph import Digraph
+from ..laws.base import AbstractLaw
+from ..laws.bptt import BPTT
+from ..laws.eligibility import RFLO, EProp
+from ..laws.hamiltonian import HamiltonianLearning
+from ..laws.instantaneous import Instantaneous
+from ..laws.latent_equilibrium import GLE, LE
+from ..laws.law import Law
+from ..laws.rtrl import RTRL
+from ..laws.snap import SnAp1
+from ..laws.stlp import STLP
+from ..laws.stochastic import KFRTRL, UORO
 from ..mechanics.gram import LocalCholesky
 from ..networks.base import AbstractNetwork
 from ..networks.rate import RateNetwork
 from ..networks.voltage import VoltageNetwork
-from ..rules import (
-    BPTT,
-    GLE,
-    KFRTRL,
-    LE,
-    RFLO,
-    RTRL,
-    STLP,
-    UORO,
-    AbstractOnlineRule,
-    AbstractRule,
-    EProp,
-    HamiltonianLearning,
-    Instantaneous,
-    SnAp1,
-    SymmetricFeedback,
-)
+from ..sensitivities.eligibility import DrawnFeedback
+from ..sensitivities.frozen import Immediate
+from ..updates import Optax
 
 #: Time constant of neurons, in samples.
 SLOWNESS = 2.0
-#: Steps a sample of the laws that are differential equations.
+#: Steps per sample of the laws that are differential equations.
 STEPS = 4
 
+MakeLaw: TypeAlias = Callable[[Cost, Any], AbstractLaw]
+MakeNetwork: TypeAlias = Callable[[Array, int, int, int], AbstractNetwork]
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclass(frozen=True)
 class Contender:
     """A law with the network that it teaches.
 
     **Attributes:**
 
-    - `rule`: from a step size, the law. A step size is the change of a weight a
-      sample per unit of its gradient.
+    - `law`: from (cost, step size), the law. A step size is the change of a weight per
+      sample and unit of its gradient, and has to be a leaf of the law (as in
+      `hl.updates.Optax`): one program serves them all.
     - `network`: from (key, neurons, inputs, outputs), the network; time is counted in
       samples.
     - `note`: what kind of network, in a word.
     - `immediate`: whether its output at a step depends on the input of that step.
-    - `steps`: of the network a sample; 1, or 4 and more for laws that are differential
-      equations, or need a smooth input.
+    - `steps`: of the network per sample; 1, or 4 and more for laws that are
+      differential equations, or need a smooth input.
     """
 
-    rule: Callable[[Any], AbstractRule]
-    network: Callable[[Array, int, int, int], AbstractNetwork]
+    law: MakeLaw
+    network: MakeNetwork
     note: str = "recurrent"
     immediate: bool = False
     steps: int = 1
-
-
-class FrozenRecurrence(AbstractOnlineRule):
-    """The control: only what acts on the output at once learns, by its own gradient.
-
-        g = ell_w at fixed x
-
-    which is zero for all but the readout.
-    """
-
-    draws: ClassVar[bool] = False
-    cost: Cost
-    optimizer: optax.GradientTransformation
-
-    def start(self, network: Any, x: PyTree, key: Array | None):
-        return None, None
-
-    def credit(self, moment: Any, fixed: PyTree, trace: PyTree):
-        return moment.c_w, None
 
 
 def recurrent(key: Array, neurons: int, inputs: int, outputs: int) -> RateNetwork:
@@ -109,7 +91,7 @@ def resting(key: Array, neurons: int, inputs: int, outputs: int) -> RateNetwork:
     )
 
 
-def slow_layers(advance: float) -> Callable[..., VoltageNetwork]:
+def slow_layers(advance: float) -> MakeNetwork:
     """Two layers of leaky neurons and linear outputs, with tau_r/tau_m = `advance`."""
 
     def build(key: Array, neurons: int, inputs: int, outputs: int) -> VoltageNetwork:
@@ -130,30 +112,31 @@ def slow_layers(advance: float) -> Callable[..., VoltageNetwork]:
 def contenders() -> dict[str, Contender]:
     """Every law that `compare` knows by name.
 
-    BPTT looks 16 samples back and updates every fourth. `frozen` is the control: the
-    recurrence stays as drawn, the readout alone learns.
+    All have plain SGD, or are overdamped where weights have inertia. `rflo` hears of
+    the error by fixed random weights, `eprop` by those of the readout; BPTT looks 16
+    samples back and updates every fourth. `frozen` is the control: the recurrence
+    stays as drawn, the readout alone learns.
     """
-    sgd, cost = optax.sgd, Cost()
-    on = lambda rule: Contender(rule, recurrent)
-    layers = lambda rule, advance: Contender(
-        rule, slow_layers(advance), "layers, slow", immediate=True
+    recur = lambda law: Contender(law, recurrent)
+    layers = lambda law, advance: Contender(
+        law, slow_layers(advance), "slow layers", immediate=True
     )
     return {
-        "flip": Contender(_sign_flip, recurrent, steps=STEPS),
-        "gle": layers(lambda rate: GLE(cost, sgd(rate), schedule=Sweeps()), 0.5),
-        "le": layers(lambda rate: LE(cost, sgd(rate), schedule=Sweeps()), 1.0),
-        "stlp": Contender(
-            _stlp, resting, "layers, resting", immediate=True, steps=STEPS
+        "flip": Contender(_flip, recurrent, steps=STEPS),
+        "gle": layers(lambda c, rate: GLE(c, _sgd(rate), schedule=Sweeps()), 0.5),
+        "le": layers(lambda c, rate: LE(c, _sgd(rate), schedule=Sweeps()), 1.0),
+        "stlp": Contender(_stlp, resting, "resting layers", immediate=True, steps=STEPS),
+        "bptt": recur(lambda c, rate: BPTT(c, _sgd(rate), window=4, overlap=12)),
+        "rtrl": recur(lambda c, rate: RTRL(c, _sgd(rate))),
+        "snap1": recur(lambda c, rate: SnAp1(c, _sgd(rate))),
+        "rflo": recur(lambda c, rate: RFLO(c, _sgd(rate), feedback=DrawnFeedback())),
+        "eprop": recur(lambda c, rate: EProp(c, _sgd(rate))),
+        "uoro": recur(lambda c, rate: UORO(c, _sgd(rate))),
+        "kfrtrl": recur(lambda c, rate: KFRTRL(c, _sgd(rate))),
+        "instantaneous": recur(lambda c, rate: Instantaneous(c, _sgd(rate), sweeps=1)),
+        "frozen": recur(
+            lambda c, rate: Law(c, Immediate(), _sgd(rate), title="frozen recurrence")
         ),
-        "bptt": on(lambda rate: BPTT(cost, sgd(rate), window=4, overlap=12)),
-        "rtrl": on(lambda rate: RTRL(cost, sgd(rate))),
-        "snap1": on(lambda rate: SnAp1(cost, sgd(rate))),
-        "rflo": on(lambda rate: RFLO(cost, sgd(rate), feedback=SymmetricFeedback())),
-        "eprop": on(lambda rate: EProp(cost, sgd(rate))),
-        "uoro": on(lambda rate: UORO(cost, sgd(rate))),
-        "kfrtrl": on(lambda rate: KFRTRL(cost, sgd(rate))),
-        "instantaneous": on(lambda rate: Instantaneous(cost, sgd(rate), sweeps=1)),
-        "frozen": on(lambda rate: FrozenRecurrence(cost, sgd(rate))),
     }
 
 
@@ -167,20 +150,33 @@ USUAL = (
     "rtrl",
     "snap1",
     "rflo",
+    "eprop",
     "instantaneous",
     "frozen",
 )
 
 
-def _sign_flip(rate: Any) -> HamiltonianLearning:
+def _sgd(rate: Any) -> Optax:
+    return Optax(optax.sgd, learning_rate=rate)
+
+
+def _flip(cost: Cost, rate: Any) -> AbstractLaw:
     """A gradient that acts for one step moves a weight by `rate` times it in all."""
-    return HamiltonianLearning(_overdamped(rate, 1.0))
+    inertia = _overdamped(rate, 1.0)
+    return HamiltonianLearning(cost, inertia=inertia, dissipation=1.0)
 
 
-def _stlp(rate: Any) -> STLP:
-    cost = _overdamped(rate, 4.0)
-    return STLP(cost, neuron_mass=1e-5 * cost.inertia, gram=LocalCholesky())
+def _stlp(cost: Cost, rate: Any) -> AbstractLaw:
+    inertia = _overdamped(rate, 4.0)
+    return STLP(
+        cost,
+        inertia=inertia,
+        dissipation=4.0,
+        neuron_mass=1e-5 * inertia,
+        gram=LocalCholesky(),
+    )
 
 
-def _overdamped(rate: Any, dissipation: float) -> Cost:
-    return Cost(inertia=1 / (STEPS * rate * dissipation), dissipation=dissipation)
+def _overdamped(rate: Any, dissipation: float) -> Any:
+    """The inertia r with which weights move at `rate`, 1/(steps r theta)."""
+    return 1 / (STEPS * rate * dissipation)

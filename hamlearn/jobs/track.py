@@ -10,9 +10,9 @@ import numpy as np
 from .. import _checks
 from ..action.cost import Cost
 from ..graph.digraph import Digraph
+from ..laws.hamiltonian import HamiltonianLearning
 from ..mechanics.causal import AbstractPolicy
 from ..networks.rate import RateNetwork
-from ..rules.hamiltonian import HamiltonianLearning
 from ..run.result import Result
 from ..run.stream import stream
 from ..tasks import Tracking
@@ -22,10 +22,10 @@ from ..tasks import Tracking
 class Settings:
     """What `track` runs with; every field in units of the signal's own time.
 
-    `accuracy` q, `weight_decay` r_w, `inertia` r, `dissipation` theta, `speed` c.
+    `loss_weight` q, `weight_decay` r_w, `inertia` r, `dissipation` theta, `speed` c.
     """
 
-    accuracy: float
+    loss_weight: float
     weight_decay: float
     inertia: float
     dissipation: float
@@ -39,8 +39,8 @@ class Settings:
 
         A tracking state answers like an oscillator of frequency om = sqrt(q/r). A
         signal made at small steps gets om = 100 and theta = 60 (c = 10); a recorded
-        one, that has to be met within a sampling interval h, gets om = 9/h,
-        theta = om/2 and c = 1.2 om.
+        one, that has to be met within a sampling interval h, gets om = 11/h,
+        theta = .7 om and c = 1.5 om.
         """
         r = 0.1 if given.get("inertia") is None else given["inertia"]
         _checks.positive("inertia", r)
@@ -50,7 +50,7 @@ class Settings:
         else:
             q, theta, speed = 1e4 * r, 60.0, 10.0
         suited = {
-            "accuracy": q,
+            "loss_weight": q,
             "weight_decay": 1.0,
             "inertia": r,
             "dissipation": theta,
@@ -66,7 +66,7 @@ def track(
     target: Tracking,
     *,
     policy: AbstractPolicy | None = None,
-    accuracy: float | None = None,
+    loss_weight: float | None = None,
     weight_decay: float | None = None,
     inertia: float | None = None,
     dissipation: float | None = None,
@@ -89,7 +89,7 @@ def track(
     _checks.instance("target", target, Tracking)
     chosen = Settings.suited_to(
         target,
-        accuracy=accuracy,
+        loss_weight=loss_weight,
         weight_decay=weight_decay,
         inertia=inertia,
         dissipation=dissipation,
@@ -99,16 +99,15 @@ def track(
     )
     _checks.at_least("neurons", chosen.neurons, 1)
     _checks.positive("speed", chosen.speed)
-    cost = Cost(
-        accuracy=chosen.accuracy,
-        weight_decay=chosen.weight_decay,
+    law = HamiltonianLearning(
+        Cost(loss_weight=chosen.loss_weight, weight_decay=chosen.weight_decay),
+        policy,
         inertia=chosen.inertia,
         dissipation=chosen.dissipation,
     )
     network, x0 = tracker(chosen.neurons, chosen.speed, chosen.seed)
-    rule = HamiltonianLearning(cost, policy)
     samples = target.samples()
-    return stream(rule, network, samples, dt=target.dt, x0=x0, progress=progress)
+    return stream(law, network, samples, dt=target.dt, x0=x0, progress=progress)
 
 
 def tracker(neurons: int, speed: float, seed: int) -> tuple[RateNetwork, np.ndarray]:

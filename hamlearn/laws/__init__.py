@@ -21,5 +21,6 @@ from .rtrl import RTRL as RTRL
 from .snap import SnAp as SnAp
 from .snap import SnAp1 as SnAp1
 from .stlp import STLP as STLP
+from .stlp import phase as phase
 from .stochastic import KFRTRL as KFRTRL
 from .stochastic import UORO as UORO

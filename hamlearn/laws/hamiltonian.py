@@ -67,7 +67,9 @@ def HamiltonianLearning(
     _checks.positive("inertia", inertia)
     if dissipation is None:
         dissipation = jnp.sqrt((cost.weight_decay + cost.loss_weight) / inertia)
-    if hamiltonian is None and not policy.joint:
+    # Inertia goes down on g, as the flipped p_w does: without the flip p_w goes up.
+    alone = not policy.joint and (isinstance(policy, SignFlip) or update is not None)
+    if hamiltonian is None and alone:
         update = Inertia(inertia, dissipation) if update is None else update
         costate = CostateFlow(policy, dissipation)
         return Law(cost, costate, update, solver=solver, title=_title(policy))

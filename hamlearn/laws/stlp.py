@@ -192,10 +192,14 @@ class STLP(AbstractFlow):
         return _state(Phase(*flow), state.credit.begun, state.rest), info
 
     def estimate(self, state, sample, dt):
-        placed, _, reaction, _ = self._placed(state, sample, dt)
-        after, info = self.step(state, sample, dt)
-        rested = eqx.tree_at(lambda s: s.w, after, state.w)
-        return self._gradient(placed, reaction), rested, info
+        placed, _, reaction, info = self._placed(state, sample, dt)
+        # Neurons follow weights that rest; their velocities are kept for later.
+        rested = eqx.tree_at(
+            lambda s: s.update, state, jax.tree.map(jnp.zeros_like, state.update)
+        )
+        after, _ = self.step(rested, sample, dt)
+        held = State(after.x, state.w, after.credit, state.update, state.rest)
+        return self._gradient(placed, reaction), held, info
 
     def check(self, state, sample, dt):
         """`x0`, where given, fits the first sample without slack."""

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Array, Float, PyTree, Scalar
+from ..action.trees import scaled
 
 
 class Motion(eqx.Module):
@@ -38,7 +39,8 @@ class AbstractPolicy(eqx.Module):
     @property
     @abstractmethod
     def joint(self) -> bool:
-        """Whether it looks at more than each costate by itself: H, other costates."""
+        """Whether it concerns the costates of the weights too: looks at H or at other
+        costates, or moves p_w otherwise than by dp_w/dt = H_w - theta p_w (inertia)."""
 
     @abstractmethod
     def init(self, q: PyTree) -> PyTree[Float[Array, "..."]]:
@@ -82,6 +84,5 @@ def causal_hamilton(
 
 def signed_rates(s: Any, motion: Motion) -> PyTree:
     """dp/dt = -s H_q - theta p."""
-    return jax.tree.map(
-        lambda h, p: -s * h - motion.dissipation * p, motion.H_q, motion.p
-    )
+    lost = scaled(motion.dissipation, motion.p)
+    return jax.tree.map(lambda h, lost: -s * h - lost, motion.H_q, lost)

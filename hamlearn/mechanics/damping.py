@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import diffrax as dfx
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from diffrax import RESULTS, AbstractSolver, AbstractTerm
@@ -20,16 +21,18 @@ class ExponentialDamping(AbstractSolver):
     for y = (q, v) with dv/dt = a, which contains -theta v. The damping is integrated
     exactly: for theta h -> inf the step is gradient descent with rate h/(m theta).
 
-    **Arguments:** `dissipation`: theta >= 0, that of the field, in 1/time.
+    **Arguments:** `dissipation`: theta >= 0, that of the field, in 1/time; `pair`:
+    gives (q, v) of any y, and (v, a) of its rate, such as `hl.laws.phase` for `STLP`.
     """
 
     dissipation: Any
+    pair: Callable[[PyTree], tuple[PyTree, PyTree]] = eqx.field(static=True)
     term_structure: ClassVar = AbstractTerm
     interpolation_cls: ClassVar[Callable[..., Any]] = dfx.LocalLinearInterpolation
 
-    def __init__(self, dissipation: Any):
+    def __init__(self, dissipation: Any, *, pair: Callable[..., Any] = tuple):
         _checks.non_negative("dissipation", dissipation)
-        self.dissipation = jnp.asarray(dissipation)
+        self.dissipation, self.pair = jnp.asarray(dissipation), pair
 
     def order(self, terms):
         return 1
@@ -52,9 +55,10 @@ class ExponentialDamping(AbstractSolver):
 
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         h = terms.contr(t0, t1)
-        _, a = terms.vf(t0, y0, args)
-        moved = self.advance(y0, a, h)
-        y1 = jax.tree.unflatten(jax.tree.structure(y0), jax.tree.leaves(moved))
+        _, a = self.pair(terms.vf(t0, y0, args))
+        moved = self.advance(self.pair(y0), a, h)
+        where = lambda y: jax.tree.leaves(self.pair(y))
+        y1 = eqx.tree_at(where, y0, jax.tree.leaves(moved))
         return y1, None, {"y0": y0, "y1": y1}, None, RESULTS.successful
 
     def func(self, terms, t0, y0, args):

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import lineax as lx
 
 from .._types import PyTree, Scalar
+from ..action.trees import scaled
 
 Field = Callable[[Any, tuple[PyTree, PyTree], Any], tuple[PyTree, PyTree]]
 
@@ -38,7 +39,8 @@ def hamilton(hamiltonian: Callable[..., Scalar], *, dissipation: Any = 0.0) -> F
     def field(t, y, args=None):
         q, p = y
         H_q, H_p = jax.grad(hamiltonian, argnums=(1, 2))(t, q, p, args)
-        return H_p, jax.tree.map(lambda h, p: -h - dissipation * p, H_q, p)
+        lost = scaled(dissipation, p)
+        return H_p, jax.tree.map(lambda h, lost: -h - lost, H_q, lost)
 
     return field
 
@@ -95,9 +97,8 @@ def generalised_force(
         lambda t, q: momentum(t, q, v, args), (t, q), (jnp.ones_like(t), v)
     )
     L_q = jax.grad(lagrangian, argnums=1)(t, q, v, args)
-    return jax.tree.map(
-        lambda force, drift, p: force - drift - dissipation * p, L_q, drift, L_v
-    )
+    lost = scaled(dissipation, L_v)
+    return jax.tree.map(lambda f, d, lost: f - d - lost, L_q, drift, lost)
 
 
 def floating(t: Any) -> Scalar:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from .. import _checks
 from .._types import PyTree, Scalar
+from ..action.trees import added, scaled, squared_norm
 
 Lagrangian = Callable[..., Scalar]
 Constraint = Callable[..., PyTree]
@@ -55,9 +56,9 @@ class Baumgarte(AbstractStabilisation):
         _checks.non_negative("beta", self.beta)
 
     def __call__(self, G: PyTree, G_dot: PyTree) -> PyTree:
-        return jax.tree.map(
-            lambda g, rate: -2 * self.alpha * rate - self.beta**2 * g, G, G_dot
-        )
+        alpha, beta = jnp.asarray(self.alpha), jnp.asarray(self.beta)
+        damped, held = scaled(-2 * alpha, G_dot), scaled(-(beta**2), G)
+        return added(damped, held)
 
     def lagrangian(self, lagrangian, constraint):
         return lagrangian
@@ -116,9 +117,8 @@ class ConstraintPotential(AbstractStabilisation):
 
     def lagrangian(self, lagrangian, constraint):
         def with_potential(t, q, v, args):
-            squares = jax.tree.map(lambda g: jnp.sum(g * g), constraint(t, q, args))
-            energy = self.stiffness / 2 * jax.tree.reduce(jnp.add, squares)
-            return lagrangian(t, q, v, args) - energy
+            size = squared_norm(constraint(t, q, args))
+            return lagrangian(t, q, v, args) - scaled(self.stiffness, size) / 2
 
         return with_potential
 
@@ -146,13 +146,13 @@ class ConstraintForce(AbstractStabilisation):
         _checks.non_negative("alpha", self.alpha)
 
     def __call__(self, G, G_dot):
-        return jax.tree.map(lambda rate: -2 * self.alpha * rate, G_dot)
+        return scaled(-2 * jnp.asarray(self.alpha), G_dot)
 
     def lagrangian(self, lagrangian, constraint):
         return lagrangian
 
     def multiplier(self, delta, G):
-        return jax.tree.map(lambda d, g: d - self.stiffness * g, delta, G)
+        return jax.tree.map(jnp.subtract, delta, scaled(self.stiffness, G))
 
     @property
     def projections(self):

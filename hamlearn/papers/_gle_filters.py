@@ -6,38 +6,30 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ..costates.filters import (
-    AbstractClosure,
-    EulerLeak,
-    Instantaneous,
-    NeuronTimes,
-    Prospective,
-    SignFlipped,
-)
-from ..graph.digraph import Digraph
-from ..networks.voltage import VoltageNetwork
-from ..rules import LE
-from ..signals.signal import Sample
+import hamlearn as hl
 
 CLOSURES = {
-    "GLE": Prospective(),
-    "sign flip": SignFlipped(),
-    "instantaneous": Instantaneous(),
+    "GLE": hl.costates.Prospective(),
+    "sign flip": hl.costates.SignFlipped(),
+    "instantaneous": hl.costates.Unfiltered(),
 }
 
 
-def transfer(closure: AbstractClosure, w: np.ndarray, *, tau_r: float) -> np.ndarray:
+def transfer(
+    closure: hl.costates.AbstractClosure, w: np.ndarray, *, tau_r: float
+) -> np.ndarray:
     """What a closure does to tones e^{iwt}, measured; tau_m = 1."""
     periods, points = 30, 2000
     dt = 2 * np.pi / w / points
     n = len(w)
-    times = NeuronTimes(jnp.ones(n), jnp.full(n, tau_r), jnp.asarray(dt))
+    times = hl.costates.NeuronTimes(jnp.ones(n), jnp.full(n, tau_r), jnp.asarray(dt))
     phase = 2 * jnp.pi / points * jnp.arange(float(periods * points))
+    leak = hl.costates.EulerLeak()
 
     def step(memory, phase):
         s = jnp.full(n, jnp.sin(phase))
         error = closure.error(s, memory, times)
-        return closure.advance(s, memory, times, EulerLeak()), error
+        return closure.advance(s, memory, times, leak), error
 
     _, error = jax.lax.scan(step, closure.init(jnp.zeros(n)), phase)
     last = np.exp(-1j * np.asarray(phase[-points:]))[:, None]
@@ -47,26 +39,20 @@ def transfer(closure: AbstractClosure, w: np.ndarray, *, tau_r: float) -> np.nda
 def step_response(tau_r: float, *, layers: int = 6) -> tuple[np.ndarray, np.ndarray]:
     """(times, output) of a row of linear neurons of tau_m = 10 after a step."""
     dt, steps = 0.25 / layers, 4000
-    network = VoltageNetwork(
-        Digraph.layered([1] * layers),
+    network = hl.VoltageNetwork(
+        hl.Digraph.layered([1] * layers),
         inputs=1,
         linear=range(layers),
         membrane_time_constant=10.0,
         prospective_time_constant=tau_r,
+        learn=(),
         key=jax.random.key(0),
     )
     ones = jnp.ones((1, 1)), jnp.ones((layers - 1, 1))
     network = eqx.tree_at(lambda n: (n.input_weight, n.weight), network, ones)
-
-    def step(carry, _):
-        u, ur = carry
-        v = (network.current(ur, jnp.ones(1)) - u) / network.tau_m
-        ur = u + network.tau_r * v
-        return (u + dt * v, ur), ur[-1]
-
-    start = network.initial_state(), network.initial_state()
-    _, output = jax.lax.scan(step, start, None, length=steps)
-    return dt * np.arange(1, steps + 1), np.asarray(output)
+    law = hl.GLE(closure=hl.costates.Unfiltered())
+    _, infos = hl.scan(law, law.init(network), (jnp.ones((steps, 1)),) * 2, dt)
+    return dt * np.arange(1, steps + 1), np.asarray(infos.output[:, 0])
 
 
 def settling(times: np.ndarray, output: np.ndarray) -> float:
@@ -82,39 +68,28 @@ def sawtooth(*, prospective: bool, time: float = 600.0) -> dict[str, np.ndarray]
     Without prospective rates the same law runs on neurons with their lag.
     """
     dt, period, tau = 0.005, 100.0, 10.0
-    network = VoltageNetwork(
-        Digraph.layered([30, 1]),
+    network = hl.VoltageNetwork(
+        hl.Digraph.layered([30, 1]),
         inputs=50,
         linear=[30],
         membrane_time_constant=tau,
         prospective_time_constant=tau if prospective else 0.0,
         key=jax.random.key(1),
     )
-    law = LE(optimizer=optax.sgd(0.25 * dt), nudging=0.1)
-    frequency = 2 * jnp.pi * jnp.arange(1.0, 51.0) / period
-    rule = law if prospective else law.law
-    state = rule.init(network)
-    moving, still = eqx.partition(state, eqx.is_array)
+    update = hl.updates.Optax(optax.sgd, learning_rate=0.25 * dt)
+    lag = hl.GLE(update=update, closure=hl.costates.Unfiltered(), nudging=0.1)
+    law = hl.LE(update=update, nudging=0.1) if prospective else lag
     taught = int(time / dt)
-
-    def step(moving, k):
-        t = dt * k
-        target = (2 * (t / period % 1) - 1)[None]
-        weight = jnp.where(k < taught, 1.0, 0.0)
-        sample = Sample(jnp.sin(frequency * t), target, weight)
-        state, info = rule.step(eqx.combine(moving, still), sample, jnp.asarray(dt))
-        return eqx.filter(state, eqx.is_array), (info.output[0], target[0])
-
     count = taught + int(2 * period / dt)
-    _, (output, target) = jax.jit(lambda m: jax.lax.scan(step, m, jnp.arange(count)))(
-        moving
-    )
+    t = dt * np.arange(count)
+    tones = np.sin(2 * np.pi * np.arange(1.0, 51.0) / period * t[:, None])
+    target = 2 * (t / period % 1)[:, None] - 1
+    samples = hl.Sample(tones, target, (np.arange(count) < taught).astype(float))
+    output = hl.stream(law, network, samples, dt=dt, progress=False).output
     return {
-        "time": dt * np.arange(count),
-        "output": np.asarray(output),
-        "target": np.asarray(target),
+        "time": t, "output": output[:, 0], "target": target[:, 0],
         "taught": np.asarray(taught),
-    }
+    }  # fmt: skip
 
 
 def sawtooth_errors(run: dict[str, np.ndarray]) -> tuple[float, float]:

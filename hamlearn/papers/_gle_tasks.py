@@ -9,77 +9,62 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+import hamlearn as hl
+
 from .._types import Array
-from ..costates.filters import AbstractClosure
-from ..costates.schedule import LayerParallel
-from ..graph.digraph import Digraph
-from ..networks.base import AbstractNetwork
-from ..networks.batch import Batch
-from ..networks.voltage import VoltageNetwork
-from ..rules import GLE
-from ..signals.signal import Sample
 
 
 class Lesson(eqx.Module):
     """A student, its teacher, the input of both at step k, and how it learns."""
 
-    student: AbstractNetwork
-    teacher: AbstractNetwork
+    student: Any
+    teacher: Any
     signal: Callable[[Array], Array] = eqx.field(static=True)
-    optimizer: optax.GradientTransformation = eqx.field(static=True)
+    update: hl.updates.AbstractUpdate
     nudging: float
     time: float
     dt: float = 0.01
 
 
 def follow(
-    lesson: Lesson, closure: AbstractClosure, *, rows: int = 200
+    lesson: Lesson, closure: hl.costates.AbstractClosure, *, rows: int = 200
 ) -> tuple[Any, np.ndarray]:
     """The student learns online to answer as the teacher, both starting at rest.
 
     **Returns:** the student, and its mean loss between `rows` records.
     """
-    rule = GLE(optimizer=lesson.optimizer, closure=closure, nudging=lesson.nudging)
-    still = GLE(optimizer=optax.set_to_zero(), schedule=LayerParallel())
+    law = hl.GLE(update=lesson.update, closure=closure, nudging=lesson.nudging)
+    asked = hl.GLE(closure=hl.costates.Unfiltered())
     every = int(lesson.time / lesson.dt) // rows
-
-    @eqx.filter_jit
-    def run(lesson):
-        states = rule.init(lesson.student), still.init(lesson.teacher)
-        moving, frozen = eqx.partition(states, eqx.is_array)
-        dt = jnp.asarray(lesson.dt, states[0].neurons.u.dtype)
-        unknown = jnp.zeros_like(_output(lesson.teacher, lesson.signal(0)))
-
-        def step(k, carry):
-            moving, total = carry
-            pupil, master = eqx.combine(moving, frozen)
-            x = lesson.signal(k)
-            master, answer = still.step(master, Sample(x, unknown), dt)
-            pupil, info = rule.step(pupil, Sample(x, answer.output), dt)
-            return eqx.filter((pupil, master), eqx.is_array), total + info.loss
-
-        def block(moving, row):
-            start = moving, jnp.zeros_like(dt)
-            moving, total = jax.lax.fori_loop(
-                row * every, (row + 1) * every, step, start
-            )
-            return moving, total / every
-
-        moving, losses = jax.lax.scan(block, moving, jnp.arange(rows))
-        return eqx.combine(moving, frozen)[0].network, losses
-
-    network, losses = run(lesson)
+    states = law.init(lesson.student), asked.init(lesson.teacher)
+    network, losses = _followed(lesson, law, asked, states, rows, every)
     return network, np.asarray(losses)
 
 
-def _output(network: AbstractNetwork, x: Array) -> Array:
-    return network.readout(network.initial_state(), x)
+@eqx.filter_jit
+def _followed(lesson, law, asked, states, rows, every):
+    """Row by row, the teacher's answers and then the student's losses."""
+    output = lambda state, sample, info: info.output
+    loss = lambda state, sample, info: info.loss
+    teacher = lesson.teacher
+    unknown = teacher.readout(teacher.initial_state(), lesson.signal(0))
+
+    def row(states, k):
+        pupil, master = states
+        x = jax.vmap(lesson.signal)(k * every + jnp.arange(every))
+        nothing = jnp.zeros((every, *unknown.shape), unknown.dtype)
+        master, answers = hl.scan(asked, master, (x, nothing), lesson.dt, output)
+        pupil, losses = hl.scan(law, pupil, (x, answers), lesson.dt, loss)
+        return (pupil, master), jnp.mean(losses)
+
+    (pupil, _), losses = jax.lax.scan(row, states, jnp.arange(rows))
+    return pupil.network, losses
 
 
 def chain(time: float, *, seed: int = 0, streams: int = 100) -> Lesson:
     """Two softplus neurons in a row: both weights and both tau_m are to be found.
 
-    Input: a smoothed square wave of half period 2, shifted at random a stream.
+    Input: a smoothed square wave of half period 2, shifted at random per stream.
     """
     rng = np.random.default_rng(seed)
     kernel = np.exp(-0.5 * (np.arange(-25, 26) / 5) ** 2)
@@ -88,8 +73,8 @@ def chain(time: float, *, seed: int = 0, streams: int = 100) -> Lesson:
     wave, shift = jnp.asarray(wave), jnp.asarray(rng.integers(0, 400, streams))
 
     def net(weights, tau_m, learn):
-        network = VoltageNetwork(
-            Digraph.layered([1, 1]),
+        network = hl.VoltageNetwork(
+            hl.Digraph.layered([1, 1]),
             inputs=1,
             activation=jax.nn.softplus,
             membrane_time_constant=tau_m,
@@ -100,7 +85,7 @@ def chain(time: float, *, seed: int = 0, streams: int = 100) -> Lesson:
         )
         values = jnp.full((1, 1), weights[0]), jnp.full((1, 1), weights[1])
         network = eqx.tree_at(lambda n: (n.input_weight, n.weight), network, values)
-        return Batch(network, streams)
+        return hl.Batch(network, streams)
 
     start = rng.uniform(size=4)
     names = ("weight", "input_weight", "membrane_time_constant")
@@ -108,18 +93,18 @@ def chain(time: float, *, seed: int = 0, streams: int = 100) -> Lesson:
         net(start[:2], np.maximum(start[2:], 0.1), names),
         net([1.0, 2.0], [1.0, 2.0], ()),
         lambda k: wave[(k + shift) % 400, None],
-        optax.adam(1e-4),
+        hl.updates.Optax(optax.adam, learning_rate=1e-4),
         nudging=0.01,
         time=time,
     )
 
 
 def hierarchy(time: float) -> Lesson:
-    """1-2-2-1, a fast and a slow neuron a layer; only the first two weights learn."""
+    """1-2-2-1, a fast and a slow neuron per layer; only the first two weights learn."""
 
     def net(first, learn):
-        network = VoltageNetwork(
-            Digraph.layered([2, 2, 1]),
+        network = hl.VoltageNetwork(
+            hl.Digraph.layered([2, 2, 1]),
             inputs=1,
             linear=[4],
             prospective_time_constant=[1.0, 0.1, 1.0, 0.1, 1.0],
@@ -138,7 +123,7 @@ def hierarchy(time: float) -> Lesson:
         net([0.5, 0.3], ("input_weight",)),
         net([-0.5, 1.0], ()),
         signal,
-        optax.sgd(2e-4, momentum=0.9),
+        hl.updates.Optax(optax.sgd, learning_rate=2e-4, momentum=0.9),
         nudging=1e-3,
         time=time,
     )
@@ -149,8 +134,8 @@ def wide(time: float, *, seed: int = 0, streams: int = 8) -> Lesson:
     keys = jax.random.split(jax.random.key(seed), 5)
 
     def net(key):
-        network = VoltageNetwork(
-            Digraph.layered([16, 16, 1]),
+        network = hl.VoltageNetwork(
+            hl.Digraph.layered([16, 16, 1]),
             inputs=1,
             linear=[32],
             prospective_time_constant=np.append(np.full(32, 0.1), 1.0),
@@ -167,25 +152,26 @@ def wide(time: float, *, seed: int = 0, streams: int = 8) -> Lesson:
     steps = int(time / 0.02)
     rate = optax.exponential_decay(1e-3, steps, 0.05)
     layer = jnp.arange(33) < 16
-    first_only = lambda g: {
+    first_only = lambda g, _: {
         name: leaf if leaf.ndim > 1 else leaf * layer for name, leaf in g.items()
     }
+    optimizer = optax.chain(optax.stateless(first_only), optax.adam(rate))
     return Lesson(
-        Batch(net(keys[1]), streams),
-        Batch(net(keys[2]), streams),
+        hl.Batch(net(keys[1]), streams),
+        hl.Batch(net(keys[2]), streams),
         lambda k: jnp.sum(jnp.sin(w * (0.02 * k) + phase), axis=1, keepdims=True) / 2,
-        optax.chain(optax.stateless(lambda g, _: first_only(g)), optax.adam(rate)),
+        hl.updates.as_update(optimizer),
         nudging=0.0,
         time=time,
         dt=0.02,
     )
 
 
-def forecaster(key: Array) -> VoltageNetwork:
+def forecaster(key: Array) -> hl.VoltageNetwork:
     """1-24-24-1 with membrane time constants from 1 to 8."""
     membrane = np.append(np.tile([1.0, 2.0, 4.0, 8.0], 12), 1.0)
-    return VoltageNetwork(
-        Digraph.layered([24, 24, 1]),
+    return hl.VoltageNetwork(
+        hl.Digraph.layered([24, 24, 1]),
         inputs=1,
         linear=[48],
         membrane_time_constant=membrane,

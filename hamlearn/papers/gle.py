@@ -14,16 +14,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import optax
 
-from ..plot import COLOURS
-from ..rules import GLE
-from ..run.stream import stream
-from ..tasks.mackey_glass import forecast_floors, mackey_glass
+import hamlearn as hl
+
+from ..plot import COLOURS, looks
 from . import _gle_filters as filters
 from ._claim import Claim
 from ._gle_filters import CLOSURES
 from ._gle_tasks import Lesson, chain, follow, forecaster, hierarchy, wide
 
-_STYLE = dict(zip(["exact", *CLOSURES], COLOURS, strict=False))
+_STYLE = {name: look.colour for name, look in looks(CLOSURES).items()}
 
 
 def run(out: Path, *, quick: bool = False) -> list[Claim]:
@@ -188,15 +187,17 @@ def _latent_equilibrium(out: Path, quick: bool) -> list[Claim]:
 def _mackey_glass(out: Path, number: int) -> list[Claim]:
     """The series six units of time ahead, learned online from the series itself."""
     dt = 0.5
-    series = mackey_glass(number, dt=dt, horizon=6.0)
-    floors, errors = forecast_floors(series), {}
+    series = hl.tasks.MackeyGlass(dt=dt, horizon=6.0).samples(steps=number)
+    halves = hl.tasks.floors_of(series, ahead=round(6.0 / dt))
+    floors = {name: 2 * loss for name, loss in halves.items()}  # squared errors
+    errors = {}
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
     times, last = dt * number * (np.arange(50) + 0.5) / 50, slice(-300, None)
     for law, closure in CLOSURES.items():
         optimizer = optax.adam(optax.exponential_decay(1e-3, number, 0.03))
-        rule = GLE(optimizer=optimizer, closure=closure)
+        taught = hl.GLE(update=optimizer, closure=closure)
         network = forecaster(jax.random.key(0))
-        result = stream(rule, network, series, dt=dt, progress=False)
+        result = hl.stream(taught, network, series, dt=dt, progress=False)
         means = 2 * result.loss.reshape(50, -1).mean(axis=1)
         errors[law] = float(means[-10:].mean())
         axes[0].plot(times, means, color=_STYLE[law], label=law)

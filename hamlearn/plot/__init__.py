@@ -1,7 +1,7 @@
 """Pictures of runs, graphs and analyses. Needs matplotlib: `hamlearn[plot]`.
 
 Each function makes one figure on white, in colours that colour-blind readers tell
-apart, whatever style is in force.
+apart, whatever style is in force. A law has one colour and one mark everywhere.
 """
 
 from ._analyses import energies as energies
@@ -11,7 +11,8 @@ from ._analyses import spectra as spectra
 from ._graphs import graph as graph
 from ._graphs import waves as waves
 from ._laws import comparison as comparison
-from ._paths import path as path
+from ._looks import Look as Look
+from ._looks import looks as looks
 from ._runs import outputs as outputs
 from ._runs import run as run
 from ._runs import tracking as tracking

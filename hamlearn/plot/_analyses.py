@@ -1,26 +1,25 @@
 """Pictures of what the instruments of `hamlearn.analysis` find."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from .. import _checks
-from ..analysis import Energy, Table
-from ._style import ABOVE, COLOURS, styled
+from ._drawn import Balance, Tabled
+from ._looks import Look, looks
+from ._style import ABOVE, COLOURS, pyplot, styled
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @styled
-def energies(energy: Energy, *, dt: float, time_unit: str = "time units") -> Figure:
+def energies(energy: Balance, *, dt: float, time_unit: str = "time units") -> "Figure":
     """L and H over time, and below what has changed H so far: an energy account."""
     H, L = np.asarray(energy.hamiltonian), np.asarray(energy.lagrangian)
     times = np.arange(len(H)) * float(dt)
-    figure, axes = plt.subplots(
+    figure, axes = pyplot().subplots(
         2, 1, sharex=True, figsize=(9, 4.8), layout="constrained"
     )
     axes[0].plot(times, H, color=COLOURS[1], lw=0.8, label="Hamiltonian H")
@@ -36,7 +35,7 @@ def energies(energy: Energy, *, dt: float, time_unit: str = "time units") -> Fig
         axes[1].plot(times, part, color=colour, lw=1, label=name)
     for axis, label in zip(axes, ("L, H", "sum so far"), strict=True):
         axis.set_yscale("symlog", linthresh=1.0)
-        axis.set_ylabel(f"{label}\n(cost a unit of time)")
+        axis.set_ylabel(f"{label}\n(cost per unit of time)")
         axis.legend(**ABOVE, ncols=4)
     axes[1].set_xlabel(f"time ({time_unit})")
     return figure
@@ -54,19 +53,19 @@ def spectra(
     *,
     xlabel: str = "frequency × time constant (rad)",
     title: str = "",
-) -> Figure:
-    """Alignment with the exact gradient against frequency, one line a law.
+) -> "Figure":
+    """Alignment with the exact gradient against frequency, one line per law.
 
     **Arguments:** `cosines`: by law, of shape (frequencies,) or (frequencies,
     repetitions), of which the median is drawn and the range shaded.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 3.8), layout="constrained")
-    for k, (name, values) in enumerate(cosines.items()):
-        values = np.asarray(values).reshape(len(frequencies), -1)
-        style = {"color": COLOURS[k % 7], "marker": _MARKERS[k % 7], "ms": 4}
+    figure, axis = pyplot().subplots(figsize=(6.4, 3.8), layout="constrained")
+    for name, look in looks(cosines).items():
+        values = np.asarray(cosines[name]).reshape(len(frequencies), -1)
+        style = _line(look) | {"marker": look.mark, "ms": 4}
         axis.plot(frequencies, np.median(values, axis=1), lw=1.2, label=name, **style)
         if values.shape[1] > 1:
-            _between(axis, frequencies, values.min(1), values.max(1), style["color"])
+            _between(axis, frequencies, values.min(1), values.max(1), look.colour)
     axis.axhline(1.0, color="0.5", lw=0.8, ls=":")
     axis.axhline(0.0, color="0.5", lw=0.8)
     axis.set(xscale="log", xlabel=xlabel, ylim=(-1.05, 1.1), title=title)
@@ -87,26 +86,30 @@ def learning_curves(
     xlabel: str = "samples",
     ylabel: str = "loss",
     log: bool = True,
-) -> Figure:
+) -> "Figure":
     """Loss against effort: median over repetitions, and their range as a band.
 
     **Arguments:** `x`: samples, seconds or epochs, of shape (points,); `curves`: by
     law, of shape (points,) or (repetitions, points); `floors`: what predictors that
     learn nothing reach, as horizontal lines.
     """
-    figure, axis = plt.subplots(figsize=(7.6, 3.6), layout="constrained")
-    for k, (name, values) in enumerate(curves.items()):
-        values = np.atleast_2d(np.asarray(values))
+    figure, axis = pyplot().subplots(figsize=(7.6, 3.6), layout="constrained")
+    for name, look in looks(curves).items():
+        values = np.atleast_2d(np.asarray(curves[name]))
         _checks.shape(f"curves[{name!r}]", values, ("repetitions", len(x)))
-        colour = COLOURS[k % len(COLOURS)]
-        axis.plot(x, np.median(values, axis=0), color=colour, lw=1.4, label=name)
+        median = np.median(values, axis=0)
+        axis.plot(x, median, lw=1.4, label=name, **_line(look))
         if len(values) > 1:
-            _between(axis, x, values.min(0), values.max(0), colour)
+            _between(axis, x, values.min(0), values.max(0), look.colour)
     for (name, value), ls in zip((floors or {}).items(), _dashes(), strict=False):
         axis.axhline(value, color="0.35", ls=ls, lw=1, label=name)
     axis.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def _line(look: Look) -> dict[str, Any]:
+    return {"color": look.colour, "ls": look.dashes}
 
 
 def _between(axis: Any, x: np.ndarray, low: Any, high: Any, colour: Any) -> None:
@@ -118,16 +121,18 @@ def _dashes() -> list[Any]:
 
 
 @styled
-def locality(table: Table) -> Figure:
+def locality(table: Tabled) -> "Figure":
     """A table as a picture: blue where the answer is yes, vermilion where it is no.
 
-    For `analysis.locality`, and any other `Table`.
+    For `analysis.locality`, and any other table.
     """
-    cells = [[_shown(value) for value in row] for row in table.values]
+    from matplotlib.transforms import Bbox
+
+    cells = table.cells()
     names = [name.replace("_", " ") for name in table.columns]
     widths = [max(map(len, column)) + 2 for column in zip(names, *cells, strict=True)]
     size = (0.085 * sum(widths) + 0.4, 0.3 * (len(cells) + 1) + 0.5)
-    figure, axis = plt.subplots(figsize=size, layout="constrained")
+    figure, axis = pyplot().subplots(figsize=size, layout="constrained")
     axis.axis("off")
     drawn = axis.table(
         cells,
@@ -145,14 +150,6 @@ def locality(table: Table) -> Figure:
             cell.set_text_props(weight="bold")
     axis.set_title(table.title)
     return figure
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _colour(value: Any) -> str:

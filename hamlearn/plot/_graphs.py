@@ -1,36 +1,36 @@
 """Pictures of a digraph with what travels over it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.animation import FuncAnimation
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
 
 from .. import _checks
-from ..graph.digraph import Digraph
-from ._style import STYLE, styled
+from ._drawn import Linked
+from ._style import STYLE, pyplot, styled
+
+if TYPE_CHECKING:
+    from matplotlib.animation import FuncAnimation
+    from matplotlib.figure import Figure
 
 _SIGNED = "RdBu_r"  # told apart by colour-blind readers; white is zero
 
 
 @styled
 def graph(
-    graph: Digraph,
+    graph: Linked,
     *,
     activity: Any = None,
     costates: Any = None,
     weight: Any = None,
     positions: Any = None,
-) -> Figure:
+) -> "Figure":
     """A digraph without its self-loops, one panel for activity and one for costates.
 
     Nodes are coloured by sign and size of what they hold, edges by their weight
     (grey without). An acyclic graph is drawn level by level from left to right,
     another on a circle; an edge is thick where it begins and thin where it ends.
 
-    **Arguments:** `activity`, `costates`: one number a node; `weight`: one an edge;
+    **Arguments:** `activity`, `costates`: one number per node; `weight`: per edge;
     `positions`: of the nodes, of shape (nodes, 2).
     """
     given = {"activity": activity, "costate": costates}
@@ -40,7 +40,7 @@ def graph(
 
 
 def waves(
-    graph: Digraph,
+    graph: Linked,
     times: np.ndarray,
     activity: Any,
     costates: Any,
@@ -50,20 +50,23 @@ def waves(
     frames: int = 60,
     fps: int = 15,
     time_unit: str = "time units",
-) -> FuncAnimation:
+) -> "FuncAnimation":
     """Activity and costate travelling over a digraph, as an animation.
 
     Save it with `.save("waves.gif", writer="pillow")`, or show it in a notebook with
     `.to_jshtml()`.
 
-    **Arguments:** `times`; `activity`, `costates`: of shape (times, nodes), as `path`
-    gives them; `frames`: how many are drawn, evenly spaced over the times.
+    **Arguments:** `times`; `activity`, `costates`: of shape (times, nodes), as
+    `hl.scan` records them; `frames`: how many are drawn, evenly spaced over the times.
     """
+    from matplotlib.animation import FuncAnimation
+
     values = {"activity": np.asarray(activity), "costate": np.asarray(costates)}
     for name, value in values.items():
         _checks.shape(name, value, (len(times), graph.num_nodes))
     _checks.at_least("frames", frames, 2)
     shown = np.linspace(0, len(times) - 1, frames).round().astype(int)
+    plt = pyplot()
     with plt.rc_context(STYLE):
         figure, dots = _draw(graph, values, weight, positions)
         stamp = figure.suptitle("", fontsize=10)
@@ -81,7 +84,7 @@ def waves(
     return FuncAnimation(figure, draw, frames=frames, interval=1000 / fps)
 
 
-def layout(graph: Digraph) -> np.ndarray:
+def layout(graph: Linked) -> np.ndarray:
     """Positions of the nodes: by level where there is no cycle, else on a circle."""
     n, levels = graph.num_nodes, graph.levels()
     if levels is None:
@@ -96,12 +99,12 @@ def layout(graph: Digraph) -> np.ndarray:
     return place
 
 
-def _draw(graph: Digraph, panels: dict[str, Any], weight: Any, positions: Any):
+def _draw(graph: Linked, panels: dict[str, Any], weight: Any, positions: Any):
     """(figure, the nodes of each panel as something with `set_array`)."""
     place = layout(graph) if positions is None else np.asarray(positions)
     _checks.shape("positions", place, (graph.num_nodes, 2))
     size = (4.2 * len(panels), 3.9)
-    figure, axes = plt.subplots(
+    figure, axes = pyplot().subplots(
         1, len(panels), figsize=size, layout="constrained", squeeze=False
     )
     dots = []
@@ -120,7 +123,7 @@ def _draw(graph: Digraph, panels: dict[str, Any], weight: Any, positions: Any):
     return figure, dots
 
 
-def _nodes(axis: Any, graph: Digraph, place: np.ndarray, value: Any, name: str) -> Any:
+def _nodes(axis: Any, graph: Linked, place: np.ndarray, value: Any, name: str) -> Any:
     area = float(np.clip(6000 / graph.num_nodes, 12, 260))
     look = {"s": area, "edgecolors": "0.2", "linewidths": 0.7, "zorder": 2}
     if value is None:
@@ -133,8 +136,10 @@ def _nodes(axis: Any, graph: Digraph, place: np.ndarray, value: Any, name: str) 
     return axis.scatter(*place.T, c=now, cmap=_SIGNED, vmin=-most, vmax=most, **look)
 
 
-def _edges(graph: Digraph, place: np.ndarray, weight: Any, pieces: int = 8):
+def _edges(graph: Linked, place: np.ndarray, weight: Any, pieces: int = 8):
     """Every edge as pieces that get thinner towards the receiver."""
+    from matplotlib.collections import LineCollection
+
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
     a, b = place[senders], place[receivers]
     share = np.linspace(0, 1, pieces + 1)[:, None, None]

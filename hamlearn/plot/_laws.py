@@ -1,56 +1,80 @@
 """Figure of laws compared on one stream."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from ..jobs.comparison import Comparison
-from ._style import COLOURS, styled
+from ._drawn import Compared, Comparing
+from ._looks import Look, looks
+from ._style import pyplot, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @styled
-def comparison(found: Comparison) -> Figure:
+def comparison(found: Comparing) -> "Figure":
     """Mean loss of every law along the stream, and of the whole stream by seed."""
-    figure, (along, whole) = plt.subplots(
+    figure, (along, whole) = pyplot().subplots(
         1, 2, figsize=(11, 4.6), layout="constrained", width_ratios=(1.2, 1)
     )
     shown = [entry for entry in found.ranked() if np.isfinite(entry.loss)]
+    look = looks(sorted(entry.law for entry in found.ranked()))
     for k, entry in enumerate(shown):
-        colour, dashes = COLOURS[k % len(COLOURS)], ("-", "--", ":")[k // len(COLOURS)]
-        count = entry.curve.shape[1]
-        seen = (np.arange(count) + 0.5) * found.task.length / count
-        so_far = np.cumsum(entry.curve, axis=1) / np.arange(1, count + 1)
-        mean = np.median(so_far, axis=0)
-        along.plot(seen, mean, lw=1.5, ls=dashes, color=colour, label=entry.rule)
-        losses = [loss for loss in entry.losses if np.isfinite(loss)]
-        whole.plot(losses, [k] * len(losses), "o", color=colour, ms=5, mfc="none")
-        whole.plot(entry.loss, k, "|", color=colour, ms=16, mew=2.5)
+        _along(along, entry, found.task.length, look[entry.law])
+        _whole(whole, entry, k, look[entry.law])
     trivial = found.trivial_name, found.trivial, "--"
     for name, value, line in (trivial, ("linear", found.floors["linear"], ":")):
         along.axhline(value, color="0.4", ls=line, lw=1, label=name)
         whole.axvline(value, color="0.4", ls=line, lw=1)
-    along.set_yscale("log")
-    whole.set_xscale("log")
-    _plain_log(along.yaxis)
-    _plain_log(whole.xaxis)
+    _plain_log(along, "y")
+    _plain_log(whole, "x")
     along.set_xlabel("samples learned from")
     along.set_ylabel("mean loss so far (half squared error)")
-    figure.legend(loc="outside lower center", frameon=False, ncols=6, fontsize=9)
-    names = [f"{entry.rule}  {entry.pace} µs" for entry in shown]
-    whole.set_yticks(range(len(shown)), names)
-    whole.invert_yaxis()
-    whole.set_xlabel("mean loss: a circle a seed, a bar the median")
-    whole.set_title("and time a sample", loc="left", fontsize=10)
-    title = f"{found.task.name}: {found.task.describe()}"
-    along.set_title(title, loc="left", fontsize=10)
+    along.set_title(f"{found.task.name}: {found.task.describe()}")
+    figure.legend(loc="outside lower center", ncols=6, fontsize=9)
+    _named(whole, shown)
     return figure
 
 
-def _plain_log(axis: Any) -> None:
-    """Ordinary numbers on a logarithmic axis."""
+def _along(axis: Any, entry: Compared, length: int, look: Look) -> None:
+    """The mean loss so far, its median over seeds."""
+    count = entry.curve.shape[1]
+    seen = (np.arange(count) + 0.5) * length / count
+    so_far = np.cumsum(entry.curve, axis=1) / np.arange(1, count + 1)
+    style = {"ls": look.dashes, "color": look.colour, "label": entry.law}
+    axis.plot(seen, np.median(so_far, axis=0), lw=1.5, **style)
+
+
+def _whole(axis: Any, entry: Compared, row: int, look: Look) -> None:
+    """The loss of every seed that did not diverge, and the median."""
+    losses = [loss for loss in entry.losses if np.isfinite(loss)]
+    style = {"marker": look.mark, "ls": "", "color": look.colour, "ms": 5}
+    axis.plot(losses, [row] * len(losses), mfc="none", **style)
+    axis.plot(entry.loss, row, "|", color=look.colour, ms=16, mew=2.5)
+
+
+def _named(axis: Any, shown: Sequence[Compared]) -> None:
+    """Laws from the top, with the time that they take."""
+    names = [f"{entry.law}  {_pace(entry.us_per_sample)} µs" for entry in shown]
+    axis.set_yticks(range(len(shown)), names)
+    axis.invert_yaxis()
+    axis.set_xlabel("mean loss: a mark per seed, a bar the median")
+    axis.set_title("and time per sample")
+
+
+def _pace(us: float) -> str:
+    """Three figures without an exponent."""
+    return f"{us:.3g}" if us < 100 else f"{us:,.0f}"
+
+
+def _plain_log(axes: Any, which: str) -> None:
+    """A logarithmic axis with ordinary numbers."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.yaxis if which == "y" else axes.xaxis
     axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())

@@ -1,30 +1,31 @@
 """Pictures of runs: outputs against targets, states, weights, scalars over time."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 
 from .. import _checks
-from ..run.result import Result
-from ..tasks import Tracking
-from ._style import ABOVE, COLOURS, styled
+from ._drawn import Run, Tracked
+from ._style import ABOVE, COLOURS, pyplot, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @styled
-def run(result: Result, *, time_unit: str = "time units") -> Figure:
+def run(result: Run, *, time_unit: str = "time units") -> "Figure":
     """Target and output above, loss, Lagrangian and Hamiltonian below, over time."""
     scalars = [
         name for name in ("loss", "lagrangian", "hamiltonian") if name in result.info
     ]
     rows = 1 + min(len(scalars), 1) + (len(scalars) > 1)
-    figure, axes = plt.subplots(
+    figure, axes = pyplot().subplots(
         rows, 1, sharex=True, figsize=(9, 2.3 * rows), layout="constrained"
     )
     axes = np.atleast_1d(axes)
     outputs(axes[0], result)
+    axes[0].set_title(result.law.title)
     if scalars:
         _loss(axes[1], result)
     if len(scalars) > 1:
@@ -38,9 +39,9 @@ def run(result: Result, *, time_unit: str = "time units") -> Figure:
 
 
 @styled
-def tracking(target: Tracking, result: Result) -> Figure:
+def tracking(target: Tracked, result: Run) -> "Figure":
     """A tracked signal in its own unit, a closer look at its end, and L and H."""
-    figure, axes = plt.subplots(3, 1, figsize=(9, 7.5), layout="constrained")
+    figure, axes = pyplot().subplots(3, 1, figsize=(9, 7.5), layout="constrained")
     times, count = result.times, len(result.times)
     output = target.unscaled(result.output)
     closer = slice(max(count - count // 8, 0), count)
@@ -65,7 +66,7 @@ def tracking(target: Tracking, result: Result) -> Figure:
         mean = result.info[name][: count // width * width].reshape(-1, width).mean(1)
         _line(axes[2], times[::width][: len(mean)], mean, colour, name.capitalize())
     axes[2].set_yscale("symlog", linthresh=1.0)
-    axes[2].set_ylabel("L, H (cost a unit of time)")
+    axes[2].set_ylabel("L, H (cost per unit of time)")
     axes[2].legend(loc="upper right", ncols=2)
     for axis in axes:
         axis.set_xlabel(f"time ({target.time_unit})")
@@ -80,11 +81,11 @@ def trajectories(
     unit: str = "",
     time_unit: str = "time units",
     most: int = 12,
-) -> Figure:
-    """Quantities over time, one panel each, as one line an entry.
+) -> "Figure":
+    """Quantities over time, one panel each, with one line per entry.
 
     **Arguments:** `values`: arrays by name with time as leading axis; `unit`: of all
-    of them; `most`: lines a panel, spread evenly over the entries.
+    of them; `most`: lines per panel, spread evenly over the entries.
     """
     figure, axes = _panels(len(values))
     for axis, (name, value) in zip(axes, values.items(), strict=True):
@@ -105,11 +106,11 @@ def weights(
     *,
     time_unit: str = "time units",
     most: int = 60,
-) -> Figure:
-    """Weights over time, one panel a name: all of them, and their norm in black.
+) -> "Figure":
+    """Weights over time, one panel per name: all of them, and their norm in black.
 
-    **Arguments:** `w`: by name, with time as leading axis, such as
-    `path(..., lambda state: state.flow.w)` gives; `most`: lines a panel.
+    **Arguments:** `w`: by name, with time as leading axis, such as `hl.scan` records
+    with `lambda state, sample, info: state.w`; `most`: lines per panel.
     """
     figure, axes = _panels(len(w))
     for axis, (name, value) in zip(axes, w.items(), strict=True):
@@ -125,7 +126,7 @@ def weights(
     return figure
 
 
-def outputs(axis: Any, result: Result, *, most: int = 3) -> None:
+def outputs(axis: Any, result: Run, *, most: int = 3) -> None:
     """Target (dark) and output (coloured) of the first few outputs."""
     target = result.target.reshape(len(result.times), -1)
     output = result.output.reshape(len(result.times), -1)
@@ -141,7 +142,7 @@ def outputs(axis: Any, result: Result, *, most: int = 3) -> None:
     axis.legend(loc="upper right", ncols=2 * min(target.shape[1], most))
 
 
-def _loss(axis: Any, result: Result) -> None:
+def _loss(axis: Any, result: Run) -> None:
     loss = np.maximum(result.loss, 1e-12)
     axis.plot(result.times, loss, color="0.75", lw=0.6)
     width = max(len(loss) // 50, 1)
@@ -159,9 +160,9 @@ def _line(axis: Any, times: np.ndarray, values: np.ndarray, colour: str, label: 
     axis.plot(times, values, color=colour, lw=0.8, label=label)
 
 
-def _panels(rows: int) -> tuple[Figure, Any]:
+def _panels(rows: int) -> tuple["Figure", Any]:
     size = (9, 0.6 + 1.9 * rows)
-    figure, axes = plt.subplots(
+    figure, axes = pyplot().subplots(
         rows, 1, sharex=True, figsize=size, layout="constrained", squeeze=False
     )
     return figure, axes[:, 0]

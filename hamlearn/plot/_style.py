@@ -4,8 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import matplotlib.pyplot as plt
-
 #: Okabe and Ito's colours, told apart by colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
@@ -33,12 +31,25 @@ STYLE: Any = {
 ABOVE: Any = {"loc": "lower right", "bbox_to_anchor": (1.0, 0.97)}
 
 
+def pyplot() -> Any:
+    """`matplotlib.pyplot`, imported where something is drawn.
+
+    **Raises:** `ImportError` where it is not installed.
+    """
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        wanted = 'no picture without matplotlib: pip install "hamlearn[plot]"'
+        raise ImportError(wanted) from error
+    return plt
+
+
 def styled(draw: Callable[..., Any]) -> Callable[..., Any]:
     """`draw` under `STYLE`, laid out before the style is left."""
 
     @functools.wraps(draw)
     def drawn(*args: Any, **options: Any) -> Any:
-        with plt.rc_context(STYLE):
+        with pyplot().rc_context(STYLE):
             figure = draw(*args, **options)
             # Ticks are made when they are first drawn, in the style of that moment.
             figure.draw_without_rendering()

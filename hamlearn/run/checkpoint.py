@@ -44,8 +44,10 @@ class Checkpoint:
         self.path.mkdir(parents=True, exist_ok=True)
         pieces = records.save(self.path, position)
         name = f"state-{position}.pickle"
-        (self.path / name).write_bytes(to_bytes(state))
+        data, missing = to_bytes(state)
+        (self.path / name).write_bytes(data)
         index = {"samples": position, "state": name, "records": pieces}
+        index["missing"] = missing
         index["fingerprint"] = self.fingerprint.as_dict()
         draft = self.path / "checkpoint.json.part"
         draft.write_text(json.dumps(index, indent=2))
@@ -59,11 +61,15 @@ class Checkpoint:
 def load_state(path: str | Path) -> State:
     """The state of the last checkpoint in a directory, to give to `stream`.
 
-    **Raises:** `ValueError` when there is none. A checkpoint is a pickle: open only
-    your own.
+    **Raises:** `ValueError` when there is none, or when its network holds a function
+    that cannot be found by its name (a lambda, say; `resume` can do without). A
+    checkpoint is a pickle: open only your own.
     """
     index = _index(path)
-    return from_bytes((Path(path) / index["state"]).read_bytes())
+    for name in index["missing"]:
+        wanted = "of functions that can be imported, or given to `resume`"
+        _checks.reject("checkpoint", wanted, f"one with `{name}`")
+    return _saved(path, index)
 
 
 def restore(
@@ -76,15 +82,15 @@ def restore(
     index = _index(path)
     assert fingerprint is not None
     fingerprint.check(index["fingerprint"])
-    state = load_state(path)
-    shapes = lambda s: jax.tree.map(
-        lambda a: (a.shape, a.dtype), eqx.filter((s.x, s.w, s.credit, s.update), eqx.is_array)
-    )
-    if shapes(state) != shapes(template):
+    state = _saved(path, index)
+    like = lambda s: [leaf for leaf in jax.tree.leaves(s) if eqx.is_array(leaf)]
+    kinds = lambda s: [(leaf.shape, leaf.dtype) for leaf in like(s)]
+    if kinds(state) != kinds(template):
         _checks.reject("checkpoint", "of the same law and network", str(path))
-    # Functions of this process, arrays of that one.
-    arrays = eqx.filter(state, eqx.is_array)
-    state = eqx.combine(arrays, eqx.filter(template, eqx.is_array, inverse=True))
+    # Arrays from there, functions of this process.
+    arrays = iter(like(state))
+    put = lambda leaf: next(arrays) if eqx.is_array(leaf) else leaf
+    state = jax.tree.map(put, template)
     return state, Records.load(Path(path), index["records"]), index["samples"]
 
 
@@ -93,3 +99,7 @@ def _index(path: str | Path) -> dict[str, Any]:
     if not file.exists():
         _checks.reject("checkpoint", "a directory with a `checkpoint.json`", str(path))
     return json.loads(file.read_text())
+
+
+def _saved(path: str | Path, index: dict[str, Any]) -> State:
+    return from_bytes((Path(path) / index["state"]).read_bytes())

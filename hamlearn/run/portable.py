@@ -3,6 +3,7 @@
 import importlib
 import io
 import pickle
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import jax
@@ -11,18 +12,23 @@ import numpy as np
 from .. import _checks
 
 
-def to_bytes(tree: Any) -> bytes:
+def to_bytes(tree: Any) -> tuple[bytes, list[str]]:
     """`tree` with its arrays as NumPy's and its functions by module and name.
 
-    **Raises:** `ValueError` for a function that has no name to be found by.
+    **Returns:** the bytes, and which functions were left out, having no name to be
+    found by (lambdas); a `Missing` is in their place.
+
+    **Raises:** `ValueError` for what is no array, module or function.
     """
     buffer = io.BytesIO()
+    pickler = _Pickler(buffer, protocol=5)
+    pickler.missing = []
     try:
-        _Pickler(buffer, protocol=5).dump(tree)
+        pickler.dump(tree)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         wanted = "made of arrays, modules and functions that can be imported by name"
         _checks.reject("state", wanted, f"not ({str(error).splitlines()[0]})")
-    return buffer.getvalue()
+    return buffer.getvalue(), pickler.missing
 
 
 def from_bytes(data: bytes) -> Any:
@@ -30,8 +36,17 @@ def from_bytes(data: bytes) -> Any:
     return pickle.loads(data)
 
 
+class Missing:
+    """In place of a function that has no name to be found by, such as a lambda."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+
 class _Pickler(pickle.Pickler):
     """Pickle that knows JAX's arrays, keys and compiled functions."""
+
+    missing: list[str]
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, jax.Array):
@@ -41,10 +56,13 @@ class _Pickler(pickle.Pickler):
             return jax.numpy.asarray, (np.asarray(obj),)
         name = getattr(obj, "__qualname__", None)
         module = getattr(obj, "__module__", None)
-        if callable(obj) and name and module and not isinstance(obj, type):
-            if _found(module, name) is obj:
-                return _named, (module, name)
-        return NotImplemented
+        if not (callable(obj) and name and module) or isinstance(obj, type):
+            return NotImplemented
+        plain = isinstance(obj, FunctionType | BuiltinFunctionType)
+        if _found(module, name) is obj:
+            return NotImplemented if plain else (_named, (module, name))
+        self.missing.append(f"{module}.{name}")
+        return Missing, (f"{module}.{name}",)
 
 
 def _key(data: np.ndarray, impl: str) -> jax.Array:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..action.cost import cross_entropy, squared_error
 from ..laws.base import without_rest
+from .card import card, pace
 from .records import Records, named_leaves
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Result:
       `output`, `target`, `loss` and whatever else the law reports.
     - `samples`: how many were seen (steps taken, for `solve`).
     - `losses`: mean loss beside that of trivial predictors, over all samples.
+    - `seconds`: in all, compiling included; `us_per_sample`: µs per sample once it is
+      compiled; None where that was not measured, for one chunk or a `solve`.
     - `diverged`: None, or when and what; the rest is then from before.
     """
 
@@ -58,7 +61,7 @@ class Result:
     dt: float | None
     losses: dict[str, float]
     seconds: float
-    us_per_sample: float
+    us_per_sample: float | None
     diverged: Divergence | None = None
     stats: dict[str, Any] = field(default_factory=dict)
 
@@ -78,7 +81,7 @@ class Result:
             dt,
             _losses(getattr(law.cost, "loss", None), records.sums(), info),
             clock[-1][1] - clock[0][1],
-            _pace(clock),
+            pace(clock),
             diverged,
         )
 
@@ -110,7 +113,7 @@ class Result:
         losses = {"loss": float(np.mean(info["loss"]))} if kept else {}
         return cls(
             law, state, times[:kept], info, steps, None, losses, seconds,
-            seconds / max(steps, 1) * 1e6, diverged,
+            None, diverged,
             {name: int(np.asarray(count)) for name, count in stats.items()},
         )  # fmt: skip
 
@@ -168,39 +171,12 @@ class Result:
         )
 
     def __repr__(self) -> str:
-        rows = [
-            ("law", describe(self.law.chosen(self.state))),
-            ("network", describe(self.network)),
-            ("samples", _span(self.samples, self.dt)),
-            *_loss_rows(self.loss, self.losses),
-            ("speed", f"{self.us_per_sample:.3g} µs per sample"),
-            ("state", _bytes(self.state_bytes)),
-        ]
-        if self.diverged is not None:
-            rows.append(("diverged", str(self.diverged)))
-        width = max(len(name) for name, _ in rows)
-        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+        return card(self)
 
     def _repr_html_(self) -> str:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
-
-
-def describe(thing: Any) -> str:
-    """A module by name with its scalar settings, short enough for a card."""
-    shown = []
-    for name in getattr(type(thing), "__dataclass_fields__", {}):
-        value = getattr(thing, name)
-        if isinstance(value, eqx.Module):
-            text = describe(value) if name != "graph" else repr(value)
-            shown.append(f"{name}={text}")
-        elif isinstance(value, float) or (eqx.is_array(value) and value.ndim == 0):
-            shown.append(f"{name}={float(value):.6g}")
-    if "graph" in getattr(type(thing), "__dataclass_fields__", {}):
-        shown = [repr(thing.graph)]
-    inside = ", ".join(shown)
-    return f"{type(thing).__name__}({inside})" if inside else type(thing).__name__
 
 
 def _losses(loss, sums: np.ndarray, info: dict[str, np.ndarray]) -> dict[str, float]:
@@ -222,24 +198,6 @@ def _losses(loss, sums: np.ndarray, info: dict[str, np.ndarray]) -> dict[str, fl
     return {name: float(value) for name, value in means.items()}
 
 
-def _loss_rows(loss: np.ndarray, losses: dict[str, float]) -> list[tuple[str, str]]:
-    if loss.size == 0:
-        return []
-    tenth = max(loss.shape[0] // 10, 1)
-    rows = [
-        (
-            "loss",
-            f"first tenth {loss[:tenth].mean():.4g}, last {loss[-tenth:].mean():.4g}",
-        )
-    ]
-    trivial = [
-        f"{name} {value:.4g}" for name, value in losses.items() if name != "loss"
-    ]
-    if trivial:
-        rows.append(("trivial", "loss of predicting " + ", ".join(trivial)))
-    return rows
-
-
 def _largest(leaves: dict[str, Any]) -> tuple[str, float]:
     sizes = {
         name: float(np.abs(np.asarray(leaf)).max(initial=0))
@@ -247,24 +205,3 @@ def _largest(leaves: dict[str, Any]) -> tuple[str, float]:
     }
     name = max(sizes, key=lambda name: sizes[name])
     return name, sizes[name]
-
-
-def _pace(clock: list[tuple[int, float]]) -> float:
-    """Median µs per sample over chunks, without the first two, which wait to compile."""
-    steps = np.diff(np.array(clock), axis=0)
-    steps = steps[2:] if len(steps) > 4 else steps[1:] if len(steps) > 1 else steps
-    return float(np.median(steps[:, 1] / np.maximum(steps[:, 0], 1))) * 1e6
-
-
-def _span(samples: int, dt: float | None) -> str:
-    if dt is None:
-        return f"{samples} solver steps"
-    return f"{samples:,} of dt = {dt:g} ({samples * dt:g} units of time)"
-
-
-def _bytes(size: int | float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} GB"

@@ -55,7 +55,7 @@ class AbstractDigits(AbstractTask):
         steps = length if steps is None else steps
         _checks.at_least("steps", steps, 1)
         steps = min(steps, length) if test else steps
-        order = _order(key, len(digits), -(-steps // each))
+        order = _order(key, len(digits), (steps + each - 1) // each)
         made = shown(digits[order], labels[order])
         return jax.tree.map(lambda leaf: leaf[:steps], made)
 

@@ -33,7 +33,7 @@ class Forecast(AbstractTask):
     - `name`: of an array of values; `most`: how many are used, from the start.
     """
 
-    facts: Facts = eqx.field(static=True)
+    _facts: Facts = eqx.field(static=True)
     values: Float[np.ndarray, "time"]
     ahead: int = eqx.field(static=True)
     changes: bool = eqx.field(static=True)
@@ -59,7 +59,12 @@ class Forecast(AbstractTask):
         length = len(self.values) - ahead - changes
         _checks.at_least("len(values) - ahead", length, 64)
         inputs = 2 if changes else 1
-        self.facts = Facts(name, inputs, 1, length, about=about, source=source)
+        self._facts = Facts(name, inputs, 1, length, about=about, source=source)
+
+    @property
+    def facts(self) -> Facts:
+        """One or two inputs, one output, `squared_error`."""
+        return self._facts
 
     @property
     def scale(self) -> float:

@@ -9,7 +9,9 @@ import optax
 from .. import _checks
 from .._types import Loss
 from ..action.cost import Cost, squared_error
+from ..laws.bptt import BPTT
 from ..networks.base import AbstractNetwork
+from ..run.stream import stream
 from ..signals.signal import Sample
 
 
@@ -31,10 +33,6 @@ def frozen_recurrence(
     **Arguments:** `optimizer`: of the readout, by default SGD at a rate of 0.03;
     `prefix`: as for `readout_only`.
     """
-    # Here alone does a task learn: the others need no law, nor the time to import it.
-    from ..laws import BPTT
-    from ..run.stream import stream
-
     _checks.instance("samples", samples, Sample)
     learns = optax.sgd(0.03) if optimizer is None else optimizer
     law = BPTT(Cost(loss=loss), readout_only(learns, prefix=prefix), window=1)

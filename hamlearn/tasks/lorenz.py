@@ -1,5 +1,7 @@
 """The Lorenz attractor, to be predicted."""
 
+from typing import Any
+
 import diffrax as dfx
 import equinox as eqx
 import jax
@@ -61,10 +63,10 @@ class Lorenz(AbstractTask):
     def path(
         self, key: Array | None = None, steps: int = 10_000
     ) -> Float[np.ndarray, "time 3"]:
-        """(x, y, z) as they are, `dt` apart, on the attractor, to an error of 1e-9.
+        """(x, y, z) as they are, `dt` apart, on the attractor.
 
-        In double precision whatever JAX's setting is, so that chaos makes no other
-        path of the same key.
+        At tolerances of 1e-9 and in double precision whatever JAX's setting is, so that
+        chaos makes no other path of the same key.
         """
         noise = generator(jax.random.key(0) if key is None else key).normal(size=3)
         times = TRANSIENT + self.dt * np.arange(steps)
@@ -92,6 +94,6 @@ def _solved(
     return solution.ys
 
 
-def _flow(t: Array, state: Float[Array, "3"], args: None) -> Float[Array, "3"]:
+def _flow(t: Any, state: Float[Array, "3"], args: None) -> Float[Array, "3"]:
     x, y, z = state
     return jnp.stack([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z])

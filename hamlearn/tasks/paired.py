@@ -47,7 +47,7 @@ class Paired(AbstractTask):
         (2, 'accuracy', 0.69)
     """
 
-    facts: Facts = eqx.field(static=True)
+    _facts: Facts = eqx.field(static=True)
     input: Float[np.ndarray, "time inputs"]
     target: Float[np.ndarray, "time outputs"]
     known: dict[str, float]
@@ -84,7 +84,7 @@ class Paired(AbstractTask):
             _checks.reject("target", "labels, or shares that sum to one", got)
         inputs, outputs = self.input.shape[1], self.target.shape[1]
         kind = "a class of" if labels and loss is cross_entropy else "answers:"
-        self.facts = Facts(
+        self._facts = Facts(
             name,
             inputs,
             outputs,
@@ -96,6 +96,11 @@ class Paired(AbstractTask):
             source,
         )
         self.known = dict(known or {})
+
+    @property
+    def facts(self) -> Facts:
+        """Sizes, loss and metric, as given or as the targets say."""
+        return self._facts
 
     def samples(
         self, key: Array | None = None, steps: int | None = None, *, test: bool = False

@@ -74,7 +74,10 @@ class AbstractTask(eqx.Module):
         ['constant', 'last', 'linear']
     """
 
-    facts: eqx.AbstractVar[Facts]
+    @property
+    @abstractmethod
+    def facts(self) -> Facts:
+        """What is known of it before a sample is drawn."""
 
     @abstractmethod
     def samples(

@@ -31,7 +31,7 @@ class TeacherStudent(AbstractEndless):
     `dt`: of a sample; `seed`: of the teacher.
     """
 
-    facts: Facts = eqx.field(static=True)
+    _facts: Facts = eqx.field(static=True)
     neurons: int = eqx.field(static=True)
     gain: float = eqx.field(static=True)
     time_constant: float = eqx.field(static=True)
@@ -58,11 +58,16 @@ class TeacherStudent(AbstractEndless):
         for name, value in times.items():
             _checks.positive(name, value)
         about = f"{outputs} of {neurons} neurons of a network that hears the same"
-        self.facts = Facts(
+        self._facts = Facts(
             "teacher", inputs, outputs, 8000, strictly_causal=True, about=about
         )
         self.neurons, self.gain, self.seed = neurons, gain, seed
         self.time_constant, self.correlation, self.dt = time_constant, correlation, dt
+
+    @property
+    def facts(self) -> Facts:
+        """Sizes, `squared_error`."""
+        return self._facts
 
     def network(self, *, key: Array) -> RateNetwork:
         """A network of the teacher's kind: a student that could succeed."""

@@ -27,7 +27,7 @@ class Tracking(AbstractTask):
     - `offset`, `scale`: the network sees (value - offset) scale, within +-0.8.
     """
 
-    facts: Facts = eqx.field(static=True)
+    _facts: Facts = eqx.field(static=True)
     values: Float[np.ndarray, "time"]
     last: Float[np.ndarray, "time"]
     dt: float
@@ -54,11 +54,16 @@ class Tracking(AbstractTask):
         _checks.shape("values", values, ("time",))
         _checks.shape("last", last, values.shape)
         about = "the signal itself, as it comes"
-        self.facts = Facts(name, 0, 1, len(values), about=about, source=source)
+        self._facts = Facts(name, 0, 1, len(values), about=about, source=source)
         self.values, self.last = values, last
         self.dt, self.interval = dt, interval
         self.offset, self.scale = offset, scale
         self.unit, self.time_unit = unit, time_unit
+
+    @property
+    def facts(self) -> Facts:
+        """No input, one output, `squared_error`."""
+        return self._facts
 
     def samples(
         self, key: Array | None = None, steps: int | None = None, *, test: bool = False

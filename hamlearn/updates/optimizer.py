@@ -45,7 +45,8 @@ class Optax(AbstractUpdate):
             if name not in known:
                 wanted = f"one of {', '.join(known)}"
                 _checks.reject(f"argument of {factory.__name__}", wanted, repr(name))
-        is_number = lambda v: isinstance(v, float) or eqx.is_inexact_array_like(v)
+        # Tracers have a `__jax_array__` of None, which `is_inexact_array_like` calls.
+        is_number = lambda v: isinstance(v, float) or eqx.is_inexact_array(v)
         self.factory = factory
         numbers = {k: v for k, v in options.items() if is_number(v)}
         self.numbers = {name: as_number(value) for name, value in numbers.items()}
@@ -58,7 +59,7 @@ class Optax(AbstractUpdate):
         return descend(self._made(w), g, w, memory, loss)
 
     def _made(self, w):
-        dtype = jnp.result_type(*jax.tree.leaves(w))
+        dtype = jnp.result_type(*(jax.tree.leaves(w) or [float]))  # nothing may learn
         numbers = {name: leaf.astype(dtype) for name, leaf in self.numbers.items()}
         return self.factory(**numbers, **dict(self.settings))
 

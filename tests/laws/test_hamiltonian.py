@@ -12,14 +12,15 @@ from hamlearn import (
     Digraph,
     Dynamics,
     HamiltonianLearning,
-    NoFlip,
     RateNetwork,
     Sample,
-    SemiImplicitEuler,
-    SignFlip,
-    stream,
+    join,
+    scan,
+    split,
 )
-from hamlearn.rules.hamiltonian import HamiltonianFlow
+from hamlearn.costates.sign import NoFlip, SignFlip
+from hamlearn.laws.base import Carried, State, with_rest, without_rest
+from hamlearn.mechanics.solvers import Euler
 
 KEY = jax.random.key(0)
 
@@ -29,21 +30,32 @@ def silent_no_flip():
         return NoFlip()
 
 
-def random_flow(rule, network, seed=0):
-    """A state of the rule with all numbers random."""
+def random_flow(law, network, seed=0):
+    """What moves of a state of the law, with all numbers random."""
     rng = np.random.default_rng(seed)
-    flow = rule.init(network).flow
-    return jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape)), flow)
+    y = without_rest(law.init(network))
+    return jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape)), y)
 
 
-def local_equations(network, cost, sign, flow, u, y):
+def costate(y):
+    """p_x; a policy that concerns the weights too keeps its memory beside it."""
+    memory = y.credit.memory
+    return memory[0] if isinstance(memory, tuple) else memory
+
+
+def with_costate(y, p_x):
+    where = lambda y: jax.tree.leaves(y.credit.memory)[0]
+    return eqx.tree_at(where, y, p_x)
+
+
+def local_equations(network, cost, sign, flow, u, y, *, inertia, dissipation):
     """Betti & Gori (2024), theorem 2, neuron by neuron and edge by edge."""
     n = network.graph.num_nodes
     senders, receivers = np.asarray(network.graph.senders), network.graph.receivers
     edges = list(zip(senders.tolist(), np.asarray(receivers).tolist(), strict=True))
     w, b = np.ravel(flow.w["weight"]), np.asarray(flow.w["bias"])
     b_in = np.asarray(flow.w["input_weight"])
-    x, p = np.asarray(flow.x), np.asarray(flow.p_x)
+    x, p = np.asarray(flow.x), np.asarray(costate(flow))
     c = 1 / np.asarray(network.time_constant)
     heard = network.input_nodes
     heard = range(*heard.span) if heard.nodes is None else heard.nodes.tolist()
@@ -53,7 +65,7 @@ def local_equations(network, cost, sign, flow, u, y):
     for row, i in enumerate(heard):
         a[i] += b_in[row] @ u
     slope = 1 - np.tanh(a) ** 2
-    theta, q, r = (float(k) for k in (cost.dissipation, cost.accuracy, cost.inertia))
+    theta, q, r = dissipation, float(cost.loss_weight), inertia
     decay = float(cost.weight_decay)
     ell_x = np.zeros(n)
     ell_x[n - len(y) :] = q * (x[n - len(y) :] - y)
@@ -69,11 +81,13 @@ def local_equations(network, cost, sign, flow, u, y):
     rate = lambda h, p: -sign * np.reshape(h, p.shape) - theta * np.asarray(p)
     rates = (
         c * (np.tanh(a) - x),
-        {name: -np.asarray(value) / r for name, value in flow.p_w.items()},
-        rate(H_x, flow.p_x),
-        {name: rate(H_w[name], flow.p_w[name]) for name in H_w},
+        {name: -np.asarray(value) / r for name, value in flow.update.items()},
+        rate(H_x, p),
+        {name: rate(H_w[name], flow.update[name]) for name in H_w},
     )
-    return HamiltonianFlow(*jax.tree.map(jnp.asarray, rates), memory=None)
+    x, w, p_x, p_w = jax.tree.map(jnp.asarray, rates)
+    memory = (p_x, None) if isinstance(flow.credit.memory, tuple) else p_x
+    return State(x, w, Carried(memory), p_w, None)
 
 
 @pytest.mark.parametrize("kind", ["dense", "no loops", "rows", "segments", "layered"])
@@ -89,16 +103,17 @@ def test_field_is_the_local_equations(kind, sign):
     n = graph.num_nodes
     tau = np.random.default_rng(3).uniform(0.1, 2, n)
     network = RateNetwork(graph, inputs=2, outputs=2, time_constant=tau, key=KEY)
-    cost = Cost(accuracy=100.0, weight_decay=0.7, inertia=0.1, dissipation=20.0)
+    cost = Cost(loss_weight=100.0, weight_decay=0.7)
     policy = SignFlip() if sign == -1 else silent_no_flip()
-    rule = HamiltonianLearning(cost, policy)
+    law = HamiltonianLearning(cost, policy, inertia=0.1, dissipation=20.0)
     u, y = np.array([0.3, -0.8]), np.array([0.5, 0.1])
-    flow = random_flow(rule, network)
-    still = rule.still(rule.init(network))
+    flow = random_flow(law, network)
     sample = Sample(jnp.asarray(u), jnp.asarray(y))
-    field = eqx.filter_jit(rule.vector_field)
-    got = field(jnp.asarray(0.0), flow, (still, sample))
-    wanted = local_equations(network, cost, sign, flow, u, y)
+    field = eqx.filter_jit(law.vector_field)
+    got = field(jnp.asarray(0.0), flow, (law.init(network).rest, sample))
+    wanted = local_equations(
+        network, cost, sign, flow, u, y, inertia=0.1, dissipation=20.0
+    )
     assert jax.tree.structure(got) == jax.tree.structure(wanted)
     for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12 * 20)
@@ -142,9 +157,8 @@ def sweep(c, *, forward):
     network = deep_network(c)
     steps = int(HORIZON * c * 10)
     h = HORIZON / steps
-    rule = HamiltonianLearning(Cost(inertia=1e12, accuracy=1.0))
-    state = rule.init(network, x0=backprop(network, signals(jnp.asarray(0.0)))[0])
-    still = rule.still(state)
+    law = HamiltonianLearning(inertia=1e12, dissipation=0.0)
+    state = law.init(network, x0=backprop(network, signals(jnp.asarray(0.0)))[0])
 
     @jax.jit
     def states(x):
@@ -155,9 +169,10 @@ def sweep(c, *, forward):
         return jax.lax.scan(step, x, jnp.arange(steps, dtype=float))[1]
 
     def pull(x, p, t):
-        """H_x, through the rule: with the flip dp/dt = H_x."""
-        flow = eqx.tree_at(lambda f: (f.x, f.p_x), state.flow, (x, p))
-        return rule.vector_field(t, flow, (still, signals)).p_x
+        """H_x, through the law: with the flip dp/dt = H_x."""
+        where = lambda y: (y.x, y.credit.memory)
+        y = eqx.tree_at(where, without_rest(state), (x, p))
+        return law.vector_field(t, y, (state.rest, signals)).credit.memory
 
     @jax.jit
     def costates(xs):
@@ -170,7 +185,7 @@ def sweep(c, *, forward):
         order = (jnp.arange(steps, dtype=float), xs)
         return jax.lax.scan(step, jnp.zeros(12), order, reverse=not forward)[1]
 
-    xs = states(state.flow.x)
+    xs = states(state.x)
     ps = costates(xs)
     middle = steps // 2
     _, delta = backprop(network, signals(jnp.asarray(middle * h)))
@@ -185,25 +200,21 @@ def test_costates_tend_to_backprop_like_one_over_c(forward):
     assert 7 < slow / fast < 13
 
 
-def test_true_sign_forward_diverges():
+@pytest.mark.parametrize("solver", [None, Euler()], ids=["in turn", "at once"])
+def test_true_sign_forward_diverges(solver):
     """At c = 10 the error of the true costate, forward from the exact one."""
     network = deep_network(10.0)
-    rule = HamiltonianLearning(Cost(inertia=1e12), silent_no_flip())
+    law = HamiltonianLearning(
+        policy=silent_no_flip(), inertia=1e12, dissipation=0.0, solver=solver
+    )
     x, delta = backprop(network, signals(jnp.asarray(0.0)))
-    state = rule.init(network, x0=x)
-    state = eqx.tree_at(lambda s: s.flow.p_x, state, delta / 10)
+    state = law.init(network, x0=x)
+    state = with_costate(state, delta / 10)
     h = 1e-3
-
-    @jax.jit
-    def run(state):
-        def step(state, k):
-            return rule.step(state, signals(k * h), jnp.asarray(h))[0], None
-
-        return jax.lax.scan(step, state, jnp.arange(6000, dtype=float))[0]
-
-    last = run(state)
+    samples = jax.vmap(signals)(h * jnp.arange(6000.0))
+    last, _ = eqx.filter_jit(scan)(law, state, samples, h)
     _, delta = backprop(network, signals(jnp.asarray(6.0)))
-    error = jnp.linalg.norm(10 * last.flow.p_x - delta) / jnp.linalg.norm(delta)
+    error = jnp.linalg.norm(10 * costate(last) - delta) / jnp.linalg.norm(delta)
     assert not error < 1e6
 
 
@@ -237,16 +248,15 @@ def mean_loss(network, u, y):
 @pytest.mark.parametrize("flipped", [True, False])
 def test_only_the_flip_descends(flipped):
     policy = SignFlip() if flipped else silent_no_flip()
-    cost = Cost(inertia=100.0, dissipation=1.0)
-    rule = HamiltonianLearning(cost, policy, SemiImplicitEuler())
+    law = HamiltonianLearning(policy=policy, inertia=100.0, dissipation=1.0)
     u, y = regression(1)
     u, y = np.repeat(u, 200, axis=0), np.repeat(y, 200, axis=0)
     network = instant_network()
     before = mean_loss(network, u, y)
-    result = stream(rule, network, (u, y), dt=0.1, progress=False)
-    after = mean_loss(result.network, u, y)
+    state, infos = eqx.filter_jit(scan)(law, law.init(network), (u, y), 0.1)
+    after = mean_loss(state.network, u, y)
     assert after < 0.5 * before if flipped else after > 1.5 * before
-    np.testing.assert_allclose(result.loss[0], before, rtol=1e-12)
+    np.testing.assert_allclose(infos.loss[0], before, rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -256,11 +266,11 @@ def test_only_the_flip_descends(flipped):
 )  # fmt: skip
 def test_equals_stochastic_gradient_descent_with_momentum(lr, mu, rho, tau):
     """r = tau/lr, theta = (1 - mu)/tau, q = (1 - rho)/tau: optax.sgd, step by step."""
-    cost = Cost(accuracy=(1 - rho) / tau, inertia=tau / lr, dissipation=(1 - mu) / tau)
-    rule = HamiltonianLearning(cost, SignFlip(), SemiImplicitEuler())
+    cost = Cost(loss_weight=(1 - rho) / tau)
+    law = HamiltonianLearning(cost, inertia=tau / lr, dissipation=(1 - mu) / tau)
     u, y = regression(3000)
     network = instant_network()
-    result = stream(rule, network, (u, y), dt=tau, progress=False)
+    state, _ = eqx.filter_jit(scan)(law, law.init(network), (u, y), tau)
     mlp, optimizer = network.readout_map.mlp, optax.sgd(lr, momentum=mu or None)
     start, rest = eqx.partition(mlp, eqx.is_array)
 
@@ -278,7 +288,7 @@ def test_equals_stochastic_gradient_descent_with_momentum(lr, mu, rho, tau):
         return jax.lax.scan(step, carry, (jnp.asarray(u), jnp.asarray(y)))[0][0]
 
     wanted = jax.tree.leaves(train(start))
-    got = jax.tree.leaves(eqx.filter(result.network.readout_map.mlp, eqx.is_array))
+    got = jax.tree.leaves(eqx.filter(state.network.readout_map.mlp, eqx.is_array))
     assert len(got) == len(wanted) == 4
     moved = zip(got, jax.tree.leaves(start), strict=True)
     assert max(float(jnp.max(jnp.abs(a - b))) for a, b in moved) > 0.05
@@ -286,7 +296,8 @@ def test_equals_stochastic_gradient_descent_with_momentum(lr, mu, rho, tau):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
-def test_layered_network_computes_backprop_one_hop_a_step():
+@pytest.mark.parametrize("solver", [None, Euler()], ids=["in turn", "at once"])
+def test_layered_network_computes_backprop_one_hop_a_step(solver):
     """With tau_i = dt the costates are Backprop's deltas after 2 layers steps."""
     sizes, dt = [3, 5, 4, 4, 2], 0.5
     layers = len(sizes)  # the first one hears the input
@@ -294,7 +305,9 @@ def test_layered_network_computes_backprop_one_hop_a_step():
     network = RateNetwork(
         graph, inputs=2, outputs=2, time_constant=dt, gain=1.2, key=KEY
     )
-    rule = HamiltonianLearning(Cost(inertia=1e30, accuracy=1 / dt))
+    law = HamiltonianLearning(
+        Cost(loss_weight=1 / dt), inertia=1e30, dissipation=0.0, solver=solver
+    )
     u, y = jnp.array([0.4, -1.1]), jnp.array([0.3, 0.9])
 
     def loss(shift):
@@ -305,33 +318,59 @@ def test_layered_network_computes_backprop_one_hop_a_step():
         return jnp.sum((x[-2:] - y) ** 2) / 2
 
     delta = jax.grad(loss)(jnp.zeros(graph.num_nodes))
-    state, errors, step = rule.init(network), [], eqx.filter_jit(rule.step)
+    state, errors, step = law.init(network), [], eqx.filter_jit(law.step)
     for _ in range(2 * layers + 3):
         state, _ = step(state, Sample(u, y), jnp.asarray(dt))
-        error = jnp.linalg.norm(state.flow.p_x - delta) / jnp.linalg.norm(delta)
+        p_x = state.credit.memory
+        error = jnp.linalg.norm(p_x - delta) / jnp.linalg.norm(delta)
         errors.append(float(error))
     assert errors[layers] > 1e-3
     assert max(errors[2 * layers - 1 :]) < 1e-14
 
 
-def test_info_is_from_before_the_step():
+@pytest.mark.parametrize("solver", [None, Euler()], ids=["in turn", "at once"])
+def test_info_is_from_before_the_step(solver):
     network = deep_network(2.0)
-    cost = Cost(accuracy=3.0, weight_decay=0.1, inertia=0.5)
-    rule = HamiltonianLearning(cost)
-    state = rule.init(network, x0=jnp.linspace(-1, 1, 12))
-    sample = signals(jnp.asarray(0.4))
-    flow = random_flow(rule, network, seed=2)
-    state = rule.join(flow, rule.still(state))
-    after, info = rule.step(state, sample, jnp.asarray(0.1))
+    cost = Cost(loss_weight=3.0, weight_decay=0.1)
+    law = HamiltonianLearning(cost, inertia=0.5, dissipation=0.4, solver=solver)
+    sample, h = signals(jnp.asarray(0.4)), 0.1
+    flow = random_flow(law, network, seed=2)
+    state = with_rest(flow, law.init(network).rest)
+    after, info = law.step(state, sample, jnp.asarray(h))
     x, w = np.asarray(flow.x), np.asarray(flow.w["weight"])
-    p_w = np.asarray(flow.p_w["weight"])
+    p_x, p_w = np.asarray(flow.credit.memory), np.asarray(flow.update["weight"])
     loss = np.sum((x[10:] - sample.target) ** 2) / 2
     np.testing.assert_array_equal(info.output, x[10:])
     np.testing.assert_allclose(info.loss, loss, rtol=1e-13)
     ell = 3 * loss + 0.05 * np.sum(w**2)
     kinetic = np.sum(p_w**2)  # over 2 r = 1
-    np.testing.assert_allclose(info.lagrangian, kinetic + ell, rtol=1e-13)
+    np.testing.assert_allclose(info.more["lagrangian"], kinetic + ell, rtol=1e-13)
     f = np.asarray(state.network(flow.x, sample.input))
-    wanted = ell + flow.p_x @ f - kinetic
-    np.testing.assert_allclose(info.hamiltonian, wanted, rtol=1e-13)
-    np.testing.assert_allclose(after.flow.x, x + 0.1 * f, rtol=1e-13)
+    wanted = ell + p_x @ f - kinetic
+    np.testing.assert_allclose(info.more["hamiltonian"], wanted, rtol=1e-13)
+    if solver is not None:
+        np.testing.assert_allclose(after.x, x + h * f, rtol=1e-13)
+        return
+    # In turn: p_x, then p_w with the new p_x, then w with that, then x with the new w.
+    rates = lambda y: local_equations_of(law, network, y, sample)
+    p_new = p_x + h * np.asarray(rates(flow).credit.memory)
+    with_p = eqx.tree_at(lambda y: y.credit.memory, flow, jnp.asarray(p_new))
+    p_w_new = p_w + h * np.asarray(rates(with_p).update["weight"])
+    w_new = w - h * p_w_new / 0.5
+    moved = eqx.tree_at(lambda n: n.weight, network, jnp.asarray(w_new))
+    wanted_x = x + h * np.asarray(moved(flow.x, sample.input))
+    np.testing.assert_allclose(after.credit.memory, p_new, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(after.update["weight"], p_w_new, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(after.w["weight"], w_new, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(after.x, wanted_x, rtol=1e-12, atol=1e-14)
+
+
+def local_equations_of(law, network, flow, sample):
+    network = join(flow.w, split(network)[1])
+    w = {"bias": network.bias, "input_weight": network.input_weight} | flow.w
+    zeros = {name: jnp.zeros_like(leaf) for name, leaf in w.items()}
+    full = State(flow.x, w, flow.credit, zeros | flow.update, None)
+    u, y = np.asarray(sample.input), np.asarray(sample.target)
+    return local_equations(
+        network, law.cost, -1, full, u, y, inertia=0.5, dissipation=0.4
+    )

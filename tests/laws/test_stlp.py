@@ -21,7 +21,20 @@ from stlp_twin import (
 )
 
 import hamlearn as hl
-from hamlearn.action.cognitive import Coordinates, Phase
+from hamlearn.action import Slack
+from hamlearn.laws.base import without_rest
+from hamlearn.laws.stlp import phase
+from hamlearn.mechanics import (
+    Baumgarte,
+    ConjugateGradients,
+    ConstraintForce,
+    ConstraintPotential,
+    GramSolve,
+    Heun,
+    LocalCholesky,
+    Projected,
+    Projection,
+)
 
 EXACT = dfx.PIDController(rtol=1e-11, atol=1e-12)
 
@@ -44,26 +57,25 @@ def masses(network, m_x, m_w, m_s=None):
     return [np.full(n, m_x), *full.values(), None if m_s is None else np.full(n, m_s)]
 
 
-@pytest.mark.parametrize(
-    "gram", [hl.gram.LocalCholesky(), hl.gram.ConjugateGradients()]
-)
+@pytest.mark.parametrize("gram", [LocalCholesky(), ConjugateGradients()])
 def test_the_motion_is_that_of_the_local_equations(getkey, gram):
     """At random points off the constraints, with masses of all kinds, to 1e-10."""
     network, signal = dag(getkey()), moving_signal()
     m_x = np.linspace(0.05, 0.2, 9)
     m_e = np.linspace(0.5, 2.0, network.weight.size).reshape(network.weight.shape)
-    cost = hl.Cost(inertia=0.7, dissipation=1.3, weight_decay=0.2)
-    rule = hl.STLP(
-        cost, neuron_mass=m_x, weight_mass={"weight": m_e},
-        stabilisation=hl.drift.Baumgarte(), gram=gram,
+    law = hl.STLP(
+        hl.Cost(weight_decay=0.2), inertia=0.7, dissipation=1.3,
+        neuron_mass=m_x, weight_mass={"weight": m_e},
+        stabilisation=Baumgarte(), gram=gram,
     )  # fmt: skip
-    state = rule.init(network)
-    y = noisy(state.flow, getkey())
-    rate = eqx.filter_jit(rule.vector_field)(0.4, y, (state.still, signal))
+    state = law.init(network)
+    y = noisy(without_rest(state), getkey())
+    q, v = phase(y)
+    rate = phase(eqx.filter_jit(law.vector_field)(0.4, y, (state.rest, signal)))
     s = first(signal.jets(jnp.array([0.4])))
     heavy = [m_x, m_e, np.full(network.input_weight.shape, 0.7), None]
     x2, w2, b2, _ = local_accelerations(
-        eqx.tree_at(lambda n: n.weight, network, y.q.w["weight"]), y.q, y.v,
+        eqx.tree_at(lambda n: n.weight, network, q.w["weight"]), q, v,
         (s.input, s.input_rate, s.input_acceleration), s.target,
         masses=heavy, theta=1.3, decay=0.2,
     )  # fmt: skip
@@ -72,7 +84,7 @@ def test_the_motion_is_that_of_the_local_equations(getkey, gram):
     np.testing.assert_allclose(rate.v.w["weight"], w2, **tolerance)
     np.testing.assert_allclose(rate.v.w["input_weight"], b2, **tolerance)
     for moved, velocity in zip(
-        jax.tree.leaves(rate.q), jax.tree.leaves(y.v), strict=True
+        jax.tree.leaves(rate.q), jax.tree.leaves(v), strict=True
     ):
         np.testing.assert_array_equal(moved, velocity)
 
@@ -87,16 +99,17 @@ def test_slack_motion_is_that_of_the_local_equations(getkey):
         input=lambda t: jnp.sin(t + jnp.arange(2.0)),
         target=lambda t: jnp.zeros(2) + 0.3,
     )
-    rule = hl.STLP(
-        hl.Cost(dissipation=0.8), neuron_mass=0.1, stabilisation=hl.drift.Baumgarte(),
-        slack=hl.Slack(mass=2.0, stiffness=7.0),
+    law = hl.STLP(
+        dissipation=0.8, neuron_mass=0.1, stabilisation=Baumgarte(),
+        slack=Slack(mass=2.0, stiffness=7.0),
     )  # fmt: skip
-    state = rule.init(network)
-    y = noisy(state.flow, getkey())
-    rate = eqx.filter_jit(rule.vector_field)(0.4, y, (state.still, signal))
+    state = law.init(network)
+    y = noisy(without_rest(state), getkey())
+    q, v = phase(y)
+    rate = phase(eqx.filter_jit(law.vector_field)(0.4, y, (state.rest, signal)))
     s = first(signal.jets(jnp.array([0.4])))
     x2, w2, b2, s2 = local_accelerations(
-        network, y.q, y.v, (s.input, s.input_rate, s.input_acceleration), s.target,
+        network, q, v, (s.input, s.input_rate, s.input_acceleration), s.target,
         masses=masses(network, 0.1, 1.0, 2.0), theta=0.8, kappa=7.0,
     )  # fmt: skip
     for ours, theirs in [
@@ -112,23 +125,22 @@ def test_a_users_potential_enters_as_a_force(getkey):
     """U = g.x with no loss: x'' and w'' change by what d'Alembert says."""
     network, signal = dag(getkey()), moving_signal()
     g = jax.random.normal(getkey(), (9,))
-    plain = hl.STLP(hl.Cost(accuracy=0.0), neuron_mass=0.1)
+    cost = hl.Cost(loss_weight=0.0)
+    plain = hl.STLP(cost, dissipation=0.0, neuron_mass=0.1)
     with_potential = hl.STLP(
-        hl.Cost(accuracy=0.0), neuron_mass=0.1,
+        cost, dissipation=0.0, neuron_mass=0.1,
         potential=lambda network, x, sample: g @ x,
     )  # fmt: skip
     state = plain.begin(plain.init(network), jnp.array(0.0), signal)
-    args = (state.still, signal)
-    a = plain.vector_field(0.0, state.flow, args).v
-    b = with_potential.vector_field(0.0, state.flow, args).v
-    tangent = plain.motion(hl.gram.GramSolve()).tangent(
-        jnp.array(0.0), *state.flow, args
-    )
+    y, args = without_rest(state), (state.rest, signal)
+    a = phase(plain.vector_field(0.0, y, args)).v
+    b = phase(with_potential.vector_field(0.0, y, args)).v
+    tangent = plain.motion(GramSolve()).tangent(jnp.array(0.0), *phase(y), args)
     Gx = jax.vmap(tangent.first()[0], out_axes=1)(jnp.eye(9))
-    s1 = 1 - state.flow.q.x**2
+    s1 = 1 - y.x**2
     pa = jnp.asarray(np.bincount(
         np.asarray(network.graph.receivers),
-        np.asarray(state.flow.q.x)[np.asarray(network.graph.senders)] ** 2, 9,
+        np.asarray(y.x)[np.asarray(network.graph.senders)] ** 2, 9,
     ))  # fmt: skip
     heard = (
         jnp.zeros(9)
@@ -140,10 +152,10 @@ def test_a_users_potential_enters_as_a_force(getkey):
     np.testing.assert_allclose(b.x - a.x, (-g + Gx.T @ delta) / 0.1, atol=1e-10)
 
 
-def solved(rule, network, signal, t1, **options):
+def solved(law, network, signal, t1, **options):
     saveat = dfx.SaveAt(ts=jnp.linspace(0.0, t1, 401))
     chosen = {"solver": dfx.Dopri8(), "controller": EXACT} | options
-    return hl.solve(rule, network, signal, t0=0.0, t1=t1, saveat=saveat, **chosen)
+    return hl.solve(law, network, signal, t0=0.0, t1=t1, saveat=saveat, **chosen)
 
 
 def test_single_linear_neuron():
@@ -153,11 +165,11 @@ def test_single_linear_neuron():
         input=lambda t: jnp.atleast_1d(u(t)), target=lambda t: jnp.full(1, 1.5)
     )
     m_x, m_w, theta = 0.05, 1.0, 1.0
-    rule = hl.STLP(
-        hl.Cost(dissipation=theta, inertia=m_w), neuron_mass=m_x,
-        stabilisation=hl.drift.Baumgarte(),
+    law = hl.STLP(
+        inertia=m_w, dissipation=theta, neuron_mass=m_x,
+        stabilisation=Baumgarte(),
     )  # fmt: skip
-    result = solved(rule, linear_neuron(), signal, 30.0)
+    result = solved(law, linear_neuron(), signal, 30.0)
     assert abs(result.network.weight.item() - 1.5) < 1e-3
     assert result.info["residual"].max() < 1e-9
 
@@ -184,9 +196,9 @@ def test_resonance_with_the_input():
     )
     reached = {}
     for number in (0.8, 1.04, 1.2):
-        rule = hl.STLP(hl.Cost(dissipation=1.0), neuron_mass=number / 4)
+        law = hl.STLP(dissipation=1.0, neuron_mass=number / 4)
         result = solved(
-            rule, linear_neuron(0.3), signal, 40.0,
+            law, linear_neuron(0.3), signal, 40.0,
             controller=dfx.PIDController(rtol=1e-9, atol=1e-10),
         )  # fmt: skip
         reached[number] = float(result.network.weight.item())
@@ -204,20 +216,21 @@ def test_an_inconsistent_velocity_drifts(alpha, expected):
     signal = hl.Signal(
         input=lambda t: jnp.sin(t)[None], target=lambda t: jnp.full(1, 0.5)
     )
-    rule = hl.STLP(
-        hl.Cost(dissipation=1.0),
+    law = hl.STLP(
+        dissipation=1.0,
         neuron_mass=0.1,
-        stabilisation=hl.drift.Baumgarte(alpha, 0.0),
+        stabilisation=Baumgarte(alpha, 0.0),
     )
-    state = rule.begin(rule.init(linear_neuron(0.3)), jnp.array(0.0), signal)
-    wrong = state.flow.v.x.at[1].add(2.0)
-    flow = eqx.tree_at(lambda y: y.v.x, state.flow, wrong)
+    state = law.begin(law.init(linear_neuron(0.3)), jnp.array(0.0), signal)
+    y = without_rest(state)
+    wrong = y.credit.x_dot.at[1].add(2.0)
+    y = eqx.tree_at(lambda y: y.credit.x_dot, y, wrong)
     motion = dfx.diffeqsolve(
-        dfx.ODETerm(rule.vector_field), dfx.Dopri8(), 0.0, 5.0, None, flow,
-        args=(state.still, signal), stepsize_controller=EXACT,
+        dfx.ODETerm(law.vector_field), dfx.Dopri8(), 0.0, 5.0, None, y,
+        args=(state.rest, signal), stepsize_controller=EXACT,
         saveat=dfx.SaveAt(ts=jnp.array([1.0, 2.0, 5.0])),
     )  # fmt: skip
-    drift = motion.ys.q.x[:, 1] - motion.ys.q.w["weight"][:, 0] * motion.ys.q.x[:, 0]
+    drift = motion.ys.x[:, 1] - motion.ys.w["weight"][:, 0] * motion.ys.x[:, 0]
     np.testing.assert_allclose(jnp.abs(drift), expected, rtol=1e-7)
 
 
@@ -225,17 +238,17 @@ def test_the_potential_on_the_constraint_cancels(getkey):
     """Off the constraints: in the Lagrangian it does nothing, as a force it acts."""
     network, signal = dag(getkey()), moving_signal()
     kinds = [
-        hl.drift.Baumgarte(),
-        hl.drift.ConstraintPotential(100.0),
-        hl.drift.ConstraintForce(100.0),
+        Baumgarte(),
+        ConstraintPotential(100.0),
+        ConstraintForce(100.0),
     ]
-    rules = [
-        hl.STLP(hl.Cost(dissipation=1.0), neuron_mass=0.05, stabilisation=kind)
-        for kind in kinds
+    laws = [
+        hl.STLP(dissipation=1.0, neuron_mass=0.05, stabilisation=kind) for kind in kinds
     ]
-    state = rules[0].init(network)
-    y, args = noisy(state.flow, getkey()), (state.still, signal)
-    at = [rule.motion(state.still.gram).react(0.3, y, args) for rule in rules]
+    state = laws[0].init(network)
+    y, args = phase(noisy(without_rest(state), getkey())), (state.rest, signal)
+    gram = state.rest.fixed.gram
+    at = [law.motion(gram).react(0.3, y, args) for law in laws]
     assert max(jnp.max(jnp.abs(at[0].G)), 0) > 0.1
     scale = np.max(np.abs(at[0].acceleration.x))
     same = jax.tree.map(lambda a, b: a - b, at[1].acceleration, at[0].acceleration)
@@ -244,9 +257,14 @@ def test_the_potential_on_the_constraint_cancels(getkey):
         at[1].multipliers - at[0].multipliers, 100.0 * at[0].G, atol=1e-10 * scale
     )
     extra = jax.tree.map(lambda a, b: a - b, at[2].acceleration, at[0].acceleration)
-    tangent = rules[0].motion(state.still.gram).tangent(0.3, *y, args)
+    tangent = laws[0].motion(gram).tangent(0.3, *y, args)
     expected = -100.0 * tangent.gram(at[0].G)
     np.testing.assert_allclose(tangent.along(extra), expected, atol=1e-10 * scale)
+
+
+credited = eqx.filter_jit(
+    lambda law, state, s: law.estimate(state, s, jnp.array(0.1))[0]
+)
 
 
 def test_credit_tends_to_the_gradient(getkey):
@@ -254,17 +272,12 @@ def test_credit_tends_to_the_gradient(getkey):
     network, signal = dag(getkey()), moving_signal()
     theta, errors = 100.0, []
     ratios = [1e-1, 1e-2, 1e-3, 1e-4, 1e-5]
-    credit = eqx.filter_jit(lambda rule, t, y, args: rule.gradient(t, y, args))
+    sample = first(signal.jets(jnp.array([0.7])))
     for ratio in ratios:
-        rule = hl.STLP(
-            hl.Cost(inertia=1 / theta, dissipation=theta), neuron_mass=ratio / theta
-        )
-        state = rule.begin(rule.init(network), jnp.array(0.7), signal)
-        true = jax.grad(loss_at(state.still.frozen, signal(jnp.array(0.7)), 9))(
-            state.flow.q.w
-        )
-        ours = credit(rule, jnp.array(0.7), state.flow, (state.still, signal))
-        errors.append(relative(ours, true))
+        law = hl.STLP(inertia=1 / theta, dissipation=theta, neuron_mass=ratio / theta)
+        state = law.begin(law.init(network), jnp.array(0.7), signal)
+        true = jax.grad(loss_at(state.rest.frozen, sample, 9))(state.w)
+        errors.append(relative(credited(law, state, sample), true))
     assert errors[3] < 1.5e-3
     slopes = np.diff(np.log(errors[1:])) / np.diff(np.log(ratios[1:]))
     np.testing.assert_allclose(slopes, 1.0, atol=0.1)
@@ -274,14 +287,11 @@ def test_credit_tends_to_the_gradient(getkey):
 def test_credit_along_a_run_is_the_gradient(getkey):
     network, signal = dag(getkey()), moving_signal()
     theta = 100.0
-    rule = hl.STLP(
-        hl.Cost(inertia=1 / theta, dissipation=theta), neuron_mass=1e-4 / theta
-    )
-    result = solved(rule, network, signal, 2.0, solver=dfx.Tsit5(), controller=None)
-    flow, still = result.state.flow, result.state.still
-    true = jax.grad(loss_at(still.frozen, signal(jnp.array(2.0)), 9))(flow.q.w)
-    ours = rule.gradient(jnp.array(2.0), flow, (still, signal))
-    assert relative(ours, true) < 1.5e-3
+    law = hl.STLP(inertia=1 / theta, dissipation=theta, neuron_mass=1e-4 / theta)
+    result = solved(law, network, signal, 2.0, solver=dfx.Tsit5(), controller=None)
+    state, sample = result.state, first(signal.jets(jnp.array([2.0])))
+    true = jax.grad(loss_at(state.rest.frozen, sample, 9))(state.w)
+    assert relative(credited(law, state, sample), true) < 1.5e-3
 
 
 def test_trajectories_tend_to_gradient_flow():
@@ -293,17 +303,17 @@ def test_trajectories_tend_to_gradient_flow():
     for seed in range(3):
         network = dag(jax.random.key(seed))
         w0 = {"weight": network.weight, "input_weight": network.input_weight}
-        frozen = hl.STLP().init(network).still.frozen
+        frozen = hl.STLP().init(network).rest.frozen
         target = gradient_flow(frozen, w0, signal, 1.0, 4.0, sweeps=9)
         travelled = np.linalg.norm(flat(target) - flat(w0))
         errors = {}
         for theta in (30.0, 100.0):
-            rule = hl.STLP(
-                hl.Cost(inertia=1 / theta, dissipation=theta), neuron_mass=1e-4 / theta
+            law = hl.STLP(
+                inertia=1 / theta, dissipation=theta, neuron_mass=1e-4 / theta
             )
             solver = dfx.Tsit5()
-            result = solved(rule, network, signal, 4.0, solver=solver, controller=None)
-            w = result.state.flow.q.w
+            result = solved(law, network, signal, 4.0, solver=solver, controller=None)
+            w = result.state.w
             errors[theta] = np.linalg.norm(flat(w) - flat(target)) / travelled
         assert errors[30.0] > 2 * errors[100.0]
         at_100.append(errors[100.0])
@@ -313,25 +323,27 @@ def test_trajectories_tend_to_gradient_flow():
 @pytest.mark.parametrize(
     ("solver", "stabilisation", "low", "high"),
     [
-        (hl.Heun(), hl.drift.Baumgarte(), 3e-3, 3e-2),
-        (hl.Heun(), hl.drift.Baumgarte(10**0.5, 10**0.5), 0, 3e-4),
-        (hl.Heun(), hl.drift.Projection(), 0, 1e-9),
+        (Heun(), Baumgarte(), 3e-3, 3e-2),
+        (Heun(), Baumgarte(10**0.5, 10**0.5), 0, 3e-4),
+        (Heun(), Projection(), 0, 1e-9),
     ],
 )
 def test_drift_over_ten_thousand_steps(solver, stabilisation, low, high):
     network, signal = chain(jax.random.key(1)), chain_signal()
-    rule = hl.STLP(
-        hl.Cost(dissipation=1.0), neuron_mass=0.05, stabilisation=stabilisation
-    )
-    chosen = hl.Projected(solver, rule.project)
+    law = hl.STLP(dissipation=1.0, neuron_mass=0.05, stabilisation=stabilisation)
+    chosen = Projected(solver, law.project)
     result = hl.solve(
-        rule, network, signal, t0=0.0, t1=200.0, dt0=0.02, solver=chosen,
+        law, network, signal, t0=0.0, t1=200.0, dt0=0.02, solver=chosen,
         controller=dfx.ConstantStepSize(),
     )  # fmt: skip
     assert low <= result.info["residual"].max() < high
 
 
-def test_phase_is_a_pair():
-    """Solvers of second-order motion take it apart as (q, v)."""
-    q, v = Phase(Coordinates(1, {}), Coordinates(2, {}))
-    assert (q.x, v.x) == (1, 2)
+def test_phase_is_a_pair(getkey):
+    """Of coordinates and velocities, as mechanics takes them."""
+    state = hl.STLP(slack=Slack()).init(dag(getkey()))
+    y = noisy(without_rest(state), getkey())
+    q, v = phase(y)
+    assert (q.x is y.x, q.w is y.w, q.slack is y.credit.slack) == (True,) * 3
+    assert (v.x is y.credit.x_dot, v.w is y.update) == (True,) * 2
+    assert v.slack is y.credit.slack_dot

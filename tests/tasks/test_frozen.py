@@ -6,6 +6,7 @@ import numpy as np
 import optax
 
 import hamlearn as hl
+from hamlearn.jobs import contenders
 from hamlearn.tasks import Add, TeacherStudent, frozen_recurrence, readout_only
 
 
@@ -80,7 +81,7 @@ def test_the_add_task_is_learned_through_time_and_not_with_the_recurrence_frozen
 def test_laws_learn_the_answers_of_any_task():
     u = np.random.default_rng(0).normal(size=(2010, 2))
     y = np.stack([u[:, 0] - u[:, 1], 3 * u[:, 1]], axis=1)
-    laws = {name: hl.contenders()[name] for name in ("rflo", "le")}
+    laws = {name: contenders()[name] for name in ("rflo", "le")}
     with jax.numpy_dtype_promotion("standard"):
         task = hl.tasks.Paired("sums", u, y)
         options = {"neurons": 8, "seeds": 2, "rates": (0.03,), "progress": False}

@@ -1,6 +1,7 @@
 """Figures show the numbers they were given, on white, whatever style is in force."""
 
-import equinox as eqx
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
@@ -11,6 +12,7 @@ from PIL import Image
 
 import hamlearn as hl
 from hamlearn import analysis, plot
+from hamlearn.run.tables import Table
 
 RNG = np.random.default_rng(0)
 
@@ -30,29 +32,8 @@ def small():
     net = hl.RateNetwork(graph, inputs=1, time_constant=0.2, key=jax.random.key(0))
     u = np.sin(0.1 * np.arange(40.0))[:, None]
     samples = hl.Sample(jnp.asarray(u), jnp.asarray(0.5 * u))
-    rule = hl.HamiltonianLearning(hl.Cost(accuracy=5.0, dissipation=2.0))
-    return rule, net, samples
-
-
-def test_path_is_the_path_of_a_python_loop():
-    rule, net, samples = small()
-    times, flow = plot.path(rule, net, samples, lambda s: s.flow, dt=0.1, every=4)
-    state, step = rule.init(net), eqx.filter_jit(rule.step)
-    for k in range(40):
-        if k % 4 == 0:
-            np.testing.assert_allclose(flow.x[k // 4], state.flow.x, atol=1e-13)
-            np.testing.assert_allclose(
-                flow.p_w["weight"][k // 4], state.flow.p_w["weight"], atol=1e-13
-            )
-        sample = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-        state, _ = step(state, sample, jnp.asarray(0.1))
-    np.testing.assert_allclose(times, 0.4 * np.arange(10))
-
-
-def test_path_wants_at_least_one_record():
-    rule, net, samples = small()
-    with pytest.raises(ValueError, match="`every` must be at most the 40 samples"):
-        plot.path(rule, net, samples, lambda s: s.flow, dt=0.1, every=41)
+    law = hl.HamiltonianLearning(hl.Cost(loss_weight=5.0), dissipation=2.0)
+    return law, net, samples
 
 
 def test_trajectories_and_weights_draw_their_entries():
@@ -71,8 +52,8 @@ def test_trajectories_and_weights_draw_their_entries():
 
 
 def test_energies_account_for_the_change_of_h():
-    rule, net, samples = small()
-    energy = analysis.energy(rule, net, samples, dt=0.1)
+    law, net, samples = small()
+    energy = analysis.energy_balance(law, net, samples, dt=0.1)
     figure = plot.energies(energy, dt=0.1)
     H, L = lines(figure.axes[0])
     np.testing.assert_array_equal(H, energy.hamiltonian)
@@ -105,11 +86,11 @@ def _extent(band):
 
 
 def test_locality_says_in_words_what_the_colours_say():
-    table = analysis.Table("T", ("rule", "causal", "per_edge"), (("A", True, 1.5),
-                           ("B", False, None)))  # fmt: skip
+    rows = ("A", True, 1.5), ("B", False, None)
+    table = Table("T", ("law", "causal", "per_edge"), rows)
     drawn = plot.locality(table).axes[0].tables[0]
     text = lambda row, column: drawn[row, column].get_text().get_text()
-    assert [text(0, k) for k in range(3)] == ["rule", "causal", "per edge"]
+    assert [text(0, k) for k in range(3)] == ["law", "causal", "per edge"]
     assert [text(1, k) for k in range(3)] == ["A", "yes", "1.5"]
     assert [text(2, k) for k in range(3)] == ["B", "no", "-"]
     assert drawn[1, 1].get_facecolor() != drawn[2, 1].get_facecolor()
@@ -159,6 +140,83 @@ def test_waves_show_every_frame(tmp_path):
         assert np.any(first != np.asarray(movie.convert("RGB")))
     with pytest.raises(ValueError, match="`activity`"):
         plot.waves(graph, times, x[:, :2], p)
+
+
+def test_a_law_looks_alike_everywhere_and_no_two_do():
+    names = ["BPTT", "RTRL", "GLE", "e-prop", "law", "SnAp-9", "SnAp-1"]
+    found = plot.looks(names)
+    assert list(found) == names
+    assert len(set(found.values())) == len(names)
+    for name in ("BPTT", "e-prop", "SnAp-1"):
+        assert plot.looks(["other", name])[name] == found[name]
+    short = plot.looks(["eprop", "Hamiltonian learning, SignFlip"])
+    assert short["eprop"] == found["e-prop"]
+    assert short["Hamiltonian learning, SignFlip"] == plot.looks(["flip"])["flip"]
+    # Two variants of one law are told apart.
+    two = ["Hamiltonian learning, SignFlip", "Hamiltonian learning, TimeReversal"]
+    assert len(set(plot.looks(two).values())) == 2
+    assert len(set(plot.looks(map(str, range(21))).values())) == 21
+
+
+def test_laws_keep_their_colours_in_every_figure():
+    colour = lambda line: to_rgba(line.get_color())
+    x = np.array([0.1, 1.0])
+    wanted = to_rgba(plot.looks(["RTRL"])["RTRL"].colour)
+    few = plot.spectra(x, {"RTRL": x}).axes[0].lines[0]
+    many = plot.learning_curves(x, {"UORO": x, "BPTT": x, "RTRL": x}).axes[0].lines[2]
+    assert colour(few) == colour(many) == wanted
+
+
+def entry(law, losses, us):
+    curve = np.outer(losses, [1.5, 0.5])
+    return SimpleNamespace(
+        law=law, losses=losses, loss=float(np.median(losses)), curve=curve,
+        us_per_sample=us,
+    )  # fmt: skip
+
+
+def test_comparison_draws_what_it_was_given():
+    entries = [entry("rtrl", (1.0, 3.0, 2.0), 12.34), entry("bptt", (np.inf,) * 3, 1e3)]
+    task = SimpleNamespace(name="T", length=100, describe=lambda: "asks")
+    found = SimpleNamespace(
+        task=task, floors={"linear": 0.7}, trivial=4.0, trivial_name="no change",
+        ranked=lambda: entries,
+    )  # fmt: skip
+    along, whole = plot.comparison(found).axes
+    np.testing.assert_allclose(lines(along)[0], [3.0, 2.0])
+    np.testing.assert_allclose(along.lines[0].get_xdata(), [25.0, 75.0])
+    assert [line.get_label() for line in along.lines] == ["rtrl", "no change", "linear"]
+    assert [line.get_ydata()[0] for line in along.lines[1:]] == [4.0, 0.7]
+    np.testing.assert_allclose(whole.lines[0].get_xdata(), [1.0, 3.0, 2.0])
+    assert whole.lines[1].get_xdata()[0] == 2.0
+    assert [t.get_text() for t in whole.get_yticklabels()] == ["rtrl  12.3 µs"]
+    assert along.get_title(loc="left") == "T: asks"
+
+
+def test_a_result_draws_itself():
+    law, net, samples = small()
+    result = hl.stream(law, net, samples, dt=0.1, progress=False)
+    figure = result.plot()
+    outputs, loss, scalars = figure.axes
+    np.testing.assert_array_equal(lines(outputs)[0], samples.target[:, 0])
+    np.testing.assert_array_equal(lines(outputs)[1], result.output[:, 0])
+    np.testing.assert_allclose(lines(loss)[0], np.maximum(result.loss, 1e-12))
+    np.testing.assert_array_equal(lines(scalars)[0], result.info["lagrangian"])
+    np.testing.assert_array_equal(lines(scalars)[1], result.info["hamiltonian"])
+    assert outputs.get_title(loc="left") == law.title
+    plain = hl.stream(hl.RTRL(), net, samples, dt=0.1, progress=False).plot()
+    assert len(plain.axes) == 2
+
+
+def test_tracking_is_drawn_in_the_unit_of_the_signal():
+    target = hl.tasks.sine(duration=2.0, dt=0.01)
+    result = hl.track(target, progress=False)
+    whole, closer, scalars = plot.tracking(target, result).axes
+    np.testing.assert_array_equal(lines(whole)[0], target.values)
+    np.testing.assert_array_equal(lines(whole)[1], target.unscaled(result.output))
+    np.testing.assert_array_equal(lines(closer)[0], target.values[-25:])
+    assert len(scalars.lines) == 2
+    assert f"{target.errors(result.output)['rmse']:.3g}" in whole.get_title(loc="left")
 
 
 def test_figures_are_dark_on_white_also_in_a_dark_style(tmp_path):

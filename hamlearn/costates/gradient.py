@@ -1,0 +1,300 @@
+"""Exact gradients of a whole stream, with the weights held: one function, and how it
+remembers the states that the costates need on their way back."""
+
+import math
+from abc import abstractmethod
+from functools import partial
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from .. import _checks
+from .._types import Array, Float, Params, PyTree, Scalar
+from ..action.action import Point, augmented_cost, credit_over_time
+from ..action.cost import Cost, running_cost
+from ..action.residual import Dynamical
+from ..action.trees import added, moved, negative, scaled
+from ..networks.base import AbstractNetwork
+from ..networks.batch import Batch, over_mean, over_streams, per_stream, single
+from ..networks.dynamics import as_network
+from ..networks.partition import join, split
+from ..signals.samples import traced
+from ..signals.signal import Sample
+from ..signals.streams import stream_samples
+from .window import pulled_back
+
+
+class Gradient(eqx.Module):
+    """What a stream costs, and its derivatives.
+
+    `w`: by what learns, by name; `x0`: by the state at the start; `value`: the sum of
+    the running costs that count; `start`: the state at the start, for `Midpoint` as
+    recovered on the way back.
+    """
+
+    w: Params
+    x0: PyTree
+    value: Scalar
+    start: PyTree
+
+
+class Run(eqx.Module):
+    """A network with weights `w`, its start, and the stream that it hears."""
+
+    cost: Cost
+    w: Params
+    frozen: PyTree
+    x0: PyTree
+    samples: Sample
+    counted: Float[Array, "time"]
+    dt: Scalar
+
+    @property
+    def network(self) -> Any:
+        """The network, of all streams."""
+        return join(self.w, self.frozen)
+
+    @property
+    def length(self) -> int:
+        """The number of samples."""
+        return self.samples.target.shape[0]
+
+    @property
+    def nothing(self) -> Scalar:
+        """A sum of costs at its start: in half precision it would soon stop growing."""
+        wide = self.dt.dtype if self.dt.dtype.itemsize > 2 else jnp.float32
+        return jnp.zeros((), wide)
+
+    def part(self, first: int, last: int) -> tuple[Sample, Array]:
+        """The samples from `first` to before `last`, and how much they count."""
+        cut = lambda leaf: leaf[first:last]
+        return jax.tree.map(cut, self.samples), cut(self.counted)
+
+
+class AbstractMemory(eqx.Module):
+    """What is kept of the forward pass for the way back."""
+
+    @abstractmethod
+    def gradient(self, run: Run) -> Gradient:
+        """The gradient along the run."""
+
+
+def exact_gradient(
+    cost: Cost,
+    network: Any,
+    samples: Any,
+    *,
+    dt: Any,
+    x0: PyTree = None,
+    counted: Float[Array, "time"] | None = None,
+    memory: AbstractMemory | None = None,
+) -> Gradient:
+    """The exact gradient of a whole stream, with the weights held.
+
+        J = sum_k m_k ell(x_k, w; sample_k),   x_{k+1} = transition(x_k, w, u_k)
+        p_k = m_k ell_x + (dx_{k+1}/dx_k)^T p_{k+1},   p_N = 0
+        dJ/dw = sum_k dM_k/dw at lam_k = -dt p_{k+1},   dJ/dx_0 = p_0
+
+    the adjoint method: credit and costates are those of `BPTT`, whose window is the
+    stream. dt J is the integral of ell, and dt p_k the costate of Hamiltonian
+    learning. Pure; inside `jit`, `vmap` or alone, when it is compiled by itself.
+
+    **Arguments:**
+
+    - `network`: any; a `Batch` is the mean over its streams. A module f(x, u) comes
+      with its start `x0`.
+    - `samples`: a `Sample` or an (inputs, targets) pair, with time as leading axis.
+      Where its `start` is true the state begins anew at `initial_state`.
+    - `dt` > 0: time between samples; `x0`: the start, by default the network's own.
+    - `counted`: m_k, how much every sample counts, by default 1. With d^k/N the
+      gradient is that of the discounted mean, the update of `VLE`.
+    - `memory`: `Stored()`, by default; `Checkpoints()`; `Midpoint()`, which is a
+      discretisation of its own.
+
+    **Returns:** a `Gradient`: `w` by name, `x0`, and `value`, which is J.
+
+    **Raises:** `ValueError` naming the argument that does not fit.
+
+    **Example:**
+
+        >>> import hamlearn as hl, jax, jax.numpy as jnp
+        >>> net = hl.RateNetwork(hl.Digraph(2, [0], [1]), key=jax.random.key(0))
+        >>> samples = (jnp.zeros((50, 0)), jnp.ones((50, 1)))
+        >>> g = hl.exact_gradient(hl.Cost(), net, samples, dt=0.1)
+        >>> {name: leaf.shape for name, leaf in g.w.items()}
+        {'weight': (1, 1), 'bias': (2,)}
+    """
+    _checks.positive("dt", dt)
+    memory = Stored() if memory is None else memory
+    _checks.instance("memory", memory, AbstractMemory)
+    network = as_network(network, x0)
+    x = network.initial_state() if x0 is None else jax.tree.map(jnp.asarray, x0)
+    w, frozen = split(network)
+    dtype = jnp.result_type(*jax.tree.leaves(x))
+    samples = stream_samples(network, traced(samples, dtype), time=1)
+    length = samples.target.shape[0]
+    _checks.at_least("len(samples)", length, 1)
+    m = jnp.ones(length, dtype) if counted is None else jnp.asarray(counted, dtype)
+    _checks.shape("counted", m, (length,))
+    run = Run(cost, w, frozen, x, samples, m, jnp.asarray(dt, dtype))
+    return _compiled(memory, run)
+
+
+@eqx.filter_jit
+def _compiled(memory: AbstractMemory, run: Run) -> Gradient:
+    return memory.gradient(run)
+
+
+class Stored(AbstractMemory):
+    """Every state of one forward pass, O(N); one pass of costates backward."""
+
+    def gradient(self, run):
+        _, states = _forward(run, run.x0, run.samples)
+        zero = jax.tree.map(jnp.zeros_like, run.x0)
+        p, g, value = _backward(run, zero, states, run.samples, run.counted)
+        return Gradient(g, _mean(run.network, p), value, run.x0)
+
+
+class Checkpoints(AbstractMemory):
+    """Every sqrt(N)-th state, O(sqrt N); what lies between is run twice."""
+
+    def gradient(self, run):
+        size = math.isqrt(run.length)
+        whole = size * (run.length // size)
+        blocks = jax.tree.map(
+            lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), run.part(0, whole)
+        )
+        ahead = lambda x, block: (_forward(run, x, block[0])[0], x)
+        x, starts = jax.lax.scan(ahead, run.x0, blocks)
+        zero = jax.tree.map(jnp.zeros_like, (run.x0, run.w))
+        total = (*zero, run.nothing)
+        if whole < run.length:
+            total, _ = self._back(run, total, (x, run.part(whole, run.length)))
+        back = lambda total, block: self._back(run, total, block)
+        (p, g, value), _ = jax.lax.scan(back, total, (starts, blocks), reverse=True)
+        return Gradient(g, _mean(run.network, p), value, run.x0)
+
+    def _back(self, run, total, block):
+        p, g, value = total
+        x, (samples, counted) = block
+        _, states = _forward(run, x, samples)
+        p, *more = _backward(run, p, states, samples, counted)
+        return (p, *added((g, value), tuple(more))), None
+
+
+class Midpoint(AbstractMemory):
+    """Not a single state: the midpoint rule runs backwards exactly.
+
+        x_{k+1} = x_{k-1} + 2 dt f(x_k, w, u_k),    x_1 = x_0 + dt f(x_0, w, u_0)
+        p_k     = p_{k+2} + m_k ell_x + 2 dt f_x^T p_{k+1}
+
+    while x_{k-1} is recovered from x_{k+1} and x_k. Memory does not grow with N.
+
+    A discretisation of its own of dx/dt = f, second order in dt. The rule is not
+    stable for dissipative dynamics (its parasitic mode grows like e^{t/tau}), so this
+    is for runs of a few time constants: compare `start`, as recovered, with the true
+    one to see what rounding has done.
+    """
+
+    def gradient(self, run):
+        _checks.at_least("len(samples)", run.length, 2)
+        if run.samples.start is not None:
+            wanted = "None for `Midpoint`: what an episode cuts off cannot be recovered"
+            _checks.reject("samples.start", wanted, "given")
+        network, twice = run.network, 2 * run.dt
+        first, rest = run.part(0, 1), run.part(1, run.length)
+        first, one = jax.tree.map(lambda leaf: leaf[0], first)
+
+        def forward(pair, sample):
+            before, now = pair
+            return (now, moved(before, twice, network(now, sample.input))), None
+
+        def backward(carry, moment):
+            ((now, after), (p_1, p_2)), sums = carry
+            before = moved(after, -twice, network(now, moment[0].input))
+            more, sums = _slopes(run, now, scaled(twice, p_1), moment, sums)
+            return (((before, now), (added(p_2, more), p_1)), sums), None
+
+        pair = run.x0, moved(run.x0, run.dt, network(run.x0, first.input))
+        ends, _ = jax.lax.scan(forward, pair, rest[0])
+        zero = jax.tree.map(jnp.zeros_like, run.x0)
+        sums = jax.tree.map(jnp.zeros_like, run.w), run.nothing
+        carry = (ends, (zero, zero)), sums
+        carry, _ = jax.lax.scan(backward, carry, rest, reverse=True)
+        ((start, _), (p_1, p_2)), sums = carry
+        more, (g, value) = _slopes(run, start, scaled(run.dt, p_1), (first, one), sums)
+        x0 = added(added(p_1, p_2), more)
+        g, x0, value = _mean(network, (g, x0, value))
+        return Gradient(g, x0, value, start)
+
+
+def _forward(run: Run, x: PyTree, samples: Sample) -> tuple[PyTree, PyTree]:
+    """(the state after some samples, the states that they met)."""
+    network, anew = run.network, run.network.initial_state()
+
+    def begun(start, new, old):
+        where = start.reshape(*start.shape, *[1] * (old.ndim - start.ndim))
+        return jnp.where(where > 0, new, old)
+
+    def step(x, sample):
+        if sample.start is not None:
+            x = jax.tree.map(partial(begun, sample.start), anew, x)
+        return network.transition(x, sample.input, run.dt), x
+
+    return jax.lax.scan(step, x, samples)
+
+
+def _backward(
+    run: Run, p: PyTree, states: PyTree, samples: Sample, counted: Float[Array, "time"]
+) -> tuple[PyTree, Params, Scalar]:
+    """(p at the first of some states, dJ/dw, J), given p after them."""
+    network, residual = run.network, Dynamical().over(run.dt)
+    inside = single(network)
+    begins = None if samples.start is None else samples.start > 0
+    back = lambda p, x, samples, begins: pulled_back(
+        run.cost, inside, x, samples, counted, begins, run.dt, p
+    )
+    if isinstance(network, Batch):
+        back = jax.vmap(back, (0, 1, 1, 1), (0, 1))
+    first, after = back(p, states, samples, begins)
+    rest, multiplier = jax.tree.map(jnp.zeros_like, states), scaled(-run.dt, after)
+    much = jax.vmap(partial(per_stream, network))(counted)
+    points = Point(states, rest, None, multiplier, samples, much)
+    g = credit_over_time(run.cost, residual, run.w, run.frozen, points)
+    one = over_streams(network, partial(running_cost, run.cost, inside))
+    ell = much * jax.vmap(one)(states, samples)
+    value = jnp.sum(over_mean(network, ell.T), dtype=run.nothing.dtype)
+    return first, g, value
+
+
+def _slopes(
+    run: Run, x: PyTree, p: PyTree, moment: tuple[Sample, Scalar], sums: PyTree
+) -> tuple[PyTree, PyTree]:
+    """(M_x, the sums with M_w and ell added) at v = 0 and lam = -p."""
+    sample, counted = moment
+
+    def M(x: PyTree, w: Params) -> tuple[Scalar, Scalar]:
+        network = join(w, run.frozen)
+        inside = single(network)
+
+        def one(x, p, sample):
+            rest = jax.tree.map(jnp.zeros_like, x)
+            ell = counted * running_cost(run.cost, inside, x, sample)
+            M = augmented_cost(
+                run.cost, Dynamical(), inside, x, rest, negative(p), sample, None,
+                counted,
+            )  # fmt: skip
+            return M, ell
+
+        return jax.tree.map(jnp.sum, over_streams(network, one)(x, p, sample))
+
+    (_, ell), (by_x, by_w) = jax.value_and_grad(M, (0, 1), has_aux=True)(x, run.w)
+    g, value = sums
+    return by_x, (added(g, by_w), value + ell.astype(value.dtype))
+
+
+def _mean(network: AbstractNetwork, tree: PyTree) -> PyTree:
+    """A sum over the streams as their mean, or one stream's share of the mean."""
+    return scaled(1 / network.size, tree) if isinstance(network, Batch) else tree

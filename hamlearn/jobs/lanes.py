@@ -1,0 +1,112 @@
+"""Many networks and step sizes through one compiled program, and what came of each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .._types import Array
+from ..action.cost import Cost
+from ..networks.partition import join, split
+from ..run.scan import scan
+from ..signals.signal import Sample
+from ..tasks import AbstractTask, shaped
+from .contenders import Contender
+
+#: A run with a larger loss at any sample counts as diverged.
+BOUND = 1e6
+
+
+@dataclass(frozen=True)
+class Runs:
+    """What was recorded of each lane, at what is asked of it.
+
+    **Attributes:** `losses`, `scores`: shape (lanes, answers), of the loss and the
+    metric (zeros where there is none), times `weight`; `diverged`: by lane.
+    """
+
+    losses: np.ndarray
+    scores: np.ndarray
+    weight: np.ndarray
+    diverged: np.ndarray
+
+    def first(self, count: int) -> "Runs":
+        """The first lanes alone."""
+        cut = lambda a: a[:count]
+        lanes = cut(self.losses), cut(self.scores)
+        return Runs(*lanes, self.weight, cut(self.diverged))
+
+    def mean_losses(self) -> np.ndarray:
+        """One number per lane, infinite where it diverged."""
+        means = self.losses.sum(axis=1) / self.weight.sum()
+        return np.where(self.diverged, np.inf, means)
+
+    def mean_scores(self) -> np.ndarray:
+        """One number per lane, NaN where it diverged."""
+        means = self.scores.sum(axis=1) / self.weight.sum()
+        return np.where(self.diverged, np.nan, means)
+
+    def curve(self, points: int = 50) -> np.ndarray:
+        """Mean loss in equal stretches of the answers, a row per lane that did not
+        diverge."""
+        size = max(len(self.weight) // points, 1)
+        used = len(self.weight) // size * size
+        losses = self.losses[~self.diverged, :used]
+        total = losses.reshape(len(losses), -1, size).sum(axis=2)
+        return total / self.weight[:used].reshape(-1, size).sum(axis=1)
+
+
+Run = Callable[[list[Any], list[float], list[Array], Sample], Runs]
+
+
+def lanes(contender: Contender, task: AbstractTask, frozen: Any) -> Run:
+    """(networks, step sizes, keys, samples) -> `Runs`, one lane of each."""
+    cost = Cost(loss=task.loss)
+    program = _program(contender, cost, task.metric, frozen)
+
+    def run(networks, rates, keys, samples):
+        w = jax.tree.map(lambda *leaf: jnp.stack(leaf), *[split(n)[0] for n in networks])
+        sizes = jnp.asarray(rates, samples.target.dtype)
+        losses, scores = program(w, sizes, jnp.stack(keys), samples)
+        return _asked(losses, scores, samples.weight, contender.steps)
+
+    return run
+
+
+def fitting(contender: Contender, task: AbstractTask, stream: Sample) -> Sample:
+    """A stream as the contender's network should get it, in JAX's float."""
+    made = shaped(
+        stream,
+        immediate=contender.immediate,
+        steps=contender.steps,
+        strictly_causal=task.strictly_causal,
+    )
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), made)
+
+
+def _program(contender, cost, metric, frozen) -> Callable[..., tuple[Array, Array]]:
+    def record(state, sample, info):
+        score = 0.0 if metric is None else metric(info.output, sample.target)
+        return info.loss, jnp.asarray(score, info.loss.dtype)
+
+    def lane(w, rate, key, samples):
+        law = contender.law(cost, rate)
+        state = law.init(join(w, frozen), key=key)
+        return scan(law, state, samples, 1 / contender.steps, record)[1]
+
+    return jax.jit(jax.vmap(lane, (0, 0, 0, None)))
+
+
+def _asked(losses: Any, scores: Any, weight: Any, steps: int) -> Runs:
+    """The last step of every sample, where something is asked there."""
+    losses = np.asarray(losses, np.float64)
+    with np.errstate(invalid="ignore"):
+        diverged = ~(np.abs(losses) < BOUND).all(axis=1)
+    last = lambda a: np.asarray(a, np.float64)[..., steps - 1 :: steps]
+    losses, scores = last(losses), last(scores)
+    weight = np.ones(losses.shape[1]) if weight is None else last(weight)
+    at = weight > 0
+    return Runs(losses[:, at], weight[at] * scores[:, at], weight[at], diverged)
