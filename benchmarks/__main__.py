@@ -1,6 +1,6 @@
 """All measurements in one command.
 
-    python -m benchmarks [--quick] [--device cpu|gpu] [--rules A,B] [--sizes N,M]
+    python -m benchmarks [--quick] [--device cpu|gpu] [--laws A,B] [--sizes N,M]
                          [--only cost,length] [--out DIR]
 
 `--sizes` are neurons; edges for `--only sparse`, samples for `--only length`. Each
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hamlearn import _one_core
+from . import _one_core
 
 QUICK = {"neurons": (32, 128), "samples": (100, 10_000), "edges": (1000, 10_000)}
 #: Laws of a quick run, where most of the time goes into compiling.
@@ -32,7 +32,7 @@ FULL = {
 def main() -> None:
     options = _options()
     _require(options.device)
-    from hamlearn import _record
+    from . import _record
 
     _record.RESULTS = options.out
     for name in options.only:
@@ -54,7 +54,7 @@ class _Kept:
         self.name, self.quick, self.rows = name, quick, []
 
     def __call__(self, row: dict[str, Any]) -> None:
-        from hamlearn import _record
+        from . import _record
 
         _say(row)
         self.rows.append(row)
@@ -71,7 +71,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--quick", action="store_true", help="small sizes, few repeats")
     add("--device", choices=("cpu", "gpu"), default="cpu")
-    add("--rules", type=listed, default=None, help="names, separated by commas")
+    add("--laws", type=listed, default=None, help="names, separated by commas")
     add("--sizes", type=lambda text: tuple(map(int, text.split(","))), default=None)
     add("--only", type=listed, default=list(PARTS), help=f"of {', '.join(PARTS)}")
     add("--out", type=Path, default=Path(__file__).parent / "results")
@@ -106,7 +106,7 @@ def _names(
     options: argparse.Namespace, known: Any, quick: tuple[str, ...] = ()
 ) -> list[str]:
     """The laws asked for that a part knows; by default all, or those of a quick run."""
-    asked = options.rules
+    asked = options.laws
     if asked is None and options.quick and quick:
         asked = quick
     return [name for name in known if asked is None or name in asked]
@@ -129,9 +129,8 @@ def _say(row: dict[str, Any]) -> None:
 
 
 def _cost(options):
-    from hamlearn._subjects import subjects
-
-    from hamlearn import cost
+    from . import cost
+    from ._subjects import subjects
 
     names = _names(options, subjects(), FEW)
     rows, growth = cost.measure(
@@ -142,9 +141,8 @@ def _cost(options):
 
 
 def _length(options):
-    from hamlearn._subjects import subjects
-
-    from hamlearn import length
+    from . import length
+    from ._subjects import subjects
 
     names = _names(options, subjects(), FEWER)
     rows, growth = length.measure(_sizes(options, "samples"), names, say=options.say)
@@ -153,7 +151,7 @@ def _length(options):
 
 
 def _sparse(options):
-    from hamlearn import sparse
+    from . import sparse
 
     names = _names(options, sparse.LAWS, FEW)
     rows, growth = sparse.measure(
@@ -164,7 +162,7 @@ def _sparse(options):
 
 
 def _batch(options):
-    from hamlearn import batch
+    from . import batch
 
     sizes = (32,) if options.quick else (64, 256)
     batches = (1, 16) if options.quick else (1, 16, 256)
@@ -175,7 +173,10 @@ def _batch(options):
 
 
 def _quality(options):
-    from hamlearn import contenders, quality, tasks
+    from hamlearn import tasks
+    from hamlearn.jobs.contenders import contenders
+
+    from . import quality
 
     names = ["heartbeat"] if options.quick else list(tasks.comparable())
     neurons, seeds = (8, 3) if options.quick else (16, 5)
@@ -187,7 +188,7 @@ def _quality(options):
 
 
 def _roofline(options):
-    from hamlearn import roofline
+    from . import roofline
 
     sizes = [min(max(_sizes(options, "neurons")), 4096)]
     device, rows = roofline.measure(
@@ -201,7 +202,7 @@ def _roofline(options):
 
 
 def _peers(options):
-    from hamlearn import peers
+    from . import peers
 
     sizes = [n for n in _sizes(options, "neurons") if n <= 512]
     rows = peers.measure(sizes, repeats=options.repeats, say=options.say)
@@ -209,9 +210,8 @@ def _peers(options):
 
 
 def _precision(options):
-    from hamlearn._subjects import subjects
-
-    from hamlearn import precision
+    from . import precision
+    from ._subjects import subjects
 
     n = 128 if options.quick else 512
     names = _names(options, subjects(), FEWER)
@@ -220,9 +220,9 @@ def _precision(options):
 
 
 def _audit(options):
-    from hamlearn import audit
+    from . import audit
 
-    return audit.measure(options.rules, quick=options.quick, say=options.say), {}
+    return audit.measure(options.laws, quick=options.quick, say=options.say), {}
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], tuple[Any, dict[str, Any]]]] = {

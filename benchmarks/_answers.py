@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hamlearn._tables import Record, size
 
 from hamlearn.jobs.comparison import trivial_floor
+
+from ._tables import Record, size
 
 LOCAL = ("flip", "gle", "rflo", "snap1")
 
@@ -29,12 +30,12 @@ def answers(records: dict[str, Record], folder: Path) -> list[str]:
 
 def _cost(record: Record) -> str:
     """At the largest size that all local laws have."""
-    rows = [r for r in record["rows"] if r["rule"] in LOCAL and "not_run" not in r]
+    rows = [r for r in record["rows"] if r["law"] in LOCAL and "not_run" not in r]
     if not rows:
         return ""
     n = max(r["neurons"] for r in rows)
     parts = [
-        f"{r['rule']} {r['ratio_to_forward_outer']['median']:.2f}"
+        f"{r['law']} {r['ratio_to_forward_outer']['median']:.2f}"
         for r in rows
         if r["neurons"] == n
     ]
@@ -45,7 +46,7 @@ def _cost(record: Record) -> str:
 
 
 def _wall(record: Record) -> str:
-    rtrl = [r for r in record["rows"] if r["rule"] == "rtrl"]
+    rtrl = [r for r in record["rows"] if r["law"] == "rtrl"]
     done = [r for r in rtrl if "not_run" not in r]
     if not done:
         return ""
@@ -78,12 +79,12 @@ def _batch(record: Record) -> str:
     if not memory:
         return ""
     for r in memory:
-        if r["rule"] != "bptt-sqrt":
+        if r["law"] != "bptt-sqrt":
             continue
         local = next(
             m["bytes"]
             for m in memory
-            if m["rule"] == "snap1"
+            if m["law"] == "snap1"
             and (m["neurons"], m["batch"]) == (r["neurons"], r["batch"])
         )
         at = f"(n {r['neurons']}, {r['batch']} streams, T {r['window']:,})"
@@ -100,20 +101,20 @@ def _batch(record: Record) -> str:
 def _quality(record: Record) -> list[str]:
     found = []
     for task in dict.fromkeys(row["task"] for row in record["rows"]):
-        rows = {r["rule"]: r for r in record["rows"] if r["task"] == task}
+        rows = {r["law"]: r for r in record["rows"] if r["task"] == task}
         usable = [r for r in rows.values() if r["loss"] is not None]
         if not usable:
             continue
         best = min(usable, key=_loss)
-        parts = [f"{r['rule']} {r['loss']:.3f}" for r in sorted(usable, key=_loss)]
+        parts = [f"{r['law']} {r['loss']:.3f}" for r in sorted(usable, key=_loss)]
         linear, (name, value) = best["floors"]["linear"], trivial_floor(best["floors"])
         found.append(
-            f"**Which rule when? {task}:** {', '.join(parts)}; {name} {value:.3f}, "
+            f"**Which law when? {task}:** {', '.join(parts)}; {name} {value:.3f}, "
             f"least squares on four values {linear:.3f}. "
             + (
                 "No law beats the linear predictor that was fitted beforehand."
                 if best["loss"] > linear
-                else f"{best['rule']} beats the linear predictor."
+                else f"{best['law']} beats the linear predictor."
             )
         )
         diverged = [f"{k} {r['diverged']}" for k, r in rows.items() if r["diverged"]]

@@ -4,19 +4,20 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from hamlearn._tables import Record
 from matplotlib.figure import Figure
 
 from hamlearn.jobs.comparison import trivial_floor
 from hamlearn.plot import COLOURS
+
+from ._tables import Record
 
 
 def cost(record: Record) -> Figure:
     """Time and memory a sample against n."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     rows = [row for row in record["rows"] if "not_run" not in row]
-    for k, name in enumerate(dict.fromkeys(row["rule"] for row in rows)):
-        mine = [row for row in rows if row["rule"] == name]
+    for k, name in enumerate(dict.fromkeys(row["law"] for row in rows)):
+        mine = [row for row in rows if row["law"] == name]
         n = [row["neurons"] for row in mine]
         style = _style(k)
         left.plot(n, [r["us_per_sample"]["median"] for r in mine], label=name, **style)
@@ -41,8 +42,8 @@ def cost(record: Record) -> Figure:
 def length(record: Record) -> Figure:
     """Memory against T."""
     figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
-    for k, name in enumerate(dict.fromkeys(row["rule"] for row in record["rows"])):
-        mine = [row for row in record["rows"] if row["rule"] == name]
+    for k, name in enumerate(dict.fromkeys(row["law"] for row in record["rows"])):
+        mine = [row for row in record["rows"] if row["law"] == name]
         total = [row["state_bytes"] + row["scratch_bytes"] for row in mine]
         axis.plot([r["samples"] for r in mine], total, label=name, **_style(k))
     axis.set_xscale("log")
@@ -57,8 +58,8 @@ def sparse(record: Record) -> Figure:
     """Time a sample against edges."""
     figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
     rows = [row for row in record["rows"] if "not_run" not in row]
-    for k, name in enumerate(dict.fromkeys(row["rule"] for row in rows)):
-        mine = [row for row in rows if row["rule"] == name]
+    for k, name in enumerate(dict.fromkeys(row["law"] for row in rows)):
+        mine = [row for row in rows if row["law"] == name]
         values = [row["us_per_sample"]["median"] for row in mine]
         axis.plot([r["edges"] for r in mine], values, label=name, **_style(k))
     axis.set_xscale("log")
@@ -84,7 +85,7 @@ def quality(record: Record) -> Figure:
                 continue
             mean = np.cumsum(curve) / np.arange(1, curve.size + 1)
             seen = (np.arange(curve.size) + 0.5) * row["samples"] / curve.size
-            label = row["rule"] if task == tasks[0] else None
+            label = row["law"] if task == tasks[0] else None
             style = {**_style(k), "marker": ""}
             left.plot(seen, mean, label=label, **style)
             right.plot(seen * row["us_per_sample"] / 1e6, mean, **style)

@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hamlearn.rules import AbstractConstrained
+import hamlearn as hl
+from hamlearn.laws.base import with_rest, without_rest
+from hamlearn.run.scan import strong
 
 REPEATS = 9
 
@@ -87,68 +89,44 @@ def clock() -> float:
     return time.process_time() if on_cpu else time.perf_counter()
 
 
-def of_rule(
-    name: str, rule: Any, network: Any, samples: Any, dt: float, *, copies: int = 0
+def of_law(
+    name: str, law: Any, network: Any, samples: Any, dt: float, *, copies: int = 0
 ) -> Program:
     """A law over a block of samples, from its start, as `over_samples` has it."""
-    run, given = over_samples(rule, network, samples, dt, copies=copies)
+    run, given = over_samples(law, network, samples, dt, copies=copies)
     length = samples.target.shape[0]
     return compiled(name, run, *given, samples=length, carried=given[:2])
 
 
 def over_samples(
-    rule: Any, network: Any, samples: Any, dt: float, *,
+    law: Any, network: Any, samples: Any, dt: float, *,
     x0: Any = None, key: Any = None, copies: int = 0,
 ) -> tuple[Callable[..., Any], tuple[Any, Any, Any]]:  # fmt: skip
     """(the loop over the samples, what it takes: arrays that move, others, samples).
 
     With `copies`, so many learners at once, each with its own weights and stream.
     """
-    state = rule.init(network, x0=x0, key=jax.random.key(0) if key is None else key)
-    first = jax.tree.map(lambda leaf: leaf[0], samples)
-    if isinstance(rule, AbstractConstrained):
-        state = rule.begin(state, jnp.zeros(()), first)
-    arrays, static = eqx.partition(state, eqx.is_array)
-    arrays = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), arrays)
-    step_size = jnp.asarray(dt, samples.target.dtype)
-
-    def advance(arrays, sample):
-        state, info = rule.step(eqx.combine(arrays, static), sample, step_size)
-        return eqx.filter(state, eqx.is_array), info.loss
-
-    moves = _what_moves(lambda arrays: advance(arrays, first)[0], arrays)
-    moving, fixed = eqx.partition(arrays, moves)
+    state = law.init(network, x0=x0, key=jax.random.key(0) if key is None else key)
+    state = strong(state)
+    arrays, static = eqx.partition(state.rest, eqx.is_array)
+    loss = lambda state, sample, info: info.loss
 
     def run(moving, fixed, samples):
-        def step(moving, sample):
-            arrays, loss = advance(eqx.combine(moving, fixed), sample)
-            return eqx.filter(arrays, moves), loss
+        state = with_rest(moving, eqx.combine(fixed, static))
+        state, losses = hl.scan(law, state, samples, dt, loss)
+        return without_rest(state), losses
 
-        return jax.lax.scan(step, moving, samples)
-
+    given = without_rest(state), arrays, samples
     if not copies:
-        return run, (moving, fixed, samples)
+        return run, given
     many = jax.vmap(run, in_axes=(0, None, 1), out_axes=(0, 1))
-    moving, samples = _repeated(moving, copies, 0), _repeated(samples, copies, 1)
-    return many, (moving, fixed, samples)
+    moving, samples = _repeated(given[0], copies, 0), _repeated(samples, copies, 1)
+    return many, (moving, arrays, samples)
 
 
 def _repeated(tree: Any, copies: int, axis: int) -> Any:
     many = lambda leaf: jnp.repeat(jnp.expand_dims(leaf, axis), copies, axis)
     return jax.tree.map(many, tree)
-
-
-def _what_moves(step: Callable[[Any], Any], arrays: Any) -> Any:
-    """True at the leaves that a step changes; the graph, say, is handed on."""
-    kept = []
-
-    def compare(arrays):
-        same = jax.tree.map(lambda a, b: a is not b, arrays, step(arrays))
-        kept.append(same)
-        return 0
-
-    jax.eval_shape(compare, arrays)
-    return kept[0]
 
 
 def nbytes(tree: Any) -> int:
@@ -177,7 +155,7 @@ def row(program: Program, times: dict[str, Any], **against: str) -> dict[str, An
     """Figures of one program; `against` names others to take ratios to."""
     us = times[program.name]
     found = {
-        "rule": program.name,
+        "law": program.name,
         "us_per_sample": quartiles(us),
         "compile_s": program.compile_s,
         "state_bytes": program.carried,

@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 
 import numpy as np
-from hamlearn._tables import Record, table
 
-from hamlearn import _answers, _figures, _sections, _sections_laws, _sections_options
+from . import _answers, _figures, _sections, _sections_laws, _sections_options
+from ._tables import Record, table
 
 
 def read(folder: Path, device: str) -> dict[str, Record]:
     """Records by the name of their part.
 
     Where the quality was not measured, records of `hamlearn compare` stand for it.
-    Ratios to plain JAX (`rule_cost`) are of a CPU, and the programs for a GPU
+    Ratios to plain JAX (`law_cost`) are of a CPU, and the programs for a GPU
     (`gpu_program`) are shown where none was timed. The folder `joined` holds runs
     with the option of XLA on the installation page.
     """
@@ -25,7 +25,7 @@ def read(folder: Path, device: str) -> dict[str, Record]:
     ]
     if compared and "quality" not in found:
         found["quality"] = _as_quality(compared)
-    for name, script in (("plain", "rule_cost"), ("program", "gpu_program")):
+    for name, script in (("plain", "law_cost"), ("program", "gpu_program")):
         path = folder / f"{script}.json"
         if path.exists() and device == "cpu":
             found[name] = {"quick": False, **json.loads(path.read_text())}
@@ -45,7 +45,7 @@ def _as_quality(compared: list[Record]) -> Record:
             "neurons": record["neurons"],
             "floors": record["floors"],
         }
-        for row in record["rules"]:
+        for row in record["laws"]:
             curve = np.asarray(row["curve"])
             middle = np.median(curve, axis=0).tolist() if curve.size else []
             own = {"diverged": row["runs_diverged"], "median_curve": middle}

@@ -6,7 +6,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from hamlearn._floors import Weights
+
+from ._floors import Weights
 
 #: Neurons up to which SnAp-2 runs at the peer's own bound on Jacobians.
 LARGEST_EXACT = 128

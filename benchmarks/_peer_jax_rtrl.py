@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from hamlearn._floors import Weights
+
+from ._floors import Weights
 
 COMMIT = "7d95ca6"
 

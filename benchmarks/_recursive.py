@@ -6,7 +6,7 @@ import diffrax as dfx
 import jax
 import jax.numpy as jnp
 
-from hamlearn import _floors
+from . import _floors
 
 
 @jax.jit

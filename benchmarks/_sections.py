@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hamlearn._tables import Record, growth, size, slope, spread, table, us
-
-from hamlearn import _sections_laws
+from . import _sections_laws
+from ._tables import Record, growth, size, slope, spread, table, us
 
 
 def cost(record: Record) -> list[str]:
     rows = [
         (
             row["neurons"],
-            row["rule"],
+            row["law"],
             f"not run: {row['not_run']}" if "not_run" in row else us(row),
             spread(row, "ratio_to_forward_outer"),
             spread(row, "ratio_to_floor"),
@@ -47,10 +46,10 @@ def over(rows: Sequence[Record]) -> str:
             ("floor", 1.3, None),
         ):
             ratio = row.get(f"ratio_to_{label}")
-            counts = names is None or (row["rule"] in names and row["neurons"] >= 512)
+            counts = names is None or (row["law"] in names and row["neurons"] >= 512)
             if ratio is None or not counts:
                 continue
-            text = f"{row['rule']} n={row['neurons']} {ratio['median']:.2f}"
+            text = f"{row['law']} n={row['neurons']} {ratio['median']:.2f}"
             (fine if ratio["median"] <= bound else missed).append(f"{text} ({label})")
     kept = f"{len(fine)} of {len(fine) + len(missed)} bounds are kept"
     return (
@@ -62,9 +61,9 @@ def over(rows: Sequence[Record]) -> str:
 
 def length(record: Record) -> list[str]:
     lengths = sorted({row["samples"] for row in record["rows"]})
-    names = list(dict.fromkeys(row["rule"] for row in record["rows"]))
+    names = list(dict.fromkeys(row["law"] for row in record["rows"]))
     total = {
-        (row["rule"], row["samples"]): row["state_bytes"] + row["scratch_bytes"]
+        (row["law"], row["samples"]): row["state_bytes"] + row["scratch_bytes"]
         for row in record["rows"]
     }
     rows = [
@@ -85,7 +84,7 @@ def sparse(record: Record) -> list[str]:
     rows = [
         (
             f"{row['edges']:,}",
-            row["rule"],
+            row["law"],
             f"not run: {row['not_run']}" if "not_run" in row else us(row),
             spread(row, "ratio_to_forward"),
             spread(row, "ratio_to_forward_outer"),
@@ -115,7 +114,7 @@ def batch(record: Record) -> list[str]:
         (
             row["neurons"],
             row["batch"],
-            row["rule"],
+            row["law"],
             us(row),
             spread(row, "ratio_to_bptt_sqrt"),
         )
@@ -141,12 +140,12 @@ def _won(record: Record) -> list[tuple[Any, ...]]:
         same = [
             row
             for row in memory
-            if row["rule"] == "bptt-sqrt"
+            if row["law"] == "bptt-sqrt"
             and (row["neurons"], row["batch"]) == (local["neurons"], local["batch"])
         ]
         less = [row["window"] for row in same if row["bytes"] < local["bytes"]]
         upto = f"T = {max(less):,}" if less else "never (of those tried)"
-        key = (local["neurons"], local["batch"], local["rule"])
+        key = (local["neurons"], local["batch"], local["law"])
         rows.append((*key, size(local["bytes"]), upto))
     return rows
 
@@ -171,7 +170,7 @@ def quality(record: Record, audit: Record | None = None) -> list[str]:
         "the recurrence is worth. Cosines are with the exact gradient; locality is as "
         "the audit below measured it.",
     ]
-    local = {} if audit is None else {row["rule"]: row for row in audit["rows"]}
+    local = {} if audit is None else {row["law"]: row for row in audit["rows"]}
     for task in dict.fromkeys(row["task"] for row in record["rows"]):
         rows = [row for row in record["rows"] if row["task"] == task]
         floors = ", ".join(f"{k} {v:.4f}" for k, v in rows[0]["floors"].items())
@@ -186,13 +185,13 @@ def quality(record: Record, audit: Record | None = None) -> list[str]:
 
 
 def _quality_row(row: Record, local: dict[str, Any]) -> tuple[Any, ...]:
-    audited = local.get(AUDITED.get(row["rule"], ""), {})
+    audited = local.get(AUDITED.get(row["law"], ""), {})
     says = {True: "yes", False: "no", None: "-"}
     losses = [loss for loss in row["losses"] if loss is not None]
     between = f"{min(losses):.4f} .. {max(losses):.4f}" if losses else ""
     number = lambda v, form: "-" if v is None else format(v, form)
     return (
-        row["rule"],
+        row["law"],
         number(row["loss"], ".4f"),
         between,
         number(row["cosine"], ".2f"),
@@ -214,7 +213,7 @@ def roofline(record: Record) -> list[str]:
         (
             row["neurons"],
             row["streams"],
-            row["rule"],
+            row["law"],
             f"{row['bytes_per_s']['median'] / 1e9:.2f}",
             f"{100 * row['share_of_copy']['median']:.0f} %",
             f"{100 * row['share_of_matmul']['median']:.0f} %",
@@ -239,7 +238,7 @@ def peers(record: Record) -> list[str]:
     for row in record["rows"]:
         ratio = over_peer(row, record["rows"])
         errors = f"{row['gradient_error']:.2g}", f"{row['recurrent_error']:.2g}"
-        rows.append((row["neurons"], row["rule"], us(row), *errors, ratio))
+        rows.append((row["neurons"], row["law"], us(row), *errors, ratio))
     names = ", ".join(f"{k} {v}" for k, v in record.get("peers", {}).items())
     return [
         "## Peers",
@@ -262,12 +261,12 @@ def over_peer(row: Any, rows: Sequence[Any]) -> str:
 
 def _same_law(row: Any, rows: Sequence[Any]) -> Any:
     """hamlearn's row of the law that `row`, a peer's, has under its own name."""
-    if row["rule"].startswith("hamlearn"):
+    if row["law"].startswith("hamlearn"):
         return None
     for one in rows:
-        if not one["rule"].startswith("hamlearn") or one["neurons"] != row["neurons"]:
+        if not one["law"].startswith("hamlearn") or one["neurons"] != row["neurons"]:
             continue
-        through_time = [r["rule"].endswith("bptt") for r in (one, row)]
+        through_time = [r["law"].endswith("bptt") for r in (one, row)]
         near = abs(one["recurrent_error"] - row["recurrent_error"]) < 1e-4
         if near and through_time[0] == through_time[1]:
             return one

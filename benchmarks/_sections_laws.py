@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hamlearn._tables import Record, size, spread, table, us
+from ._tables import Record, size, spread, table, us
 
 
 def traffic() -> str:
@@ -34,11 +34,11 @@ def precision(record: Record) -> list[str]:
     rows = []
     for row in record["rows"]:
         if "not_run" in row:
-            rows.append((row["rule"], f"not run: {row['not_run']}", *[""] * 4))
+            rows.append((row["law"], f"not run: {row['not_run']}", *[""] * 4))
             continue
         rows.append(
             (
-                row["rule"],
+                row["law"],
                 us(row),
                 spread(row, "ratio_to_float32"),
                 f"{size(row['peak_bytes'])}, {size(row['peak_bytes_float32'])}",
@@ -64,7 +64,7 @@ def audit(record: Record) -> list[str]:
     number = lambda value: "-" if value is None else f"{value:.3g}"
     rows = [
         (
-            row["rule"],
+            row["law"],
             yes(row["local_in_space"]),
             yes(row["local_in_time"]),
             yes(row["causal"]),
@@ -106,7 +106,7 @@ def plain(rows: list[dict[str, Any]]) -> list[str]:
         "## Beside plain JAX",
         "Each law beside the same equations written by hand (scan and grad, an einsum "
         "of the sensitivities, traces), results held equal: "
-        "`python -m benchmarks.rule_cost`. Processor time a sample, one core.",
+        "`python -m benchmarks.law_cost`. Processor time a sample, one core.",
         table(head, shown),
     ]
 
@@ -117,7 +117,7 @@ def program(record: dict[str, Any]) -> list[str]:
         tuple(
             row[k]
             for k in (
-                "neurons", "networks", "rule", "kernels", "arrays_moved", "passes"
+                "neurons", "networks", "law", "kernels", "arrays_moved", "passes"
             )
         )
         for row in record["rows"]

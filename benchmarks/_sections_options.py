@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hamlearn._sections import over, over_peer
-from hamlearn._tables import Record, spread, table
+from ._sections import over, over_peer
+from ._tables import Record, spread, table
 
 
 def joined(records: dict[str, Record]) -> list[str]:
@@ -47,7 +47,7 @@ def _peers(plain: Sequence[Any], changed: Sequence[Any]) -> list[str]:
 
 
 def _key(row: Record) -> tuple[Any, ...]:
-    return row["neurons"], row["rule"]
+    return row["neurons"], row["law"]
 
 
 def _both(before: Record, after: Record, name: str) -> tuple[str, str]:

@@ -7,20 +7,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from hamlearn._measure import Program, compiled, of_rule
 
 import hamlearn as hl
-from hamlearn import _floors, _recursive
-from hamlearn.rules import (
-    RFLO,
-    UORO,
-    Instantaneous,
-    SnAp1,
-    SqrtCheckpoints,
-    StoreAll,
-    SymmetricFeedback,
-    stream_gradient,
-)
+from hamlearn.costates.gradient import Checkpoints, Stored
+from hamlearn.laws import UORO, EProp, Instantaneous, SnAp1
+
+from . import _floors, _recursive
+from ._measure import Program, compiled, of_law
 
 INPUTS, OUTPUTS, TAU, RATE = 4, 4, 4.0, 1e-4
 Maker = Callable[["Setting"], Program]
@@ -79,7 +72,7 @@ class Subject:
 
 def _law(name: str) -> Maker:
     def make(s: Setting) -> Program:
-        return of_rule(name, *learners()[name](s), 1.0, copies=s.copies)
+        return of_law(name, *learners()[name](s), 1.0, copies=s.copies)
 
     return make
 
@@ -98,29 +91,30 @@ def _floor(name: str, law: _floors.Law) -> Maker:
 
 
 def learners() -> dict[str, Callable[[Setting], tuple[Any, Any, Any]]]:
-    """The laws that learn at every sample: (rule, network, samples) of a setting."""
-    sgd, cost = optax.sgd(RATE), hl.Cost()
-    rules = {
+    """The laws that learn at every sample: (law, network, samples) of a setting."""
+    sgd, cost = hl.updates.Optax(optax.sgd, learning_rate=RATE), hl.Cost()
+    laws = {
         "instantaneous": Instantaneous(cost, sgd, sweeps=1),
-        "rflo": RFLO(cost, sgd, feedback=SymmetricFeedback()),
+        "rflo": EProp(cost, sgd),
         "snap1": SnAp1(cost, sgd),
         "uoro": UORO(cost, sgd),
         "rtrl": hl.RTRL(cost, sgd),
     }
-    on_rates = lambda rule: lambda s: (rule, s.rate_network, s.samples)
-    return {"flip": _flip, "gle": _gle} | {k: on_rates(v) for k, v in rules.items()}
+    on_rates = lambda law: lambda s: (law, s.rate_network, s.samples)
+    return {"flip": _flip, "gle": _gle} | {k: on_rates(v) for k, v in laws.items()}
 
 
 def _flip(s: Setting):
     """The tracking network of the paper: one output node, no input."""
-    w, cost = s.weights, hl.Cost(inertia=10.0, dissipation=0.1)
+    w = s.weights
     net = hl.RateNetwork(
         hl.Digraph.complete(s.n, self_loops=True), outputs=[0], time_constant=TAU,
         dtype=s.dtype, key=jax.random.key(0),
     )  # fmt: skip
     net = hl.join({"weight": w.W, "bias": w.b}, hl.split(net)[1])
     samples = hl.Sample(jnp.zeros((s.length, 0), s.dtype), s.samples.target[:, :1])
-    return hl.HamiltonianLearning(cost), net, samples
+    law = hl.HamiltonianLearning(inertia=10.0, dissipation=0.1)
+    return law, net, samples
 
 
 def _flip_floor(s: Setting) -> Program:
@@ -143,7 +137,7 @@ def _gle(s: Setting):
         membrane_time_constant=10.0, prospective_time_constant=5.0, gain=0.3,
         dtype=s.dtype, key=jax.random.key(0),
     )  # fmt: skip
-    return hl.GLE(optimizer=optax.sgd(RATE)), net, s.samples
+    return hl.GLE(update=optax.sgd(RATE)), net, s.samples
 
 
 def _gle_floor(s: Setting) -> Program:
@@ -161,7 +155,9 @@ def _bptt(name: str, memory: Any) -> Maker:
     def make(s: Setting) -> Program:
         def run(w, x, samples):
             net = hl.join(w, frozen)
-            return stream_gradient(hl.Cost(), net, samples, dt=1.0, x0=x, memory=memory)
+            cost = hl.Cost()
+            g = hl.exact_gradient(cost, net, samples, dt=1.0, x0=x, memory=memory)
+            return g.w, g.value
 
         w, frozen = hl.split(s.rate_network)
         given = (w, s.start, s.samples)
@@ -220,9 +216,9 @@ def subjects() -> dict[str, Subject]:
         "rflo": Subject(_law("rflo"), _floor("rflo", _floors.OWN_LEAK)),
         "snap1": Subject(_law("snap1"), _floor("snap1", _floors.SNAP_1)),
         "uoro": Subject(_law("uoro"), _floor("uoro", _floors.UORO)),
-        "bptt": Subject(_bptt("bptt", StoreAll()), _plain("floor: bptt", plain)),
+        "bptt": Subject(_bptt("bptt", Stored()), _plain("floor: bptt", plain)),
         "bptt-sqrt": Subject(
-            _bptt("bptt-sqrt", SqrtCheckpoints()), _plain("floor: bptt-sqrt", root)
+            _bptt("bptt-sqrt", Checkpoints()), _plain("floor: bptt-sqrt", root)
         ),
         "bptt-diffrax": Subject(_plain("bptt-diffrax", _recursive.bptt)),
         "rtrl": Subject(

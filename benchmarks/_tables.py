@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from hamlearn._measure import exponent
+from ._measure import exponent
 
 Record = dict[str, Any]
 
@@ -50,10 +50,10 @@ def _exponents(rows: list[Record], name: str) -> dict[str, float | None]:
     key = {"n": "neurons"}.get(name, name)
     done = [row for row in rows if "not_run" not in row]
     found = {}
-    for rule in dict.fromkeys(row["rule"] for row in done):
-        mine = [row for row in done if row["rule"] == rule]
+    for law in dict.fromkeys(row["law"] for row in done):
+        mine = [row for row in done if row["law"] == law]
         sizes = [row[key] for row in mine]
-        found[rule] = exponent(sizes, [r["us_per_sample"]["median"] for r in mine])
+        found[law] = exponent(sizes, [r["us_per_sample"]["median"] for r in mine])
     return found
 
 

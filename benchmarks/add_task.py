@@ -22,7 +22,7 @@ from hamlearn import (
     cross_entropy,
     stream,
 )
-from hamlearn.rules import (
+from hamlearn.laws import (
     BPTT,
     KFRTRL,
     RFLO,
@@ -30,9 +30,7 @@ from hamlearn.rules import (
     UORO,
     EProp,
     Instantaneous,
-    RandomFeedback,
     SnAp1,
-    SymmetricFeedback,
 )
 from hamlearn.tasks import Add, readout_only
 
@@ -45,8 +43,8 @@ def laws() -> dict:
     sgd = optax.sgd(RATE)
     return {
         "frozen": Instantaneous(COST, readout_only(sgd), sweeps=0),
-        "RFLO": RFLO(COST, sgd, feedback=SymmetricFeedback()),
-        "RFLO, random": RFLO(COST, sgd, feedback=RandomFeedback()),
+        "RFLO": EProp(COST, sgd),
+        "RFLO, random": RFLO(COST, sgd),
         "e-prop": EProp(COST, sgd),
         "SnAp-1": SnAp1(COST, sgd),
         "BPTT 15": BPTT(COST, sgd, window=15),
@@ -68,13 +66,13 @@ def make_network(seed: int, neurons: int = 32) -> RateNetwork:
     )
 
 
-def final_loss(rule, seed: int, steps: int, lags: tuple[int, int]) -> float:
+def final_loss(law, seed: int, steps: int, lags: tuple[int, int]) -> float:
     """Mean cross-entropy of the last tenth of a stream; NaN for a run that diverges."""
     samples = Add(lags)(steps, key=jax.random.key(1000 + seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
         result = stream(
-            rule,
+            law,
             make_network(seed),
             samples,
             dt=1.0,
@@ -98,12 +96,12 @@ def main() -> None:
     rows = [{"law": f"floor: {k}", "mean": v} for k, v in Add(lags).floors().items()]
     for row in rows:
         print(f"{row['law']:<20} {row['mean']:.4f}", flush=True)
-    for name, rule in laws().items():
+    for name, law in laws().items():
         if options.laws and name not in options.laws:
             continue
         began = time.perf_counter()
         found = [
-            final_loss(rule, seed, options.steps, lags) for seed in range(options.seeds)
+            final_loss(law, seed, options.steps, lags) for seed in range(options.seeds)
         ]
         seconds = (time.perf_counter() - began) / options.seeds
         row = {"law": name, "mean": np.mean(found), "spread": np.std(found)}

@@ -9,9 +9,10 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from hamlearn._record import RESULTS
 
 from hamlearn.plot import COLOURS, STYLE
+
+from ._record import RESULTS
 
 DOCS = Path(__file__).parents[1] / "docs" / "figures"
 MARKERS = ("o", "s", "^", "D")

@@ -20,16 +20,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from hamlearn._record import write
 
 import hamlearn as hl
 from hamlearn.analysis import alignment_by_frequency
-from hamlearn.costates.filters import Instantaneous, Prospective, SignFlipped
+from hamlearn.costates import Prospective, SignFlipped, Unfiltered
+
+from ._record import write
 
 FREQUENCIES = (0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 4.0)
 CLOSURES = {
     "GLE": Prospective(),
-    "instantaneous": Instantaneous(),
+    "instantaneous": Unfiltered(),
     "sign flip": SignFlipped(),
 }
 EARLIER = {
@@ -63,10 +64,10 @@ def drive(phase: jax.Array) -> jax.Array:
     return jnp.sin(phase)[None]
 
 
-def law(closure: hl.closure.AbstractClosure) -> hl.GLE:
+def learner(closure: hl.costates.AbstractClosure) -> hl.Law:
     """Errors of a closure, swept without delay; plain SGD shows the gradient."""
-    schedule = hl.schedule.Sweeps()
-    return hl.GLE(optimizer=optax.sgd(1.0), closure=closure, schedule=schedule)
+    schedule = hl.costates.Sweeps()
+    return hl.GLE(update=optax.sgd(1.0), closure=closure, schedule=schedule)
 
 
 def agrees(value: float, earlier: float) -> bool:
@@ -80,13 +81,13 @@ def measure(
     name: str, tau_r: float, gain: float, frequencies: tuple[float, ...], seeds: int
 ):
     """A row for each part of the weights and each frequency."""
-    rule, found = law(CLOSURES[name]), {}
+    law, found = learner(CLOSURES[name]), {}
     for seed in range(seeds):
         student, teacher = (
             network(key, tau_r, gain) for key in jax.random.split(jax.random.key(seed))
         )
         table = alignment_by_frequency(
-            rule, student, drive, teacher, frequencies=frequencies, steps=1600
+            law, student, drive, teacher, frequencies=frequencies, steps=1600
         )
         for row in table.rows():
             at = row["part"], row["omega_tau"]

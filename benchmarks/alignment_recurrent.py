@@ -15,14 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hamlearn import Cost, Digraph, HamiltonianLearning, RateNetwork, Sample, SignFlip
+from hamlearn import Cost, Digraph, HamiltonianLearning, RateNetwork, Sample
 from hamlearn.analysis import alignment
-from hamlearn.rules import RFLO, RecurrentBackprop, SnAp1, SymmetricFeedback
+from hamlearn.laws import EProp, RecurrentBackprop, SnAp1
 
 LAWS = {
     "recurrent backprop": RecurrentBackprop(Cost()),
-    "sign flip": HamiltonianLearning(Cost(), SignFlip()),
-    "RFLO": RFLO(Cost(), feedback=SymmetricFeedback()),
+    "sign flip": HamiltonianLearning(Cost(), dissipation=0.0),
+    "RFLO": EProp(Cost()),
     "SnAp-1": SnAp1(Cost()),
 }
 TRANSIENT = 15.0
@@ -66,8 +66,8 @@ def main() -> None:
             cosines = {name: [] for name in LAWS}
             for seed in range(options.seeds):
                 network, samples, dt, skip = make(seed, gain, omega)
-                for name, rule in LAWS.items():
-                    rows = alignment(rule, network, samples, dt=dt, skip=skip).rows()
+                for name, law in LAWS.items():
+                    rows = alignment(law, network, samples, dt=dt, skip=skip).rows()
                     cosines[name] += [
                         r["cosine"] for r in rows if r["part"] == "weight"
                     ]

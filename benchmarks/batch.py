@@ -10,19 +10,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from hamlearn._measure import Program, compiled, in_turn, of_rule, row
-from hamlearn._subjects import INPUTS, OUTPUTS, RATE, TAU
 
 import hamlearn as hl
-from hamlearn import _floors
-from hamlearn.rules import (
-    RFLO,
-    SnAp1,
-    SqrtCheckpoints,
-    StoreAll,
-    SymmetricFeedback,
-    stream_gradient,
-)
+from hamlearn.costates.gradient import Checkpoints, Stored
+from hamlearn.laws import EProp, SnAp1
+
+from . import _floors
+from ._measure import Program, compiled, in_turn, of_law, row
+from ._subjects import INPUTS, OUTPUTS, RATE, TAU
 
 NAMES = ("flip", "rflo", "snap1", "bptt", "bptt-sqrt")
 
@@ -58,7 +53,7 @@ def memory(
                 for length in windows:
                     one = program(name, n, batch, length)
                     found = {
-                        "rule": name,
+                        "law": name,
                         "neurons": n,
                         "batch": batch,
                         "window": length if name.startswith("bptt") else None,
@@ -78,21 +73,22 @@ def program(name: str, n: int, batch: int, length: int) -> Program:
     if name.startswith("bptt"):
         return _bptt(name, net, samples)
     sgd, cost = optax.sgd(RATE), hl.Cost()
-    rules = {
-        "flip": hl.HamiltonianLearning(hl.Cost(inertia=10.0, dissipation=0.1)),
-        "rflo": RFLO(cost, sgd, feedback=SymmetricFeedback()),
+    laws = {
+        "flip": hl.HamiltonianLearning(inertia=10.0, dissipation=0.1),
+        "rflo": EProp(cost, sgd),
         "snap1": SnAp1(cost, sgd),
     }
-    return of_rule(name, rules[name], net, samples, 1.0)
+    return of_law(name, laws[name], net, samples, 1.0)
 
 
 def _bptt(name: str, net: Any, samples: hl.Sample) -> Program:
-    scan = StoreAll() if name == "bptt" else SqrtCheckpoints()
+    memory = Stored() if name == "bptt" else Checkpoints()
     w, frozen = hl.split(net)
 
     def run(w, samples):
         net = hl.join(w, frozen)
-        return stream_gradient(hl.Cost(), net, samples, dt=1.0, memory=scan)
+        g = hl.exact_gradient(hl.Cost(), net, samples, dt=1.0, memory=memory)
+        return g.w, g.value
 
     length = samples.target.shape[0]
     return compiled(name, run, w, samples, samples=length, carried=w)

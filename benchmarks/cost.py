@@ -4,8 +4,8 @@ import gc
 from collections.abc import Iterable
 from typing import Any
 
-from hamlearn._measure import exponent, in_turn, quartiles, row
-from hamlearn._subjects import Setting, forward, forward_outer, subjects
+from ._measure import exponent, in_turn, quartiles, row
+from ._subjects import Setting, forward, forward_outer, subjects
 
 #: A step that is predicted to take longer, in µs, or carry more, in bytes, is not run.
 LONGEST, LARGEST = 1.5e6, 4e9
@@ -22,7 +22,7 @@ def measure(sizes: Iterable[int], names: Iterable[str], *, repeats: int, say: An
             subject = known[name]
             why = refused(n, subject, seen[name])
             if why is not None:
-                rows.append({"neurons": n, "rule": name, "not_run": why})
+                rows.append({"neurons": n, "law": name, "not_run": why})
             else:
                 setting = Setting(n, block(n, subject.growth))
                 made = [subject.law(setting)]

@@ -14,12 +14,13 @@ import re
 from typing import Any
 
 import jax
-from hamlearn._measure import over_samples
-from hamlearn._record import write
-from hamlearn._subjects import Setting, learners
-from hamlearn.roofline import PASSES
 from jax.experimental import topologies
 from jax.sharding import SingleDeviceSharding
+
+from ._measure import over_samples
+from ._record import write
+from ._subjects import Setting, learners
+from .roofline import PASSES
 
 SETTINGS = (Setting(4096, 64), Setting(64, 64, copies=4096))
 NAME = "NVIDIA H100 80GB HBM3"
@@ -62,7 +63,7 @@ def main() -> None:
             text, scratch = _compiled(name, setting, device)
             networks = max(setting.copies, 1)
             kernels, moved = count(text, 4 * setting.n**2 * networks)
-            row = {"rule": name, "neurons": setting.n, "networks": networks}
+            row = {"law": name, "neurons": setting.n, "networks": networks}
             row |= {"kernels": kernels, "arrays_moved": moved, "passes": passes}
             rows.append(row | {"scratch_bytes": scratch})
             print(rows[-1], flush=True)

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from hamlearn._measure import exponent
-from hamlearn._subjects import Setting, subjects
+from ._measure import exponent
+from ._subjects import Setting, subjects
 
 NEURONS = 32
 
@@ -24,7 +24,7 @@ def measure(lengths: Iterable[int], names: Iterable[str], *, say: Any):
             seen.append((length, total))
             rows.append(
                 {
-                    "rule": name,
+                    "law": name,
                     "neurons": NEURONS,
                     "samples": length,
                     "scratch_bytes": program.scratch,

@@ -18,13 +18,15 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from hamlearn._floors import Weights
-from hamlearn._measure import clock, compiled, quartiles
+import numpy as np
 
 import hamlearn as hl
-from hamlearn import _floors, _peer_braintrace, _peer_jax_rtrl
-from hamlearn.mechanics.solvers import in_turn
-from hamlearn.rules import RFLO, SnAp1, SymmetricFeedback, stream_gradient
+from hamlearn.analysis._sums import sums
+from hamlearn.laws import EProp, SnAp1
+
+from . import _floors, _peer_braintrace, _peer_jax_rtrl
+from ._floors import Weights
+from ._measure import clock, compiled, quartiles
 
 INPUTS, OUTPUTS, LENGTH = 4, 4, 1024
 EXACT_LENGTH = {32: 256, 128: 16, 512: 2}
@@ -34,7 +36,7 @@ EXACT_LENGTH = {32: 256, 128: 16, 512: 2}
 class Contestant:
     """A compiled gradient of a stream of some length, and its errors."""
 
-    rule: str
+    law: str
     run: Callable[[], Weights]
     samples: int
     gradient_error: float
@@ -53,7 +55,7 @@ def measure(sizes: list[int], *, repeats: int, say: Any) -> list[dict[str, Any]]
             times = _times(made, repeats)
             for one in made:
                 row = dataclasses.asdict(one)
-                row |= {"neurons": n, "us_per_sample": quartiles(times[one.rule])}
+                row |= {"neurons": n, "us_per_sample": quartiles(times[one.law])}
                 del row["run"]
                 rows.append(row)
                 say(row)
@@ -63,14 +65,14 @@ def measure(sizes: list[int], *, repeats: int, say: Any) -> list[dict[str, Any]]
 def _times(made: list[Contestant], repeats: int) -> dict[str, list[float]]:
     """us a sample; in turn, each time from another one on, so that none is always first
     to find the caches as another left them."""
-    times = {one.rule: [] for one in made}
+    times = {one.law: [] for one in made}
     for k in range(repeats + 2):
         first = k % len(made)
         for one in made[first:] + made[:first]:
             began = clock()
             jax.block_until_ready(one.run())
             if k > 1:  # some of their programs are traced twice
-                times[one.rule].append((clock() - began) / one.samples * 1e6)
+                times[one.law].append((clock() - began) / one.samples * 1e6)
     return times
 
 
@@ -94,11 +96,11 @@ def _groups(n: int, peers: list[Any]):
     u = jax.random.normal(a, (LENGTH, INPUTS))
     y = jax.random.normal(b, (LENGTH, OUTPUTS))
     laws = {"hamlearn bptt": _bptt(w, u, y)}
-    for name, rule in (
+    for name, law in (
         ("snap1", SnAp1(hl.Cost())),
-        ("rflo", RFLO(hl.Cost(), feedback=SymmetricFeedback())),
+        ("rflo", EProp(hl.Cost())),
     ):
-        laws[f"hamlearn {name}"] = _summed(rule, w, u, y)
+        laws[f"hamlearn {name}"] = _summed(law, w, u, y)
     for peer in peers:
         laws |= peer.gradients(w, u, y)
     yield _contestants(laws, w, u, y)
@@ -141,31 +143,23 @@ def _bptt(w: Weights, u, y) -> Callable[[], Weights]:
 
     def run(moving, samples):
         network = hl.join(moving, frozen)
-        return _as_weights(stream_gradient(hl.Cost(), network, samples, dt=1.0)[0])
+        return _as_weights(hl.exact_gradient(hl.Cost(), network, samples, dt=1.0).w)
 
     return _compiled(run, moving, samples)
 
 
-def _summed(rule: Any, w: Weights, u, y) -> Callable[[], Weights]:
+def _summed(law: Any, w: Weights, u, y) -> Callable[[], Weights]:
     """The estimates of a law added up over the stream."""
     network, samples = _problem(w, u, y)
-    moving, still = eqx.partition(rule.init(network), eqx.is_array)
-    dt = jnp.asarray(1.0)
+    arrays, still = eqx.partition(law.init(network), eqx.is_array)
+    one = np.zeros(samples.target.shape[0])
 
-    def run(moving, samples):
-        def step(carry, sample):
-            moving, total = carry
-            state = eqx.combine(moving, still)
-            g, after, info = rule.estimate(state, sample, dt)
-            total = jax.tree.map(jnp.add, total, g)
-            (trace,) = in_turn(total, (after.trace, state.trace))
-            after = eqx.tree_at(lambda s: s.trace, after, trace)
-            return (eqx.filter(after, eqx.is_array), total), info.loss
+    def run(arrays, samples):
+        state = eqx.combine(arrays, still)
+        found = sums(law, state, samples, jnp.asarray(1.0), one, 1)
+        return _as_weights({name: leaf[0] for name, leaf in found.items()})
 
-        zero = jax.tree.map(jnp.zeros_like, hl.split(network)[0])
-        return _as_weights(jax.lax.scan(step, (moving, zero), samples)[0][1])
-
-    return _compiled(run, moving, samples)
+    return _compiled(run, arrays, samples)
 
 
 def _compiled(function: Callable[..., Weights], *given: Any) -> Callable[[], Weights]:

@@ -5,9 +5,10 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from hamlearn._measure import Program, in_turn, row
-from hamlearn._subjects import Setting, subjects
-from hamlearn.cost import block
+
+from ._measure import Program, in_turn, row
+from ._subjects import Setting, subjects
+from .cost import block
 
 #: Mean losses further apart than this, relative to float32, count as not holding.
 HOLDS = 0.05
@@ -23,7 +24,7 @@ def measure(n: int, names: Iterable[str], *, repeats: int, say: Any):
     for name in names:
         subject = subjects()[name]
         if name in NOT_RUN:
-            found = {"rule": name, "neurons": n, "not_run": NOT_RUN[name]}
+            found = {"law": name, "neurons": n, "not_run": NOT_RUN[name]}
         else:
             found = {"neurons": n, **_both(subject.law, name, n, repeats)}
         rows.append(found)
@@ -37,7 +38,7 @@ def _both(make: Any, name: str, n: int, repeats: int) -> dict[str, Any]:
         try:
             made.append(make(Setting(n, block(n, 2.0), dtype)))
         except (TypeError, ValueError, NotImplementedError) as error:
-            return {"rule": name, "not_run": str(error).splitlines()[0]}
+            return {"law": name, "not_run": str(error).splitlines()[0]}
     half, single = made
     single.name = "float32"
     times = in_turn(made, repeats=repeats)

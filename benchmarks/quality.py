@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 import hamlearn as hl
+from hamlearn.jobs.comparison import Comparison
+from hamlearn.jobs.contenders import contenders
 
 
 def measure(names: list[str], *, neurons: int, seeds: int, tasks: list[str], say: Any):
     """A row for each task and law, with its floors and its curve."""
-    known, rows = hl.contenders(), []
+    known, rows = contenders(), []
     for task in (hl.tasks.comparable()[name]() for name in tasks):
         for name in (name for name in names if name in known):
             found = hl.compare(
@@ -21,7 +23,7 @@ def measure(names: list[str], *, neurons: int, seeds: int, tasks: list[str], say
     return rows
 
 
-def _row(task: Any, found: hl.Comparison, neurons: int) -> dict[str, Any]:
+def _row(task: Any, found: Comparison, neurons: int) -> dict[str, Any]:
     entry = found.entries[0]
     data = dataclasses.asdict(entry)
     curve = np.asarray(data.pop("curve"))

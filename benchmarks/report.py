@@ -9,7 +9,7 @@ By default it writes `docs/benchmarks.md` of the runs on a CPU, and
 import argparse
 from pathlib import Path
 
-from hamlearn import _page
+from . import _page
 
 HERE = Path(__file__).parent
 

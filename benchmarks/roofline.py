@@ -11,9 +11,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from hamlearn._measure import Program, compiled, in_turn, quartiles
-from hamlearn._subjects import Setting, subjects
-from hamlearn.cost import block
+
+from ._measure import Program, compiled, in_turn, quartiles
+from ._subjects import Setting, subjects
+from .cost import block
 
 #: n x n arrays read or written a step: W forward, W back, W read and written; flip
 #: also reads and writes its costate, SnAp-1 and RFLO a trace that the update reads.
@@ -81,7 +82,7 @@ def _row(name: str, setting: Setting, us: Any, device: Any) -> dict[str, Any]:
     moved = 4 * n * n * networks * PASSES[name] / us * 1e6
     done = 2 * n * n * networks * PRODUCTS[name] / us * 1e6
     return {
-        "rule": name,
+        "law": name,
         "neurons": n,
         "streams": networks,
         "us_per_step": quartiles(us),

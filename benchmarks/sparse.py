@@ -8,10 +8,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from hamlearn._measure import Program, compiled, exponent, in_turn, of_rule, row
 
 import hamlearn as hl
-from hamlearn.rules import RFLO, SymmetricFeedback
+from hamlearn.laws import EProp
+from hamlearn.mechanics import AbstractGram, ConjugateGradients
+
+from ._measure import Program, compiled, exponent, in_turn, of_law, row
 
 IN_DEGREE, INPUTS = 10, 8
 #: The law of the constraints is run up to this many edges.
@@ -38,7 +40,7 @@ def measure(edges: Iterable[int], names: Iterable[str], *, repeats: int, say: An
                 del programs
                 gc.collect()
             else:
-                found = {"rule": name, "edges": size, "not_run": why}
+                found = {"law": name, "edges": size, "not_run": why}
             rows.append(found)
             say(found)
     slopes = {
@@ -109,9 +111,9 @@ def _passes(edges: int, name: str) -> list[Program]:
     ]
 
 
-def _on(name: str, rule: Any):
+def _on(name: str, law: Any):
     def make(edges: int) -> Program:
-        return of_rule(name, rule, _rate(edges), _samples(edges), 1.0)
+        return of_law(name, law, _rate(edges), _samples(edges), 1.0)
 
     return make
 
@@ -122,31 +124,33 @@ def _gle(edges: int) -> Program:
         membrane_time_constant=10.0, prospective_time_constant=5.0,
         input_nodes=list(range(INPUTS)), key=jax.random.key(1),
     )  # fmt: skip
-    return of_rule("gle", hl.GLE(optimizer=optax.sgd(1e-4)), net, _samples(edges), 1.0)
+    return of_law("gle", hl.GLE(update=optax.sgd(1e-4)), net, _samples(edges), 1.0)
 
 
 def _stlp(edges: int, gram: Any = None) -> Program:
-    cost = hl.Cost(inertia=1 / 30, dissipation=30.0)
-    gram = hl.gram.ConjugateGradients() if gram is None else gram
-    rule = hl.STLP(cost, neuron_mass=1e-3 / 30, gram=gram)
+    gram = ConjugateGradients() if gram is None else gram
+    law = hl.STLP(inertia=1 / 30, dissipation=30.0, neuron_mass=1e-3 / 30, gram=gram)
     times = 0.02 * jnp.arange(_samples(edges).target.shape[0])
     phase = jnp.arange(float(INPUTS))
     signal = hl.Signal(
         lambda t: jnp.sin(t * (1 + phase / 4) + phase),
         lambda t: jnp.sin(t + jnp.arange(10.0)) / 2,
     )
-    return of_rule("stlp", rule, _rate(edges, acyclic=True), signal.jets(times), 0.02)
+    return of_law("stlp", law, _rate(edges, acyclic=True), signal.jets(times), 0.02)
 
 
-class _Counted(hl.gram.AbstractGram):
+class _Counted(AbstractGram):
     """Conjugate gradients that tell how many steps every solve took."""
 
     told: list[int] = eqx.field(static=True)
 
-    def __call__(self, tangent, b):
-        delta, steps = hl.gram.ConjugateGradients()(tangent, b)
-        jax.debug.callback(lambda steps: self.told.append(int(steps)), steps)
-        return delta, steps
+    def at(self, tangent):
+        def solve(b):
+            delta, steps = ConjugateGradients().at(tangent)(b)
+            jax.debug.callback(lambda steps: self.told.append(int(steps)), steps)
+            return delta, steps
+
+        return solve
 
     def bind(self, network, ratio):
         return self
@@ -162,9 +166,9 @@ def _iterations(edges: int) -> float:
 
 
 LAWS = {
-    "flip": _on("flip", hl.HamiltonianLearning(hl.Cost(inertia=10.0, dissipation=0.1))),
+    "flip": _on("flip", hl.HamiltonianLearning(inertia=10.0, dissipation=0.1)),
     "gle": _gle,
-    "rflo": _on("rflo", RFLO(hl.Cost(), optax.sgd(1e-4), feedback=SymmetricFeedback())),
+    "rflo": _on("rflo", EProp(hl.Cost(), optax.sgd(1e-4))),
     "stlp": _stlp,
     "rtrl": _on("rtrl", hl.RTRL(hl.Cost(), optax.sgd(1e-4))),
 }

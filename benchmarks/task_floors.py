@@ -15,10 +15,11 @@ import equinox as eqx
 import jax
 import numpy as np
 import optax
-from hamlearn._record import write
 
 import hamlearn as hl
 from hamlearn import tasks
+
+from ._record import write
 
 STEPS, NEURONS = 40_000, 32
 ENTROPY = hl.cross_entropy
@@ -68,8 +69,8 @@ def learned(samples: hl.Sample, loss: Any, seed: int) -> hl.Result:
         readout=eqx.nn.Linear(NEURONS, outputs, key=a),
         key=b,
     )
-    rule = hl.BPTT(hl.Cost(loss=loss), tasks.readout_only(optax.adam(1e-3)), window=1)
-    return hl.stream(rule, network, samples, dt=0.5, progress=False)
+    law = hl.BPTT(hl.Cost(loss=loss), tasks.readout_only(optax.adam(1e-3)), window=1)
+    return hl.stream(law, network, samples, dt=0.5, progress=False)
 
 
 def frozen(samples: hl.Sample, loss: Any, seed: int) -> float:

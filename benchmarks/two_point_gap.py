@@ -17,16 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hamlearn import (
-    Cost,
-    Digraph,
-    HamiltonianLearning,
-    HamiltonianSign,
-    RateNetwork,
-    Sample,
-    SignFlip,
-)
+from hamlearn import Cost, Digraph, HamiltonianLearning, RateNetwork, Sample
 from hamlearn.analysis import Optimum, boundary_value, gap, law_action, two_point
+from hamlearn.costates import HamiltonianSign, SignFlip
 
 DT, HORIZON = 0.01, 5.0
 DISSIPATIONS = {1.0: (3.0, 10.0, 20.0), 10.0: (10.0, 20.0, 40.0)}
@@ -82,8 +75,10 @@ def best_gap(policy, signal, accuracy, speed, seed, settled):
     samples = Sample(jnp.ones((t.size, 1)), jnp.asarray(signal(t)[:, None]))
     laws = [
         HamiltonianLearning(
-            Cost(accuracy=accuracy, weight_decay=1.0, inertia=0.1, dissipation=theta),
+            Cost(loss_weight=accuracy, weight_decay=1.0),
             policy,
+            inertia=0.1,
+            dissipation=theta,
         )
         for theta in DISSIPATIONS[speed]
     ]

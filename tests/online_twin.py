@@ -1,4 +1,4 @@
-"""Sums of estimates, and exact means over random signs, for laws of the moment."""
+"""Sums of estimates, and exact means over random signs."""
 
 import itertools
 
@@ -6,23 +6,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hamlearn import Cost
-from hamlearn.action.cost import running_cost
-from hamlearn.networks.partition import join, split
-from hamlearn.rules._online import Moment
+from hamlearn import Cost, split
+from hamlearn.action.action import Instant
+from hamlearn.action.residual import Dynamical
 
-COST, DT = Cost(accuracy=1.5), 0.2
+COST, DT = Cost(loss_weight=1.5), 0.2
 
 
-def summed(rule, network, samples, key=None):
-    """sum_k g_k with the weights held."""
-    state = rule.init(network, key=key)
+def estimates(law, network, samples, *, dt=DT, key=None):
+    """Every g_k with the weights held."""
+    state = law.init(network, key=key)
 
     def body(state, sample):
-        g, state, _ = rule.estimate(state, sample, jnp.asarray(DT))
+        g, state, _ = law.estimate(state, sample, jnp.asarray(dt))
         return state, g
 
-    each = jax.jit(lambda state: jax.lax.scan(body, state, samples)[1])(state)
+    return jax.jit(lambda state: jax.lax.scan(body, state, samples)[1])(state)
+
+
+def summed(law, network, samples, key=None, *, dt=DT):
+    """sum_k g_k with the weights held."""
+    each = estimates(law, network, samples, dt=dt, key=key)
     return jax.tree.map(lambda leaf: leaf.sum(0), each)
 
 
@@ -32,24 +36,33 @@ def relative(a, b):
     return np.sqrt(top / sum(np.sum(np.asarray(b[k]) ** 2) for k in b))
 
 
-def mean_over_signs(network, samples, start, advance, gradient, bits):
-    """The mean of sum_k g_k over every way to draw `bits` signs a sample."""
+def instant_of(network, x, sample, cost=COST):
+    """What a law looks at, of one stream."""
     w, frozen = split(network)
+    output = network.readout(x, sample.input)
+    v = network(x, sample.input)
+    return Instant(
+        cost, Dynamical(), w, frozen, x, v, None, sample, jnp.asarray(DT), output,
+        jnp.zeros(()), jax.random.key(0),
+    )  # fmt: skip
+
+
+def mean_over_signs(network, samples, start, advance, estimate, bits):
+    """The mean of sum_k g_k over every way to draw `bits` signs per sample.
+
+    `estimate`: of an instant and the trace; `advance`: of these and some signs.
+    """
     steps = samples.target.shape[0]
 
     def total(signs):
         x, trace, g = network.initial_state(), start, None
         for k in range(steps):
             now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-            ell = lambda x, w, now=now: running_cost(COST, join(w, frozen), x, now)
-            c_x, c_w = jax.grad(ell, argnums=(0, 1))(x, w)
-            moment = Moment(
-                x, w, frozen, now, jnp.asarray(DT), c_x, c_w, jnp.zeros(1), None
-            )
-            part = gradient(moment, trace)
+            instant = instant_of(network, x, now)
+            part = estimate(instant, trace)
             g = part if g is None else jax.tree.map(jnp.add, g, part)
-            trace = advance(moment, trace, signs[k])
-            x = moment.transition(x, w)
+            trace = advance(instant, trace, signs[k])
+            x = network.transition(x, now.input, DT)
         return g
 
     draws = itertools.product([1.0, -1.0], repeat=bits * (steps - 1))

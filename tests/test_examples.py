@@ -13,7 +13,6 @@ import optax
 import pytest
 
 import hamlearn as hl
-from hamlearn.rules import stream_gradient
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -32,48 +31,63 @@ def tiny():
     return net, hl.Sample(u, jnp.cos(0.7 * jnp.arange(9.0))[:, None])
 
 
+def forward_gradient(window):
+    return hl.Law(None, loaded("forward_gradient").ForwardGradient(window))
+
+
+def directions(state):
+    """The tree that holds the present direction."""
+    return state.credit.memory[0][1]
+
+
 @eqx.filter_jit
-def summed(rule, net, samples, direction):
-    state = rule.init(net, key=jax.random.key(0))
-    state = eqx.tree_at(lambda s: s.trace[1], state, direction)
+def summed(law, net, samples, direction):
+    state = law.init(net, key=jax.random.key(0))
+    zero, _ = state.credit.memory[0]
+    begun = (zero, direction), jnp.ones((), jnp.int32)
+    state = eqx.tree_at(lambda s: s.credit.memory, state, begun)
     total = None
     for k in range(samples.target.shape[0]):
         now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-        g, state, _ = rule.estimate(state, now, jnp.asarray(0.3))
+        g, state, _ = law.estimate(state, now, jnp.asarray(0.3))
         total = g if total is None else jax.tree.map(jnp.add, total, g)
     return total
 
 
 def test_forward_gradient_is_exact_in_the_mean_over_all_directions():
-    law = loaded("forward_gradient")
     net, samples = tiny()
-    rule = law.ForwardGradient(hl.Cost(), optax.sgd(0.0), window=100)
+    law = forward_gradient(100)
     w, _ = hl.split(net)
     flat, unravel = jax.flatten_util.ravel_pytree(w)
     draws = [
-        summed(rule, net, samples, unravel(jnp.asarray(d)))
+        summed(law, net, samples, unravel(jnp.asarray(d)))
         for d in itertools.product([-1.0, 1.0], repeat=flat.size)
     ]
     mean = jax.tree.map(lambda *g: sum(g) / len(g), *draws)
-    exact, _ = stream_gradient(hl.Cost(), net, samples, dt=0.3)
+    exact = hl.exact_gradient(hl.Cost(), net, samples, dt=0.3).w
     for name in exact:
         np.testing.assert_allclose(mean[name], exact[name], rtol=1e-11, atol=1e-14)
 
 
 def test_forward_gradient_draws_anew_after_a_window():
-    law = loaded("forward_gradient")
     net, samples = tiny()
-    rule = law.ForwardGradient(hl.Cost(), optax.sgd(0.0), window=4)
-    state = rule.init(net, key=jax.random.key(0))
-    step, seen = eqx.filter_jit(rule.step), []
+    law = forward_gradient(4)
+    state = law.init(net, key=jax.random.key(0))
+    step, seen = eqx.filter_jit(law.step), []
     for k in range(9):
-        seen.append(jax.flatten_util.ravel_pytree(state.trace[1])[0])
         now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
         state, _ = step(state, now, jnp.asarray(0.3))
+        seen.append(jax.flatten_util.ravel_pytree(directions(state))[0])
     same = [bool(jnp.all(a == b)) for a, b in itertools.pairwise(seen)]
     assert same == [True, True, True, False, True, True, True, False]
+    assert all(bool(jnp.all(abs(d) == 1)) for d in seen)
     with pytest.raises(ValueError, match="`key` must be given"):
-        rule.init(net)
+        law.init(net)
+
+
+def test_the_example_is_short():
+    text = (EXAMPLES / "forward_gradient.py").read_text()
+    assert len(text.splitlines()) < 60
 
 
 def test_forward_gradient_learns_from_the_command_line():

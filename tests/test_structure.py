@@ -3,6 +3,8 @@
 import ast
 import importlib
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import equinox as eqx
@@ -13,31 +15,31 @@ import hamlearn as hl
 ROOT = Path(hl.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-# From the ground floor up: a room may import its own floor's earlier rooms and below.
-FLOORS = [
+#: From the ground up: a room imports rooms before it, and its own files.
+ROOMS = [
     "_types",
     "_checks",
-    "_aggregation",
-    "_graph",
-    "_network",
-    "_signal",
-    "_action",
-    "_mechanics",
-    "_constraint",
-    "_solver",
-    "_policy",
-    "_reversal",
-    "rules",
-    "_records",
-    "_samples",
-    "_checkpoint",
-    "_result",
-    "_stream",
-    "_solve",
+    "plot",
+    "graph",
+    "networks",
+    "signals",
+    "action",
+    "mechanics",
+    "costates",
+    "sensitivities",
+    "updates",
+    "laws",
+    "run",
+    "analysis",
+    "tasks",
+    "jobs",
+    "papers",
+    "cli",
+    "__main__",
 ]
-TOP = ("analysis", "tasks", "reproduce", "plot", "_cli", "__main__")
-RUNNING = FLOORS[FLOORS.index("rules") + 1 :]
-VISITORS = ("tasks", "reproduce", "plot")
+#: Where a law may be stepped: the loop itself, what tries a program before it runs,
+#: and laws around another law.
+STEPPERS = {"run/scan.py", "run/fingerprint.py"}
 
 
 def module_name(path: Path) -> str:
@@ -45,8 +47,12 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path) -> list[tuple[str, str]]:
-    """Every (module, name) that a file imports from the package."""
+def room(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> list[str]:
+    """Every module of the package that a file imports, wherever in it."""
     parts = path.relative_to(ROOT.parent).with_suffix("").parts
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
@@ -56,16 +62,10 @@ def imports(path: Path) -> list[tuple[str, str]]:
             for alias in node.names:
                 deeper = ROOT.parent / Path(*source.split("."), alias.name)
                 is_module = deeper.is_dir() or deeper.with_suffix(".py").exists()
-                target = f"{source}.{alias.name}" if is_module else source
-                found.append((target, alias.name))
+                found.append(f"{source}.{alias.name}" if is_module else source)
         elif isinstance(node, ast.Import):
-            found += [(alias.name, "") for alias in node.names]
-    return [(m, n) for m, n in found if m.split(".")[0] == "hamlearn"]
-
-
-def room(module: str) -> str:
-    parts = module.split(".")
-    return parts[1] if len(parts) > 1 else ""
+            found += [alias.name for alias in node.names]
+    return [m for m in found if m.split(".")[0] == "hamlearn"]
 
 
 def modules():
@@ -89,76 +89,95 @@ def is_abstract(cls) -> bool:
 
 
 def test_imports_are_read():
-    seen = imports(ROOT / "rules" / "hamiltonian.py")
-    assert ("hamlearn._action", "hamiltonian") in seen
-    assert ("hamlearn._checks", "_checks") in seen
-    assert ("hamlearn.rules._base", "solver_step") in seen
+    seen = imports(ROOT / "laws" / "law.py")
+    assert "hamlearn.action.action" in seen
+    assert "hamlearn._checks" in seen
+    assert "hamlearn.laws.base" in seen
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if room(module_name(p)) in FLOORS], ids=module_name
-)
+def test_every_room_has_its_floor():
+    found = {room(path) for path in FILES} - {"__init__"}
+    assert found == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
 def test_imports_go_downward(path):
-    here = room(module_name(path))
-    above = [*FLOORS[FLOORS.index(here) + 1 :], *TOP]
-    bad = [f"{m}.{n}" for m, n in imports(path) if room(m) in above]
-    # The card and the plot of a result load matplotlib only when asked for.
-    lazy = ["hamlearn.plot.run"] if here == "_result" else []
-    assert [name for name in bad if name not in lazy] == []
+    if path == ROOT / "__init__.py":
+        return  # the roof names all rooms, and imports none until it is asked
+    here = ROOMS.index(room(path))
+    above = [m for m in imports(path) if ROOMS.index(m.split(".")[1]) > here]
+    assert above == []
 
 
-def test_no_import_cycles():
-    graph = {module_name(path): {m for m, _ in imports(path)} for path in FILES}
-    graph["hamlearn"] = set()  # the roof gathers names
-    lazy = {(f"hamlearn.{m}", "hamlearn.plot") for m in ("_result", "_comparison")}
-    order, done = [], set()
+def test_no_import_circles():
+    packages = {module_name(p) for p in FILES if p.name == "__init__.py"}
+    graph = {module_name(p): set(imports(p)) for p in FILES}
+    done = set()
 
     def visit(name, trail):
         assert name not in trail, " -> ".join([*trail, name])
-        if name in done:
+        if name in done or name in packages:
             return
         for below in graph.get(name, ()):
-            if (name, below) not in lazy and below != name:
+            if below != name:
                 visit(below, [*trail, name])
         done.add(name)
-        order.append(name)
 
-    packages = {
-        "hamlearn",
-        *(m for m in graph if (ROOT.parent / m.replace(".", "/")).is_dir()),
-    }
     for name in graph:
-        if name not in packages:
-            visit(name, [])
-    assert len(order) >= len(FILES) - len(packages)
+        visit(name, [])
+    assert len(done) == len(FILES) - len(packages)
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "rules").rglob("*.py")), ids=module_name
-)
-def test_rules_stand_alone(path):
-    """A law imports no other law and nothing that runs it."""
-    if path.name == "__init__.py":
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_one_loop_steps_laws(path):
+    """Whoever loops over time and steps a law has written the loop again.
+
+    A file that calls a law's `step` or `estimate` contains no loop of JAX, but for
+    the one loop there is.
+    """
+    where = str(path.relative_to(ROOT))
+    if where in STEPPERS:
         return
-    own = path.parent != ROOT / "rules"  # a law that is a folder
-    for module, name in imports(path):
-        assert room(module) not in (*RUNNING, *TOP), f"{module}.{name}"
-        if module.startswith("hamlearn.rules"):
-            inside = own and module.startswith(module_name(path.parent))
-            shared = module.split(".")[-1].startswith("_")
-            assert inside or shared, f"{path.name} imports {module}.{name}"
+    tree = ast.parse(path.read_text())
+    called = {
+        node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name)
+    }
+    steps = {
+        ast.unparse(node.func)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("step", "estimate")
+        and "law" in ast.unparse(node.func.value)
+    }
+    loops = called & {"fori_loop", "while_loop"}
+    loops |= {"lax.scan"} if "lax.scan(" in path.read_text() else set()
+    assert not (steps and loops), f"{steps} beside {loops}"
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if room(module_name(p)) in VISITORS], ids=module_name
-)
-def test_visitors_use_public_names(path):
-    here = room(module_name(path))
-    for module, name in imports(path):
-        if room(module) in VISITORS:
-            assert room(module) in (here, "plot", "tasks"), f"{module}.{name}"
-        elif "._" in module and room(module) not in ("_checks", "_types"):
-            assert name in vars(hl) or name in vars(hl.rules), f"{module}.{name}"
+@pytest.mark.parametrize("path", sorted((ROOT / "laws").glob("*.py")), ids=module_name)
+def test_laws_know_no_networks(path):
+    """What a network is it says itself; no law asks for its kind."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            assert "Network" not in ast.unparse(node.args[1])
+            assert "Batch" not in ast.unparse(node.args[1])
+
+
+def test_batches_are_known_in_one_place():
+    """But for the room of networks itself and the border, where samples are checked."""
+    asks = [
+        str(path.relative_to(ROOT))
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "isinstance"
+        and "Batch" in ast.unparse(node.args[1])
+    ]
+    allowed = ("networks/", "run/scan.py", "signals/streams.py")
+    assert [name for name in asks if not name.startswith(allowed)] == []
 
 
 @pytest.mark.parametrize("name", sorted(modules()))
@@ -171,15 +190,11 @@ def test_modules_are_abstract_or_final(name):
     assert is_abstract(cls) == cls.__name__.lstrip("_").startswith("Abstract")
 
 
-def public_names():
-    return [
-        n
-        for n in vars(hl)
-        if not n.startswith("_") and not inspect.ismodule(vars(hl)[n])
-    ]
+def test_the_surface_is_small():
+    assert len(hl.__all__) <= 45
 
 
-@pytest.mark.parametrize("name", public_names())
+@pytest.mark.parametrize("name", hl.__all__)
 def test_public_names_are_documented(name):
     thing = getattr(hl, name)
     assert len((thing.__doc__ or "").strip()) > 20
@@ -197,13 +212,24 @@ def test_public_names_are_documented(name):
             assert any(texts), f"{name}.{attribute} has no docstring"
 
 
-def test_public_names_are_reexported():
-    lines = [
-        line.split(" import ")[1]
-        for line in (ROOT / "__init__.py").read_text().splitlines()
-        if line.startswith("from .")
-    ]
-    assert all(a == f"{n} as {n}" for a in lines for n in [a.split(" as ")[0]])
+def public():
+    """Every public name of the library and the things that bear it."""
+    rooms = [getattr(hl, n) for n in hl.__all__ if inspect.ismodule(getattr(hl, n))]
+    found: dict[str, set[int]] = {}
+    for space in [hl, *rooms]:
+        for name in getattr(space, "__all__", vars(space)):
+            thing = getattr(space, name)
+            if not name.startswith("_") and not inspect.ismodule(thing):
+                found.setdefault(name, set()).add(id(thing))
+    return found
+
+
+def test_no_two_things_share_a_name():
+    assert [name for name, things in public().items() if len(things) > 1] == []
+    lower: dict[str, set[str]] = {}
+    for name in public():
+        lower.setdefault(name.lower(), set()).add(name)
+    assert [names for names in lower.values() if len(names) > 1] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_name)
@@ -215,8 +241,21 @@ def test_files_are_short(path):
 def test_house_style(path):
     tree = ast.parse(path.read_text())
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    forbidden = {"super", "hasattr"} | (
-        set() if room(module_name(path)) in ("_cli", "__main__") else {"print"}
-    )
+    talks = room(path) in ("cli", "__main__")
+    forbidden = {"super", "hasattr"} | (set() if talks else {"print"})
     assert not names & forbidden
     assert ast.get_docstring(tree)
+    assert "XLA_FLAGS" not in path.read_text()
+
+
+def test_importing_costs_nothing():
+    """The roof imports no room, and so neither JAX nor anything else."""
+    code = (
+        "import sys, hamlearn; "
+        "heavy = {'jax', 'equinox', 'diffrax', 'numpy'} & set(sys.modules); "
+        "print(heavy)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "set()"

@@ -3,10 +3,13 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import networkx as nx
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 import hamlearn as hl
+from hamlearn.graph.sweeps import Scanned, Unrolled
 from hamlearn.networks.partition import join, split
 
 TIMES = ("membrane_time_constant", "prospective_time_constant")
@@ -209,4 +212,185 @@ def test_rates_are_computed_once_a_node_and_not_for_every_edge(acyclic, getkey):
         np.testing.assert_allclose(change(net.current), change(at_every_edge), 1e-14)
     many = jax.vmap(net.current, (0, None))(jnp.stack([ur, -ur]), x)
     np.testing.assert_allclose(many[1], at_every_edge(-ur, x), 1e-12)
-    assert jnp.all(jnp.isnan(net.graph.once(ur.at[0].set(jnp.inf))))
+
+
+def random_dag(n, edges, seed, *, named=True):
+    """Edges from lower to higher numbers, under names that say nothing of it."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, n, (2, edges))
+    ends = np.stack([np.minimum(a, b), np.maximum(a, b)])[:, a != b]
+    names = rng.permutation(n) if named else np.arange(n)
+    return hl.Digraph(n, *names[np.unique(ends, axis=1)])
+
+
+def renamed(graph, seed):
+    names = np.random.default_rng(seed).permutation(graph.num_nodes)
+    return hl.Digraph(graph.num_nodes, names[graph.senders], names[graph.receivers])
+
+
+def hub():
+    """Many nodes into one, a chain with some of them, and from its end into many."""
+    fan, chain = np.arange(40), np.arange(40, 60)
+    senders = np.concatenate([fan, chain, chain % 7, np.full(30, 60)])
+    receivers = np.concatenate([fan * 0 + 40, chain + 1, chain + 1, np.arange(61, 91)])
+    return hl.Digraph(91, senders, receivers)
+
+
+def skips():
+    return hl.Digraph(7, [0, 0, 2, 3, 1, 4, 0], [2, 3, 3, 5, 4, 6, 6])
+
+
+ACYCLIC = {
+    "layers": (lambda: hl.Digraph.layered([3, 4, 2]), Unrolled),
+    "even layers": (lambda: hl.Digraph.layered([3] * 12), Unrolled),
+    "a run between": (lambda: hl.Digraph.layered([5, *[3] * 10, 2, 4]), Unrolled),
+    "renamed layers": (lambda: renamed(hl.Digraph.layered([3] * 12), 1), Unrolled),
+    "chain": (lambda: renamed(hl.Digraph.layered([1] * 30), 2), Unrolled),
+    "many uneven layers": (lambda: hl.Digraph.layered([2, 3] * 20), Scanned),
+    "skips": (skips, Unrolled),
+    "shallow": (lambda: random_dag(60, 80, 0), Unrolled),
+    "shallow, in order": (lambda: random_dag(60, 80, 0, named=False), Unrolled),
+    "deep": (lambda: random_dag(60, 700, 1), Scanned),
+    "deep, in order": (lambda: random_dag(60, 700, 1, named=False), Scanned),
+    "wide": (lambda: random_dag(300, 900, 2), Scanned),
+    "hub": (hub, Scanned),
+}
+acyclic = pytest.mark.parametrize("name", ACYCLIC)
+LEARN = ("weight", "input_weight", "bias", *TIMES)
+
+
+def case(name, getkey):
+    """A network with one linear neuron that may learn all, a state and an input."""
+    net = make(ACYCLIC[name][0](), getkey(), linear=[1], learn=LEARN)
+    return net, jax.random.normal(getkey(), net.bias.shape), jnp.array([0.3, -1.2])
+
+
+def matrix(net):
+    n, graph = net.graph.num_nodes, net.graph
+    empty = jnp.zeros((n, n), net.weight.dtype)
+    return empty.at[graph.receivers, graph.senders].set(net.weight.reshape(-1))
+
+
+def slow_velocity(net, u, x):
+    """All neurons at once, again and again until nothing can change."""
+
+    def again(v, _):
+        rate = net.rate(u + net.tau_r * v)
+        return (matrix(net) @ rate + net.drive(x) - u) / net.tau_m, None
+
+    times = net.graph.depth() + 1
+    return jax.lax.scan(again, jnp.zeros_like(u), length=times)[0]
+
+
+def slow_errors(net, ur, force, k, c):
+    """(s, lam) by a dense solve."""
+    linear = jnp.zeros(ur.size, bool) if net.is_linear is None else net.is_linear
+    slope = jnp.where(linear, jnp.ones_like(ur), 1 - jnp.tanh(ur) ** 2)
+    passed = slope[:, None] * matrix(net).T
+    lam = jnp.linalg.solve(jnp.eye(ur.size) - k[:, None] * passed, k * force + c)
+    return passed @ lam + force, lam
+
+
+def both_velocities(net, u, x):
+    w, frozen = split(net)
+    fast = lambda w, u, x: join(w, frozen)(u, x)
+    return fast, lambda w, u, x: slow_velocity(join(w, frozen), u, x), (w, u, x)
+
+
+def both_errors(net, u, x):
+    w, frozen = split(net)
+    k, c = 0.5 * jnp.tanh(u[::-1]), jnp.cos(u)
+
+    def fast(w, ur, force, k, c):
+        return jnp.stack(join(w, frozen).errors(ur, force, lambda s: k * s + c))
+
+    def slow(w, ur, force, k, c):
+        return jnp.stack(slow_errors(join(w, frozen), ur, force, k, c))
+
+    return fast, slow, (w, u, jnp.sin(3 * u), k, c)
+
+
+both = pytest.mark.parametrize("make_both", [both_velocities, both_errors])
+
+
+@acyclic
+@both
+def test_sweeps_are_the_slow_ones(name, make_both, getkey):
+    net, u, x = case(name, getkey)
+    assert type(net.levels.sweep) is ACYCLIC[name][1]
+    assert len(jax.tree.leaves(net.levels)) <= 24
+    fast, slow, at = make_both(net, u, x)
+    wanted = slow(*at)
+    np.testing.assert_allclose(fast(*at), wanted, rtol=1e-10, atol=1e-11)
+
+
+@acyclic
+@both
+def test_sweeps_in_single_precision(name, make_both, getkey):
+    single = lambda a: a.astype(jnp.float32) if eqx.is_inexact_array(a) else a
+    net, u, x = case(name, getkey)
+    _, slow, at = make_both(net, u, x)
+    fast, *_ = make_both(*jax.tree.map(single, (net, u, x)))
+    got, wanted = fast(*jax.tree.map(single, at)), slow(*at)
+    assert got.dtype == jnp.float32
+    scale = float(jnp.max(jnp.abs(wanted)))
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=2e-5 * scale)
+
+
+@acyclic
+@both
+def test_derivatives_of_sweeps(name, make_both, getkey):
+    """Both modes with respect to all, against those of the slow sweeps."""
+    fast, slow, at = make_both(*case(name, getkey))
+    change = jax.tree.map(lambda a: jax.random.normal(getkey(), a.shape), at)
+    forward = lambda f: jax.jit(lambda at, change: jax.jvp(f, at, change))
+    got, wanted = forward(fast)(at, change), forward(slow)(at, change)
+    np.testing.assert_allclose(got[1], wanted[1], rtol=1e-8, atol=1e-9)
+    weigh = jnp.cos(jnp.arange(got[0].size)).reshape(got[0].shape)
+    total = lambda f: lambda at: jnp.sum(weigh * f(*at) ** 2)
+    one, two = (jax.jit(jax.grad(total(f)))(at) for f in (fast, slow))
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["a run between", "skips", "deep"])
+@both
+def test_second_derivatives_of_sweeps(name, make_both, getkey):
+    """Forward over reverse, against finite differences of the gradient."""
+    fast, _, at = make_both(*case(name, getkey))
+    grad = jax.jit(jax.grad(lambda at: jnp.sum(jnp.sin(fast(*at)))))
+    check_grads(grad, (at,), order=1, modes=["fwd"], rtol=1e-5, atol=1e-5)
+
+
+@acyclic
+@both
+def test_sweeps_over_many_networks(name, make_both, getkey):
+    """vmap over all, and over all but the weights."""
+    fast, _, at = make_both(*case(name, getkey))
+    other = jax.tree.map(lambda a: 0.7 * a, at)
+    many = jax.tree.map(lambda *a: jnp.stack(a), at, other)
+    np.testing.assert_allclose(jax.vmap(fast)(*many)[1], fast(*other), 1e-10, 1e-12)
+    shared = lambda *rest: fast(at[0], *rest)
+    got, wanted = jax.vmap(shared)(*many[1:])[1], fast(at[0], *other[1:])
+    np.testing.assert_allclose(got, wanted, 1e-10, 1e-12)
+
+
+@acyclic
+def test_nan_spreads_along_edges_alone(name, getkey):
+    """From one weight to the receiver and what hears of it; back to what it hears."""
+    net, u, x = case(name, getkey)
+    edge = net.graph.num_edges // 2
+    flat = net.weight.reshape(-1).at[edge].set(jnp.nan)
+    lost = eqx.tree_at(lambda n: n.weight, net, flat.reshape(net.weight.shape))
+    sender, receiver = int(net.graph.senders[edge]), int(net.graph.receivers[edge])
+    theirs = net.graph.to_networkx()
+    zero_times = {int(i) for i in np.flatnonzero(net.tau_r == 0)}
+    theirs.remove_nodes_from(zero_times - {receiver})
+    after = {receiver}
+    if receiver not in zero_times:
+        after |= nx.descendants(theirs, receiver)
+    got = set(np.flatnonzero(jnp.isnan(lost(u, x))).tolist())
+    assert got == after | (set() if False else got & zero_times)
+    s, _ = lost.errors(u, jnp.ones_like(u), lambda s: s + 1)
+    before = {sender} | nx.ancestors(net.graph.to_networkx(), sender)
+    assert set(np.flatnonzero(jnp.isnan(s)).tolist()) == before

@@ -159,7 +159,7 @@ def credit_over_time(
 
     length = jax.tree.leaves(points.sample)[0].shape[0]
     weights = sum(leaf.size for leaf in w.values())
-    size = min(max(_BLOCK // max(weights, 1), 1), length)
+    size = min(max(_BLOCK // max(weights, 1), 32), length)
     whole = size * (length // size)
     part = lambda lo, hi: jax.tree.map(lambda leaf: leaf[lo:hi], points)
     if whole == size:
@@ -174,7 +174,7 @@ def credit_over_time(
     return total if whole == length else added(total, block(part(whole, length)))
 
 
-_BLOCK = 2**22  # numbers
+_BLOCK = 2**20  # numbers, where each sample takes as many as there are weights
 
 
 def _at(cost, residual, network, point: Point) -> Scalar:

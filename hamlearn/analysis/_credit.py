@@ -19,7 +19,7 @@ from ..laws.law import Law
 from ..networks.base import AbstractNetwork
 from ..networks.partition import join, split
 from ..signals.signal import Sample
-from ._places import moving
+from ._places import numbers
 from ._sums import begun, sums
 
 Numbers = dict[str, np.ndarray]
@@ -201,5 +201,4 @@ def _same(a: Numbers, b: Numbers) -> bool:
 
 def _carried(state: State) -> int:
     """Bytes of all numbers but those of the network that do not learn."""
-    numbers = jax.tree.leaves(moving(state))
-    return sum(leaf.nbytes for leaf in numbers)
+    return sum(leaf.nbytes for leaf in jax.tree.leaves(numbers(state)))

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array
+from .._types import Array, PyTree
 from ..graph.digraph import Digraph
-from ..laws.base import Rest, State, with_rest
+from ..laws.base import Rest, State
 from ..networks.base import AbstractNetwork
 from ..networks.rate import RateNetwork
 from ..networks.voltage import VoltageNetwork
@@ -128,27 +128,40 @@ def place(shape: tuple[int, ...], graph: Digraph) -> Place:
     return Place("past" if past else "nowhere", size, past, [None] * size)
 
 
+class Parts(eqx.Module):
+    """What of a state a law carries: all but the frozen part of the network."""
+
+    x: PyTree
+    w: PyTree
+    credit: PyTree
+    update: PyTree
+    fixed: PyTree
+
+
+def parts_of(state: State) -> Parts:
+    """The parts of `state`."""
+    assert state.rest is not None
+    return Parts(state.x, state.w, state.credit, state.update, state.rest.fixed)
+
+
+def numbers(state: State) -> Parts:
+    """The floating-point numbers that a law carries, None for all else."""
+    return eqx.filter(parts_of(state), eqx.is_inexact_array)
+
+
+def with_numbers(state: State, numbers: Parts) -> State:
+    """`state` with other numbers."""
+    assert state.rest is not None
+    parts = eqx.combine(numbers, parts_of(state))
+    rest = Rest(state.rest.frozen, parts.fixed)
+    return State(parts.x, parts.w, parts.credit, parts.update, rest)
+
+
 def leaves(state: State) -> dict[str, Array]:
-    """The numbers that a law carries, by name, without the frozen part of a network."""
-    found, _ = jax.tree_util.tree_flatten_with_path(moving(state))
+    """The numbers that a law carries, by name."""
+    found, _ = jax.tree_util.tree_flatten_with_path(numbers(state))
     name = lambda path: jax.tree_util.keystr(path, simple=True, separator=".")
     return {name(path): leaf for path, leaf in found}
-
-
-def moving(state: State) -> State:
-    """`state` with None for all but floats that are not the frozen network's."""
-    assert state.rest is not None
-    rest = Rest(None, state.rest.fixed)
-    return eqx.filter(with_rest(state, rest), eqx.is_inexact_array)
-
-
-def still(state: State) -> State:
-    """What `moving` leaves out; `eqx.combine(moving, still)` is the state again."""
-    assert state.rest is not None
-    inside = with_rest(state, Rest(None, state.rest.fixed))
-    others = eqx.filter(inside, eqx.is_inexact_array, inverse=True)
-    assert others.rest is not None
-    return with_rest(others, Rest(state.rest.frozen, others.rest.fixed))
 
 
 def weights(state: State) -> np.ndarray:

@@ -5,26 +5,29 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .. import _checks
 from .._types import Array, Count, Int, Params, PyTree, Scalar
 from ..action.cost import Cost
-from ..laws.base import AbstractLaw, State
+from ..laws.base import AbstractLaw, Info, State
 from ..run.scan import scan
 from ..signals import samples as _samples
 from ..signals.signal import Sample
 
 
 class Tally(eqx.Module):
-    """The state of the network, the credit added up, how many samples were seen."""
+    """What the law remembers, the credit added up, how many samples were seen."""
 
-    x: PyTree
+    inside: PyTree
     totals: Params
     seen: Count
 
 
 class Summed(AbstractLaw):
     """A law whose weights are held, and whose g is added to one of several totals.
+
+    g itself is in `more`, under the name of its weight.
 
     **Arguments:** `law`; `place`: the number of the total to which each sample
     counts, none where there is no such total; `count`: how many totals there are.
@@ -50,12 +53,11 @@ class Summed(AbstractLaw):
         """A state of the law inside, with nothing added up."""
         none = lambda leaf: jnp.zeros((self.count, *leaf.shape), leaf.dtype)
         totals = jax.tree.map(none, state.w)
-        return _with_x(state, Tally(state.x, totals, jnp.zeros((), jnp.int32)))
+        return _with_credit(state, Tally(state.credit, totals, jnp.zeros((), int)))
 
     def step(self, state, sample, dt):
         g, after, info = self.estimate(state, sample, dt)
-        # The tally is part of x, which `in_turn` does not write a second time.
-        tally = after.x
+        tally = after.credit
         place = self.place[tally.seen]
         counts = (place >= 0) & (place < self.count)
 
@@ -65,27 +67,37 @@ class Summed(AbstractLaw):
             return jax.lax.dynamic_update_index_in_dim(totals, more, place, 0)
 
         totals = jax.tree.map(add, tally.totals, g)
-        return _with_x(after, Tally(tally.x, totals, tally.seen + 1)), info
+        after = _with_credit(after, Tally(tally.inside, totals, tally.seen + 1))
+        return after, Info(info.output, info.loss, g)
 
     def estimate(self, state, sample, dt):
-        tally = state.x
-        g, after, info = self.law.estimate(_with_x(state, tally.x), sample, dt)
-        return g, _with_x(after, Tally(after.x, tally.totals, tally.seen)), info
+        tally = state.credit
+        inside = _with_credit(state, tally.inside)
+        g, after, info = self.law.estimate(inside, sample, dt)
+        tally = Tally(after.credit, tally.totals, tally.seen)
+        return g, _with_credit(after, tally), info
 
     def check(self, state, sample, dt):
-        self.law.check(_with_x(state, state.x.x), sample, dt)
+        self.law.check(_with_credit(state, state.credit.inside), sample, dt)
 
     def chosen(self, state):
         return Summed(self.law.chosen(state), self.place, self.count)
+
+
+def each(law: AbstractLaw, state: State, samples: Sample, dt: Any) -> Params:
+    """g at every sample of a stream, for use inside a transformation."""
+    summed = Summed(law, -np.ones(samples.target.shape[0]), 1)
+    record = lambda state, sample, info: info.more
+    return scan(summed, summed.around(state), samples, dt, record)[1]
 
 
 def sums(
     law: AbstractLaw, state: State, samples: Sample, dt: Any, place: Any, count: int
 ) -> Params:
     """The totals of `Summed` after a stream, for use inside a transformation."""
-    summed = Summed(law, place, count)
-    after, _ = scan(summed, summed.around(state), samples, dt, _nothing)
-    return after.x.totals
+    summed, nothing = Summed(law, place, count), lambda state, sample, info: None
+    after, _ = scan(summed, summed.around(state), samples, dt, nothing)
+    return after.credit.totals
 
 
 def begun(
@@ -101,9 +113,5 @@ def begun(
     return state, samples, dt
 
 
-def _with_x(state: State, x: PyTree) -> State:
-    return State(x, state.w, state.credit, state.update, state.rest)
-
-
-def _nothing(state: State, sample: Sample, info: Any) -> None:
-    return None
+def _with_credit(state: State, credit: PyTree) -> State:
+    return State(state.x, state.w, credit, state.update, state.rest)

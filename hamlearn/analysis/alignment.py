@@ -18,7 +18,7 @@ from ..networks.neurons import AbstractNeurons
 from ..networks.partition import split
 from ..run.tables import Table
 from ..signals.signal import Sample
-from ._sums import begun, sums
+from ._sums import begun, each, sums
 
 
 def alignment(
@@ -88,8 +88,7 @@ def directions(
     **Returns:** one array per weight, with time as leading axis.
     """
     state, samples, dt = begun(law, network, samples, dt, x0, key)
-    count = samples.target.shape[0]
-    return _sums(law, state, samples, dt, np.arange(count), count)
+    return _each(law, state, samples, dt)
 
 
 def parts(network: Any, biases: bool = False) -> dict[str, Callable[[Params], Array]]:
@@ -112,7 +111,7 @@ def parts(network: Any, biases: bool = False) -> dict[str, Callable[[Params], Ar
     return found
 
 
-_sums = eqx.filter_jit(sums)
+_sums, _each = eqx.filter_jit(sums), eqx.filter_jit(each)
 
 
 @eqx.filter_jit

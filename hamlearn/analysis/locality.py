@@ -27,15 +27,15 @@ from ._places import (
     distances,
     leaves,
     made,
-    moving,
+    numbers,
     place,
     random_jets,
     rate_chain,
     rate_ring,
     read_ring,
-    still,
     voltage_chain,
     weights,
+    with_numbers,
 )
 
 COLUMNS = (
@@ -187,17 +187,17 @@ def _perturbed(law: AbstractLaw, state: State, dt: float) -> Any:
     @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def step(arrays, sample, noise, kicks):
         state = eqx.combine(arrays, static)
-        flat, unravel = ravel_pytree(moving(state))
+        flat, unravel = ravel_pytree(numbers(state))
         both = jnp.concatenate([flat + noise, sample.target.astype(flat.dtype)])
 
         def after(number):
             kicked = both.at[number].add(kicks[number], mode="drop")
             mine = eqx.tree_at(lambda s: s.target, sample, kicked[flat.size :])
             one = jax.tree.map(lambda leaf: leaf[None], mine)
-            now = eqx.combine(unravel(kicked[: flat.size]), still(state))
+            now = with_numbers(state, unravel(kicked[: flat.size]))
             now, outputs = scan(law, now, one, dt, lambda s, _, info: info.output)
-            numbers = ravel_pytree(moving(now))[0]
-            return numbers, eqx.filter(now, eqx.is_array), outputs[0]
+            effects = ravel_pytree(numbers(now))[0]
+            return effects, eqx.filter(now, eqx.is_array), outputs[0]
 
         # The last kick is beyond all numbers, and so none.
         rows, *found = jax.lax.map(after, jnp.arange(both.size + 1))

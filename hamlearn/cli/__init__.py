@@ -12,7 +12,7 @@ from . import audit, compare, conform, reproduce, track
 
 _ABOUT = "Learning as dynamics: laws of learning from one Lagrangian or Hamiltonian."
 _EXAMPLES = """examples:
-  hamlearn compare                      ten laws and a control forecast a heartbeat
+  hamlearn compare                      laws side by side on a real electrocardiogram
   hamlearn compare --task series.csv    the same with your own series
   hamlearn track --target sine          follow a signal, and draw what happened
   hamlearn audit                        which laws are local in space and time
@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show it and leave")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", prog="hamlearn"
+    )
     for command in (track, compare, audit, conform, reproduce):
         command.add_arguments(commands)
     return parser

@@ -44,34 +44,36 @@ def _run(arguments: argparse.Namespace) -> int:
     import jax
 
     from ..analysis.conformance import conformance
-    from ..analysis.laws import compared_laws
 
     jax.config.update("jax_enable_x64", True)
     key = jax.random.key(arguments.seed)
     network = _network(arguments, key)
-    stream = {"steps": arguments.steps, "dt": arguments.dt}
-    laws = compared_laws(network, arguments.inputs, **stream)
     report = conformance(
         network,
         inputs=arguments.inputs,
+        steps=arguments.steps,
+        dt=arguments.dt,
         draws=arguments.draws,
-        laws=_asked(laws, arguments.laws),
+        laws=_asked(network, arguments),
         key=key,
-        **stream,
     )
     print(report.to_json() if arguments.json else report.text(shared.width()))
     return 0
 
 
-def _asked(laws: dict[str, Any], starts: list[str] | None) -> dict[str, Any]:
-    """The laws whose names start so; BPTT is always there."""
-    if starts is None:
-        return laws
-    for start in starts:
-        if not any(name.lower().startswith(start.lower()) for name in ("BPTT", *laws)):
-            shared.choice("--laws", start, ("BPTT", *laws))
-    asked = tuple(start.lower() for start in starts)
-    return {name: law for name, law in laws.items() if name.lower().startswith(asked)}
+def _asked(network: Any, arguments: argparse.Namespace) -> dict[str, Any] | None:
+    """The laws whose names start as asked, None for all; BPTT is always there."""
+    from ..analysis.laws import compared_laws
+
+    if arguments.laws is None:
+        return None
+    laws = compared_laws(network, arguments.inputs, steps=arguments.steps)
+    names, starts = ("BPTT", *laws), [start.lower() for start in arguments.laws]
+    for start, word in zip(starts, arguments.laws, strict=True):
+        if not any(name.lower().startswith(start) for name in names):
+            shared.choice("--laws", word, names)
+    chosen = [name for name in laws if name.lower().startswith(tuple(starts))]
+    return {name: laws[name] for name in chosen}
 
 
 def _network(arguments: argparse.Namespace, key: Any) -> Any:

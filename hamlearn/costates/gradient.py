@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree, Scalar
+from .._types import Array, Float, Numbers, Params, PyTree, Scalar
 from ..action.action import Point, augmented_cost, credit_over_time
 from ..action.cost import Cost, running_cost
 from ..action.residual import Dynamical
@@ -88,7 +88,7 @@ def exact_gradient(
     *,
     dt: Any,
     x0: PyTree = None,
-    counted: Float[Array, "time"] | None = None,
+    counted: Float[Numbers, "time"] | None = None,
     memory: AbstractMemory | None = None,
 ) -> Gradient:
     """The exact gradient of a whole stream, with the weights held.

@@ -10,6 +10,7 @@ import lineax as lx
 from .. import _checks
 from .._types import Array
 from ..action.trees import added, negative, scaled
+from ..networks.neurons import AbstractNeurons
 from ..networks.parts import initial_weight
 from .base import AbstractCostate
 
@@ -45,16 +46,15 @@ class AtRest(AbstractCostate):
         return None
 
     def step(self, instant, fixed, memory):
-        network = instant.network
-        neurons, ell_x = network.neurons(), instant.ell_x
-        if neurons is None:
+        network, ell_x = instant.network, instant.ell_x
+        if not isinstance(network, AbstractNeurons):
             step = lambda x: instant.transition(x, {})
             _, back = jax.vjp(step, instant.x)
             first = scaled(instant.dt, ell_x)
             sweep = lambda _, p: added(first, back(p)[0])
         else:
             _, back = jax.vjp(lambda x: network(x, instant.u), instant.x)
-            time = neurons.own_time
+            time = network.own_time
             first = time * ell_x
             sweep = lambda _, p: p + time * (ell_x + back(p)[0])
         return negative(jax.lax.fori_loop(0, fixed.number, sweep, first)), None

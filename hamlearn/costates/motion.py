@@ -68,7 +68,7 @@ class Latent(AbstractMotion):
 
     schedule: AbstractSchedule
     leak: AbstractLeak
-    nudging: Scalar
+    nudging: Scalar | float
 
     def __init__(
         self,
@@ -81,20 +81,28 @@ class Latent(AbstractMotion):
         _checks.instance("schedule", self.schedule, AbstractSchedule)
         _checks.instance("leak", self.leak, AbstractLeak)
         _checks.non_negative("nudging", nudging)
-        self.nudging = as_number(nudging)
+        # No nudging stays a Python zero, and the errors need not be kept for it.
+        none = isinstance(nudging, int | float) and nudging == 0
+        self.nudging = 0.0 if none else as_number(nudging)
 
     def start(self, network, x):
         zeros = jnp.zeros_like(x)
-        return (x, zeros), zeros
+        return (x, zeros), self._kept(zeros)
 
     def rate(self, network, x, sample, memory):
         before, error = memory
-        push = self.nudging.astype(x.dtype) * error
+        push = jnp.zeros_like(x)
+        if not isinstance(self.nudging, float):
+            push = self.nudging.astype(x.dtype) * error
         return self.schedule.forward(network, x, before, sample.input, push)
 
     def step(self, network, x, v, multiplier, sample, memory, dt):
         tau_m = network.tau_m
-        return self.leak(x, x + tau_m * v, tau_m, dt), ((x, v), multiplier)
+        after = self.leak(x, x + tau_m * v, tau_m, dt)
+        return after, ((x, v), self._kept(multiplier))
 
     def check(self, network, dt):
         check_step(network, dt, self.leak)
+
+    def _kept(self, error):
+        return None if isinstance(self.nudging, float) else error

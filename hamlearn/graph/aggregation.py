@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from .._types import Edges, Int, Neurons
+from .order import unfoldable_true
 
 
 class AbstractAggregation(eqx.Module):
@@ -176,15 +177,22 @@ def once(value: Neurons) -> Neurons:
     """`value`, computed once a node, although edges gather it.
 
     On a CPU XLA would compute the function that made it, tanh say, anew for every
-    edge; it does not look through a choice. Where the first entry is not finite, none
-    of the result is.
+    edge; it does not look through a choice (`order`).
     """
     return jax.lax.platform_dependent(value, cpu=_chosen, default=lambda value: value)
 
 
+@jax.custom_batching.custom_vmap
 def _chosen(value):
-    lost = lambda value: jnp.full_like(value, jnp.nan)
-    return jax.lax.cond(jnp.isfinite(value[0]), lambda value: value, lost, value)
+    never = lambda value: jnp.zeros_like(value)
+    return jax.lax.cond(unfoldable_true(value), lambda value: value, never, value)
+
+
+@_chosen.def_vmap
+def _chosen_for_many(size, batched, value):
+    # One choice for all: a batched predicate would make it a select, which is no wall.
+    del size
+    return _chosen(value), batched[0]
 
 
 once.defjvp(lambda primals, tangents: (once(*primals), tangents[0]))

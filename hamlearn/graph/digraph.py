@@ -21,9 +21,12 @@ from .aggregation import (
     Segments,
     once,
 )
+from .edges import distinct_draws, longest_paths, sorted_edges
 
 if TYPE_CHECKING:
     import networkx
+
+_MANY_LAYERS = 64
 
 
 class Digraph(eqx.Module):
@@ -52,14 +55,19 @@ class Digraph(eqx.Module):
     num_nodes: int = eqx.field(static=True)
     senders: Int[Array, "edges"]
     receivers: Int[Array, "edges"]
+    node_levels: Int[Array, "neurons"] | None
+    longest_path: int | None = eqx.field(static=True)
     aggregation: AbstractAggregation
 
     def __init__(self, num_nodes: int, senders, receivers):
-        senders, receivers = _sorted_edges(num_nodes, senders, receivers)
+        senders, receivers = sorted_edges(num_nodes, senders, receivers)
+        level = longest_paths(num_nodes, senders, receivers)
         self.num_nodes = int(num_nodes)
         self.senders = jnp.asarray(senders)
         self.receivers = jnp.asarray(receivers)
-        self.aggregation = _fastest(self.num_nodes, senders, receivers)
+        self.node_levels = None if level is None else jnp.asarray(level)
+        self.longest_path = None if level is None else int(level.max())
+        self.aggregation = _fastest(self, senders, receivers)
 
     @classmethod
     def complete(cls, num_nodes: int, *, self_loops: bool) -> "Digraph":
@@ -82,7 +90,10 @@ class Digraph(eqx.Module):
         receivers = np.concatenate([np.repeat(b, a.size) for a, b in pairs])
         senders = np.concatenate([np.tile(a, b.size) for a, b in pairs])
         graph = cls(int(starts[-1]), senders, receivers)
-        return eqx.tree_at(lambda g: g.aggregation, graph, _blocks(sizes))
+        blocks = _blocks(sizes)
+        if blocks is None:
+            return graph
+        return eqx.tree_at(lambda g: g.aggregation, graph, blocks)
 
     @classmethod
     def random(
@@ -105,7 +116,7 @@ class Digraph(eqx.Module):
         choices = nodes if acyclic else np.full(num_nodes, num_nodes - 1)
         degree = np.minimum(choices, in_degree)
         receivers = np.repeat(nodes, degree)
-        senders = _distinct_draws(rng, choices, degree)
+        senders = distinct_draws(rng, choices, degree)
         if not acyclic:
             senders = senders + (senders >= receivers)  # skip the node itself
         return cls(num_nodes, senders, receivers)
@@ -157,27 +168,11 @@ class Digraph(eqx.Module):
 
         A forward sweep visits the nodes by rising level.
         """
-        senders, receivers = np.asarray(self.senders), np.asarray(self.receivers)
-        by_sender = np.argsort(senders, kind="stable")
-        first = np.searchsorted(senders[by_sender], np.arange(self.num_nodes + 1))
-        missing = self.in_degree()
-        level = np.zeros(self.num_nodes, dtype=np.int64)
-        ready, depth, visited = np.flatnonzero(missing == 0), 0, 0
-        while ready.size:
-            level[ready] = depth
-            visited += ready.size
-            counts = first[ready + 1] - first[ready]
-            runs = np.repeat(first[ready] - np.cumsum(counts) + counts, counts)
-            reached = receivers[by_sender[runs + np.arange(counts.sum())]]
-            np.subtract.at(missing, reached, 1)
-            ready = np.unique(reached[missing[reached] == 0])
-            depth += 1
-        return level if visited == self.num_nodes else None
+        return None if self.node_levels is None else np.asarray(self.node_levels)
 
     def depth(self) -> int | None:
         """The longest path, in edges, or None with a cycle."""
-        level = self.levels()
-        return None if level is None else int(np.max(level, initial=0))
+        return self.longest_path
 
     def __repr__(self) -> str:
         return (
@@ -186,62 +181,22 @@ class Digraph(eqx.Module):
         )
 
 
-def _sorted_edges(num_nodes, senders, receivers):
-    """Checked edges as int32 arrays, by receiver, then by sender."""
-    _checks.at_least("num_nodes", num_nodes, 1)
-    senders, receivers = np.asarray(senders), np.asarray(receivers)
-    for name, nodes in (("senders", senders), ("receivers", receivers)):
-        _checks.shape(name, nodes, ("edges",))
-        if nodes.size == 0:
-            _checks.reject(name, "non-empty: a network needs an edge", "empty")
-        if not np.issubdtype(nodes.dtype, np.integer):
-            _checks.reject(name, "integers", f"of type {nodes.dtype}")
-        outside = (nodes < 0) | (nodes >= num_nodes)
-        if outside.any():
-            k = int(np.argmax(outside))
-            wanted = f"nodes between 0 and {num_nodes - 1}"
-            _checks.reject(name, wanted, f"{int(nodes[k])} at index {k}")
-    _checks.shape("receivers", receivers, senders.shape)
-    order = np.lexsort((senders, receivers))
-    senders, receivers = senders[order], receivers[order]
-    twice = (np.diff(senders) == 0) & (np.diff(receivers) == 0)
-    if twice.any():
-        k = int(np.argmax(twice))
-        edge = f"{int(senders[k])} -> {int(receivers[k])}"
-        _checks.reject("senders", "without repeated edges", f"holding {edge} twice")
-    return senders.astype(np.int32), receivers.astype(np.int32)
-
-
-def _fastest(num_nodes, senders, receivers) -> AbstractAggregation:
-    num_edges = senders.size
-    if num_edges == num_nodes**2:
-        return Dense(num_nodes)
-    if num_edges == num_nodes * (num_nodes - 1) and not np.any(senders == receivers):
-        return DenseWithoutLoops(num_nodes)
-    degree = np.bincount(receivers, minlength=num_nodes)
+def _fastest(graph: Digraph, senders, receivers) -> AbstractAggregation:
+    n, num_edges = graph.num_nodes, graph.num_edges
+    if num_edges == n**2:
+        return Dense(n)
+    if num_edges == n * (n - 1) and not np.any(senders == receivers):
+        return DenseWithoutLoops(n)
+    degree = np.bincount(receivers, minlength=n)
     if np.all(degree == degree[0]):
-        return Rows(jnp.asarray(senders.reshape(num_nodes, -1)))
-    return Segments(jnp.asarray(senders), jnp.asarray(receivers), num_nodes)
+        return Rows(graph.senders.reshape(n, -1))
+    return Segments(graph.senders, graph.receivers, n)
 
 
-def _distinct_draws(rng, choices, degree):
-    """`degree[i]` distinct numbers below `choices[i]`, for every i, in one array."""
-    owner = np.repeat(np.arange(choices.size), degree)
-    draws = rng.integers(0, np.maximum(choices, 1)[owner])
-    start = np.cumsum(degree) - degree
-    for i in np.flatnonzero(4 * degree > choices):  # too crowded to draw and reject
-        chosen = rng.permutation(choices[i])[: degree[i]]
-        draws[start[i] : start[i] + degree[i]] = chosen
-    while True:
-        order = np.lexsort((draws, owner))
-        same = (np.diff(draws[order]) == 0) & (np.diff(owner[order]) == 0)
-        if not same.any():
-            return draws
-        again = order[1:][same]
-        draws[again] = rng.integers(0, choices[owner[again]])
-
-
-def _blocks(sizes: Sequence[int]) -> AbstractAggregation:
+def _blocks(sizes: Sequence[int]) -> AbstractAggregation | None:
+    """One product per pair of layers; None where so many take long to compile."""
     if len(set(sizes[:-1])) == 1:
         return EvenLayers(int(sizes[0]), len(sizes) - 1, int(sizes[-1]))
+    if len(sizes) > _MANY_LAYERS:
+        return None
     return Layered(tuple(int(size) for size in sizes))

@@ -1,76 +1,155 @@
 """Sweeps over an acyclic digraph: every edge used once, no step of delay."""
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Edges, Int, Neurons
+from .._types import Array, Edges, Int, Neurons, PyTree, Shaped
 from .digraph import Digraph
-from .nodes import NodeSet
+from .parts import RateOf
+from .plan import sweep_of
+from .sweeps import AbstractSweep
 
 
-class Level(eqx.Module):
-    """The nodes of one level of a digraph and the edges that arrive there."""
+class Levels(eqx.Module):
+    """An acyclic digraph in the order of a forward sweep.
 
-    nodes: NodeSet
-    edges: NodeSet | None
-    senders: NodeSet | None
-    receivers: Int[Array, "edges"] | None
+    `forward` solves total = outer + W rate, rate = rate_of(total), from the sources
+    up; `backward` its transpose, from the leaves down. Each is O(nodes + edges), one
+    program whatever the depth, and so are their derivatives of any order: the tangent
+    of a sweep is a sweep with the slopes, its transpose a sweep the other way.
+    """
 
-    def receive(self, total: Neurons, weight: Edges, rate: Neurons) -> Neurons:
-        """`total` with sum_j w_ij r_j added at the nodes of this level."""
-        if self.edges is None:
-            return total
-        return self.nodes.add(total, self._sum(weight, rate))
+    nodes: Int[Array, "neurons"] | None
+    place: Int[Array, "neurons"] | None
+    sweep: AbstractSweep
 
-    def send_back(
-        self, s: Neurons, weight: Edges, error: Neurons, slope: Neurons
-    ) -> Neurons:
-        """`s` with slope_j sum_i w_ij error_i over the nodes i of this level added."""
-        if self.edges is None:
-            return s
-        back = jax.linear_transpose(lambda rate: self._sum(weight, rate), s)
-        return s + slope * back(self.nodes.take(error))[0]
+    def forward(
+        self,
+        graph: Digraph,
+        weight: Edges,
+        outer: Neurons,
+        rate_of: RateOf,
+        each: PyTree[Shaped[Array, "neurons"]],
+    ) -> tuple[Neurons, Neurons]:
+        """(total, rate): total_i = outer_i + sum_j w_ij rate_j, rate = rate_of(total).
 
-    def put(self, value: Neurons, part: Array) -> Neurons:
-        """`value`, which is zero at the nodes of this level, with `part` there."""
-        return self.nodes.add(value, part)
+        **Arguments:**
 
-    def _sum(self, weight: Edges, rate: Neurons) -> Array:
-        assert self.edges is not None
-        assert self.senders is not None
-        weights = self.edges.take(weight.reshape(-1))
-        if self.receivers is None:  # all of `senders` send to all of `nodes`
-            matrix = weights.reshape(self.nodes.size, self.senders.size)
-            return matrix @ self.senders.take(rate)
-        return jax.ops.segment_sum(
-            weights * self.senders.take(rate),
-            self.receivers,
-            num_segments=self.nodes.size,
-            indices_are_sorted=True,
-        )
+        - `graph`: the digraph that these are the levels of.
+        - `outer`: what arrives from outside, one number per neuron.
+        - `rate_of`: called as `rate_of(total, each)`, elementwise; it closes over no
+          array that is differentiated: such go into `each`.
+        - `each`: further arrays, with one entry per neuron each.
+        """
+        return _forward(self, graph, rate_of, weight, outer, each)
+
+    def backward(
+        self, graph: Digraph, weight: Edges, slope: Neurons, a: Neurons, b: Neurons
+    ) -> tuple[Neurons, Neurons]:
+        """(p, q): q_j = b_j + sum_i w_ij p_i and p = a + slope q."""
+        back = jax.linear_transpose(partial(graph.aggregate, weight), a)
+        up, down = self._solvers(weight, slope)
+        return _solved(lambda p, q: (p - slope * q, q - back(p)[0]), down, up, a, b)
+
+    def tangent(
+        self, graph: Digraph, weight: Edges, slope: Neurons, a: Neurons, b: Neurons
+    ) -> tuple[Neurons, Neurons]:
+        """(y, r): y_i = a_i + sum_j w_ij r_j and r = b + slope y, as of `forward`."""
+        send = partial(graph.aggregate, weight)
+        up, down = self._solvers(weight, slope)
+        return _solved(lambda y, r: (y - send(r), r - slope * y), up, down, a, b)
+
+    def by_level(self, values: PyTree[Shaped[Array, "neurons"]]) -> PyTree:
+        """`values` in the order of the sweep."""
+        chosen = self.nodes
+        return values if chosen is None else jax.tree.map(lambda v: v[chosen], values)
+
+    def by_node(self, values: PyTree[Shaped[Array, "neurons"]]) -> PyTree:
+        """`values`, in the order of the sweep, in that of the graph."""
+        chosen = self.place
+        return values if chosen is None else jax.tree.map(lambda v: v[chosen], values)
+
+    def _solvers(self, weight, slope):
+        """(y, r) and (p, q) as functions of (a, b)."""
+        up = lambda a, b: _up(self, weight, a, _affine, (slope, b))
+        return up, partial(_down, self, weight, slope)
 
 
-def levels_of(graph: Digraph) -> tuple[Level, ...] | None:
+def levels_of(graph: Digraph) -> Levels | None:
     """The levels in the order of a forward sweep, None where there is a cycle."""
     level = graph.levels()
     if level is None:
         return None
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
-    return tuple(
-        _level(np.flatnonzero(level == k), level[receivers] == k, senders, receivers)
-        for k in range(int(level.max()) + 1)
-    )
+    if np.all(np.diff(level) >= 0):
+        return Levels(None, None, sweep_of(level, senders, receivers, None))
+    nodes = np.argsort(level, kind="stable")
+    place = np.empty_like(nodes)
+    place[nodes] = np.arange(nodes.size)
+    senders, receivers = place[senders], place[receivers]
+    edges = np.argsort(receivers * graph.num_nodes + senders)
+    sweep = sweep_of(level[nodes], senders[edges], receivers[edges], edges)
+    return Levels(*(jnp.asarray(a, jnp.int32) for a in (nodes, place)), sweep)
 
 
-def _level(nodes, arriving, senders, receivers) -> Level:
-    edges = np.flatnonzero(arriving)
-    if edges.size == 0:
-        return Level(NodeSet(nodes), None, None, None)
-    to = np.searchsorted(nodes, receivers[edges])
-    sources = np.unique(senders[edges])
-    if edges.size == nodes.size * sources.size:
-        return Level(NodeSet(nodes), NodeSet(edges), NodeSet(sources), None)
-    ends = NodeSet(senders[edges])
-    return Level(NodeSet(nodes), NodeSet(edges), ends, jnp.asarray(to, jnp.int32))
+# Compiled once where they are called outside of a compiled function.
+@partial(eqx.filter_jit, inline=True)
+def _up(levels, weight, outer, rate_of, each):
+    outer, each = levels.by_level((outer, each))
+    return levels.by_node(levels.sweep.up(weight.reshape(-1), outer, rate_of, each))
+
+
+@partial(eqx.filter_jit, inline=True)
+def _down(levels, weight, slope, a, b):
+    given = levels.by_level((slope, a, b))
+    return levels.by_node(levels.sweep.down(weight.reshape(-1), *given))
+
+
+@eqx.filter_custom_jvp
+def _forward(levels, graph, rate_of, weight, outer, each):
+    del graph  # for the derivative
+    return _up(levels, weight, outer, rate_of, each)
+
+
+@_forward.def_jvp
+def _forward_tangent(primals, tangents):
+    levels, graph, rate_of, weight, _, each = primals
+    *_, d_weight, d_outer, d_each = tangents
+    total, rate = _forward(*primals)
+    slope, slopes = _slopes(rate_of, total, each)
+    a = jnp.zeros_like(total) if d_outer is None else d_outer
+    if d_weight is not None:
+        a = a + graph.aggregate(d_weight, graph.once(rate))
+    moved = lambda d, slope: None if d is None else d * slope
+    parts = jax.tree.map(moved, d_each, slopes, is_leaf=lambda leaf: leaf is None)
+    b = sum(jax.tree.leaves(parts), jnp.zeros_like(total))
+    return (total, rate), levels.tangent(graph, weight, slope, a, b)
+
+
+def _slopes(rate_of, total, each):
+    """d rate/d total and d rate/d each, elementwise.
+
+    By reverse mode, which functions with a `custom_vjp` have too.
+    """
+    moving, still = eqx.partition(each, eqx.is_inexact_array)
+    rate = lambda total, moving: rate_of(total, eqx.combine(moving, still))
+    _, back = jax.vjp(rate, total, moving)
+    return back(jnp.ones_like(total))
+
+
+def _affine(total, slope_and_rest):
+    slope, rest = slope_and_rest
+    return slope * total + rest
+
+
+def _solved(system, solve, transpose_solve, a, b):
+    """The pair of arrays that the linear `system` maps to (a, b)."""
+    # As one array: of two JAX transposes a solution only where both are linear.
+    stacked = lambda f: lambda ab: jnp.stack(f(ab[0], ab[1]))
+    solves = [lambda _, ab, f=f: stacked(f)(ab) for f in (solve, transpose_solve)]
+    both = jax.lax.custom_linear_solve(stacked(system), jnp.stack([a, b]), *solves)
+    return both[0], both[1]

@@ -41,22 +41,26 @@ class Runs:
 
     def mean_losses(self) -> np.ndarray:
         """One number per lane, infinite where it diverged."""
-        means = self.losses.sum(axis=1) / self.weight.sum()
-        return np.where(self.diverged, np.inf, means)
+        return self._means(self.losses, np.inf)
 
     def mean_scores(self) -> np.ndarray:
         """One number per lane, NaN where it diverged."""
-        means = self.scores.sum(axis=1) / self.weight.sum()
-        return np.where(self.diverged, np.nan, means)
+        return self._means(self.scores, np.nan)
 
     def curve(self, points: int = 50) -> np.ndarray:
         """Mean loss in equal stretches of the answers, a row per lane that did not
         diverge."""
         size = max(len(self.weight) // points, 1)
-        used = len(self.weight) // size * size
-        losses = self.losses[~self.diverged, :used]
-        total = losses.reshape(len(losses), -1, size).sum(axis=2)
-        return total / self.weight[:used].reshape(-1, size).sum(axis=1)
+        count = len(self.weight) // size
+        losses = self.losses[~self.diverged, : count * size]
+        total = losses.reshape(len(losses), count, size).sum(axis=2)
+        return total / self.weight[: count * size].reshape(count, size).sum(axis=1)
+
+    def _means(self, values: np.ndarray, otherwise: float) -> np.ndarray:
+        means = np.full(len(values), otherwise)
+        good = ~self.diverged
+        means[good] = values[good].sum(axis=1) / self.weight.sum()
+        return means
 
 
 Run = Callable[[list[Any], list[float], list[Array], Sample], Runs]

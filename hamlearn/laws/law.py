@@ -166,7 +166,6 @@ class Law(AbstractFlow):
         """(dx/dt, dw/dt, and the rates of what is remembered)."""
         rest, signal = args
         state, sample = with_rest(y, rest), signal(t)
-        network = state.network
         g, memory, point, _, _ = self._look(state, sample, t, self.credit.rates)  # pyright: ignore
         assert isinstance(self.update, AbstractUpdateFlow)
         w, update = self.update.rates(g, y.w, y.update)

@@ -26,6 +26,9 @@ def RTRL(
     Imposed as dynamics; sensitivity `Exact`; any update. With a `solver` and an update
     that has rates it is a differential equation, dP/dt = f_x P + f_w.
 
+    Takes forward-mode derivatives of modules of your own: in them a function with
+    derivatives of its own needs a `custom_jvp`.
+
     **Arguments:** `cost`: what is minimised; `update`: of `hl.updates` or optax, by
     default SGD at a rate of 0.01; `solver`: any diffrax solver.
 

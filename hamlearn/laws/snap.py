@@ -16,6 +16,7 @@ def SnAp1(
 
     with dx_i'/dx_i = leak_i + slope_i w_ii on rate neurons: `SnAp` of order 1 in its
     fastest form. One number per weight; exact when the recurrent weights are diagonal.
+    Takes forward-mode derivatives of modules of your own: see `RTRL`.
 
     Imposed as dynamics; sensitivity `Diagonal`; any update.
 
@@ -39,7 +40,8 @@ def SnAp(
 
         P_{k+1} = mask * ((1 + dt f_x) P_k + dt f_w),   g_k = ell_w + ell_x P_k
 
-    From one more than the longest shortest path on it is RTRL.
+    From one more than the longest shortest path on it is RTRL. Takes forward-mode
+    derivatives of modules of your own: see `RTRL`.
 
     Imposed as dynamics; sensitivity `Sparse`; any update.
 

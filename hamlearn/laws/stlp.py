@@ -24,7 +24,7 @@ from ..action.cognitive import (
     sweeps_needed,
 )
 from ..action.cost import Cost, as_number, output_loss
-from ..action.trees import scaled
+from ..action.trees import scaled, squared_norm
 from ..mechanics.constrained import ConstrainedMotion, constrained_euler_lagrange
 from ..mechanics.damping import ExponentialDamping
 from ..mechanics.equations import DiagonalMass, energy
@@ -81,7 +81,7 @@ class STLP(AbstractFlow):
 
     Samples need the first two derivatives of their input: see `mollify`. The first
     step moves the state onto the constraints by itself. Float32 serves down to
-    m_x/m_w of about 1e-5.
+    m_x/m_w of about 1e-5. Takes forward-mode derivatives of the network (see `RTRL`).
 
     **Arguments:**
 
@@ -192,12 +192,12 @@ class STLP(AbstractFlow):
         return _state(Phase(*flow), state.credit.begun, state.rest), info
 
     def estimate(self, state, sample, dt):
-        placed, _, reaction, info = self._placed(state, sample, dt)
-        # Neurons follow weights that rest; their velocities are kept for later.
+        placed, _, reaction, _ = self._placed(state, sample, dt)
+        # Neurons follow weights at rest; the weights' velocities are kept for later.
         rested = eqx.tree_at(
             lambda s: s.update, state, jax.tree.map(jnp.zeros_like, state.update)
         )
-        after, _ = self.step(rested, sample, dt)
+        after, info = self._held().step(rested, sample, dt)
         held = State(after.x, state.w, after.credit, state.update, state.rest)
         return self._gradient(placed, reaction), held, info
 
@@ -293,13 +293,25 @@ class STLP(AbstractFlow):
 
     def _lagrangian(self, t, q, v, args) -> Scalar:
         rest, signal = args
-        network, sample = join(q.w, rest.frozen), signal(t)
+        return self._scalar(join(q.w, rest.frozen), q, v, signal(t))
+
+    def _scalar(self, network, q, v, sample) -> Scalar:
         if self.lagrangian is not None:
             return self.lagrangian(network, q, v, sample)
         return cognitive_lagrangian(
             self.cost, network, q, v, self._masses(v), sample,
             slack=self.slack, potential=self.potential,
         )  # fmt: skip
+
+    def _held(self) -> "STLP":
+        """The same with weights so heavy that nothing moves them."""
+
+        def heavy(network, q, v, sample):
+            more = scaled(_HEAVY, squared_norm(v.w)) / 2
+            return self._scalar(network, q, v, sample) + more
+
+        is_none = lambda leaf: leaf is None
+        return eqx.tree_at(lambda law: law.lagrangian, self, heavy, is_leaf=is_none)
 
     def _constraint(self, t, q, args) -> PyTree:
         rest, signal = args
@@ -321,6 +333,9 @@ class STLP(AbstractFlow):
             return float("inf")  # unknown inside a transformation
         lightest = min(float(np.min(mass)) for mass in masses)
         return float(np.max(self.neuron_mass)) / lightest
+
+
+_HEAVY = 1e12
 
 
 def phase(state: State) -> Phase:

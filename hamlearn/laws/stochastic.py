@@ -13,8 +13,8 @@ def UORO(cost: Cost | None = None, update: Any = None) -> Law:
         s'     = rho_0 (1 + dt f_x) s + rho_1 nu
         theta' = theta / rho_0 + (dt f_w)^T nu / rho_1,   g = ell_w + (ell_x . s) theta
 
-    Imposed as dynamics; sensitivity `RankOneTrace`; any update. Takes any module, and
-    a `key` at `init`.
+    Imposed as dynamics; sensitivity `RankOneTrace`; any update. Takes any module, by
+    its forward-mode derivatives (see `RTRL`), and a `key` at `init`.
 
     **Arguments:** as for `RTRL`.
 

@@ -60,6 +60,15 @@ class AbstractNeurons(AbstractNetwork):
         """What the neurons send at state `x`."""
 
 
+def slope_at(function: Callable[[Neurons], Neurons], a: Neurons) -> Neurons:
+    """function'(a) of one that acts on every neuron by itself.
+
+    By reverse mode, which functions with a `custom_vjp` have too.
+    """
+    _, back = jax.vjp(function, a)
+    return back(jnp.ones_like(a))[0]
+
+
 def leaving_readout(network: AbstractNetwork, w: Params) -> Params:
     """The weights that can move the state: all but those of a known readout."""
     return {name: leaf for name, leaf in w.items() if network.moves_state(name)}

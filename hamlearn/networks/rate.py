@@ -14,7 +14,7 @@ from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.nodes import NodeSet
 from .base import euler
-from .neurons import AbstractNeurons, Slopes
+from .neurons import AbstractNeurons, Slopes, slope_at
 from .partition import fields_trainable
 from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
 
@@ -158,7 +158,7 @@ class RateNetwork(AbstractNeurons):
     def slopes(self, x: Neurons, u: Float[Array, "inputs"], dt: Scalar) -> Slopes:
         rate = jnp.asarray(dt, x.dtype) / self.time_constant
         a = self.drive(x, u)
-        _, rise = jax.jvp(self.activation, (a,), (jnp.ones_like(a),))
+        rise = slope_at(self.activation, a)
         return Slopes(1 - rate, rate * rise)
 
     def sent(self, x: Neurons) -> Neurons:

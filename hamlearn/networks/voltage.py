@@ -14,10 +14,10 @@ from jaxtyping import Bool, DTypeLike
 from .. import _checks
 from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
 from ..graph.digraph import Digraph
-from ..graph.levels import Level, levels_of
+from ..graph.levels import Levels, levels_of
 from ..graph.nodes import NodeSet
 from .base import euler
-from .neurons import AbstractNeurons, Slopes
+from .neurons import AbstractNeurons, Slopes, slope_at
 from .partition import fields_trainable
 from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
 
@@ -68,7 +68,7 @@ class VoltageNetwork(AbstractNeurons):
     input_nodes: NodeSet
     output_nodes: NodeSet
     is_linear: Bool[Array, "neurons"] | None
-    levels: tuple[Level, ...] | None
+    levels: Levels | None
     activation: Callable[[Array], Array] = eqx.field(static=True)
     learn: tuple[str, ...] = eqx.field(static=True)
     is_plain: bool = eqx.field(static=True)
@@ -143,7 +143,7 @@ class VoltageNetwork(AbstractNeurons):
 
     def rate(self, ur: Neurons) -> Neurons:
         """r = phi(u_r), u_r itself where a neuron is linear."""
-        return self._rate(ur, self.is_linear)
+        return _rate(self.activation, ur, self.is_linear)
 
     def current(self, ur: Neurons, x: Float[Array, "inputs"]) -> Neurons:
         """I_i, what arrives at every neuron while the prospective voltages are u_r."""
@@ -162,17 +162,11 @@ class VoltageNetwork(AbstractNeurons):
     def velocity(self, u: Neurons, x: Float[Array, "inputs"], push: Any) -> Neurons:
         """du/dt with a further current `push` into every neuron."""
         tau_m, tau_r, outer = self.tau_m, self.tau_r, self.drive(x) + push
-
-        def prospective(total):
-            return u + tau_r * ((total - u) / tau_m)
-
         if self.levels is None:
-            loop = lambda ur: prospective(self._received(ur) + outer)
+            loop = lambda ur: _prospective(self._received(ur) + outer, u, tau_m, tau_r)
             return (self._received(_settle(loop, u)) + outer - u) / tau_m
-        total, rate = outer, jnp.zeros_like(u)
-        for level in self.levels:
-            total = level.receive(total, self.weight, rate)
-            rate = level.put(rate, self._rate_at(level.nodes, prospective(total)))
+        sent, each = _Sent(self.activation), (u, tau_m, tau_r, self.is_linear)
+        total, _ = self.levels.forward(self.graph, self.weight, outer, sent, each)
         return (total - u) / tau_m
 
     def errors(
@@ -185,16 +179,20 @@ class VoltageNetwork(AbstractNeurons):
         A sweep against the edges on an acyclic graph, O(edges); elsewhere a fixed
         point, which needs |error' phi' W| < 1.
         """
-        _, slope = jax.jvp(self.rate, (ur,), (jnp.ones_like(ur),))
+        slope = slope_at(self.rate, ur)
         if self.levels is None:
             sent = lambda r: self.graph.aggregate(self.weight, r)
             back = jax.linear_transpose(sent, ur)
             arrived = lambda lam: force + slope * back(lam)[0]
             lam = _settle(lambda lam: error(arrived(lam)), jnp.zeros_like(ur))
             return arrived(lam), lam
-        s = force
-        for level in reversed(self.levels):
-            s = level.send_back(s, self.weight, error(s), slope)
+        # lam = k s + c, so that lam = (k force + c) + k phi' W^T lam.
+        zero = jnp.zeros_like(force)
+        c, k = jax.jvp(error, (zero,), (jnp.ones_like(force),))
+        _, arrived = self.levels.backward(
+            self.graph, self.weight, k * slope, k * force + c, zero
+        )
+        s = force + slope * arrived
         return s, error(s)
 
     def __call__(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
@@ -240,7 +238,7 @@ class VoltageNetwork(AbstractNeurons):
 
     def slopes(self, x: Neurons, u: Float[Array, "inputs"], dt: Scalar) -> Slopes:
         rate = jnp.asarray(dt, x.dtype) / self.tau_m
-        _, rise = jax.jvp(self.rate, (x,), (jnp.ones_like(x),))
+        rise = slope_at(self.rate, x)
         return Slopes(1 - rate, rate, rise)
 
     def sent(self, x: Neurons) -> Neurons:
@@ -249,15 +247,25 @@ class VoltageNetwork(AbstractNeurons):
     def _received(self, ur: Neurons) -> Neurons:
         return self.graph.aggregate(self.weight, self.graph.once(self.rate(ur)))
 
-    def _rate_at(self, nodes: NodeSet, ur: Neurons) -> Array:
-        linear = self.is_linear
-        return self._rate(
-            nodes.take(ur), None if linear is None else nodes.take(linear)
-        )
 
-    def _rate(self, ur: Array, linear: Array | None) -> Array:
-        rate = self.activation(ur)
-        return rate if linear is None else jnp.where(linear, ur, rate)
+class _Sent(eqx.Module):
+    """The rates of neurons that `total` arrives at; equal where phi is the same."""
+
+    activation: Callable[[Array], Array] = eqx.field(static=True)
+
+    def __call__(self, total: Array, each: Any) -> Array:
+        *state, linear = each
+        return _rate(self.activation, _prospective(total, *state), linear)
+
+
+def _prospective(total: Array, u: Array, tau_m: Array, tau_r: Array) -> Array:
+    return u + tau_r * ((total - u) / tau_m)
+
+
+def _rate(
+    activation: Callable[[Array], Array], ur: Array, linear: Array | None
+) -> Array:
+    return activation(ur) if linear is None else jnp.where(linear, ur, activation(ur))
 
 
 def _at_least(value: Array, low: Scalar) -> Array:

@@ -34,7 +34,7 @@ def follow(
     **Returns:** the student, and its mean loss between `rows` records.
     """
     law = hl.GLE(update=lesson.update, closure=closure, nudging=lesson.nudging)
-    asked = hl.GLE(closure=hl.costates.Unfiltered())
+    asked = hl.GLE(update=optax.set_to_zero(), closure=hl.costates.Unfiltered())
     every = int(lesson.time / lesson.dt) // rows
     states = law.init(lesson.student), asked.init(lesson.teacher)
     network, losses = _followed(lesson, law, asked, states, rows, every)

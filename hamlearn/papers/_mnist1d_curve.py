@@ -15,7 +15,7 @@ def run(out: Path) -> list[Claim]:
     **Raises:** `FileNotFoundError` where the curve was not installed.
     """
     rows = json.loads(_curve().read_text())["epochs"]
-    mnist1d._draw(out, rows)
+    mnist1d.draw(out, rows)
     reached, epochs = float(rows[-1]["test"]), len(rows)
     verdict = f"does not hold: {reached} % after {epochs} epochs"
     if reached >= 85:

@@ -5,15 +5,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import hamlearn as hl
+
 from .._types import Array
-from ..graph.digraph import Digraph
-from ..networks.voltage import VoltageNetwork
 
 DT = 0.2
-STEPS = 360  # steps a digit takes, 60 of the longest membrane time constants
+STEPS = 360  # per digit, 60 of the longest membrane time constants
 
 
-def network(key: Array, *, layers: int = 6) -> VoltageNetwork:
+def network(key: Array, *, layers: int = 6) -> hl.VoltageNetwork:
     """1-53x6-10, in each hidden layer 36 slow neurons and 17 without a lag.
 
     14,956 weights and biases, uniform within 1/sqrt(fan-in) at the start; the first
@@ -24,8 +24,8 @@ def network(key: Array, *, layers: int = 6) -> VoltageNetwork:
     lag = np.concatenate([np.full(36, DT), np.full(17, 1.2)])
     out = np.full(10, 1.2)
     linear = [*range(53), *range(53 * layers, 53 * layers + 10)]
-    net = VoltageNetwork(
-        Digraph.layered(sizes),
+    net = hl.VoltageNetwork(
+        hl.Digraph.layered(sizes),
         inputs=1,
         outputs=10,
         linear=linear,

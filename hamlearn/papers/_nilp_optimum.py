@@ -6,12 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import tasks
-from ..action.cost import Cost
-from ..analysis import Gap, gap
+import hamlearn as hl
+
 from ..jobs.track import tracker
-from ..rules.hamiltonian import HamiltonianLearning
 from ._claim import Claim
+from ._nilp_law import law
 
 DT, WINDOW, SETTLED = 1e-2, 500, 1000  # five time units, after ten to settle
 
@@ -19,10 +18,10 @@ DT, WINDOW, SETTLED = 1e-2, 500, 1000  # five time units, after ten to settle
 def run(*, quick: bool = False) -> Iterator[Claim]:
     """Compare the flip with the optimum, settled and from a cold start."""
     cases = {
-        "settled_sine": (tasks.sine, SETTLED, 20.0, 1.0, 4.0),
-        "settled_patched": (tasks.patched, SETTLED, 20.0, 1.5, 13.0),
-        "cold_sine": (tasks.sine, 0, 40.0, 2.0, 13.0),
-        "cold_patched": (tasks.patched, 0, 40.0, 2.0, 13.0),
+        "settled_sine": (hl.tasks.sine, SETTLED, 20.0, 1.0, 4.0),
+        "settled_patched": (hl.tasks.patched, SETTLED, 20.0, 1.5, 13.0),
+        "cold_sine": (hl.tasks.sine, 0, 40.0, 2.0, 13.0),
+        "cold_patched": (hl.tasks.patched, 0, 40.0, 2.0, 13.0),
     }
     residuals = []
     for name, (task, settle, theta, low, high) in cases.items():
@@ -39,11 +38,9 @@ def run(*, quick: bool = False) -> Iterator[Claim]:
     yield Claim("pontryagin_residual", max(residuals), None, 1e-3, verdict)
 
 
-def _gap(task, settle: int, theta: float, seed: int) -> Gap:
+def _gap(task, settle: int, theta: float, seed: int) -> hl.analysis.Gap:
     samples = task(duration=DT * (SETTLED + WINDOW), dt=DT).samples()
     samples = jax.tree.map(lambda a: jnp.asarray(a[: settle + WINDOW]), samples)
     network, x0 = tracker(5, 10.0, seed)
-    cost = Cost(accuracy=100.0, weight_decay=1.0, inertia=0.1, dissipation=theta)
-    rule = HamiltonianLearning(cost)
-    start = jnp.asarray(x0)
-    return gap(rule, network, samples, dt=DT, settle=settle, x0=start)
+    flip, x0 = law(100.0, theta), jnp.asarray(x0)
+    return hl.analysis.gap(flip, network, samples, dt=DT, settle=settle, x0=x0)

@@ -8,22 +8,15 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 import optax
 
-from ..action.cost import Cost
-from ..costates import adjoint as _adjoint
-from ..costates.riccati import TimeReversal
-from ..costates.sign import NoFlip, SignFlip
-from ..graph.digraph import Digraph
-from ..mechanics.causal import AbstractPolicy, causal_hamilton
-from ..mechanics.solvers import SemiImplicitEuler
-from ..networks.dynamics import Dynamics
-from ..networks.rate import RateNetwork
-from ..rules.hamiltonian import HamiltonianLearning
-from ..run.stream import stream
-from ..signals.signal import Signal
+import hamlearn as hl
+
+from ..plot import COLOURS
 from ._claim import Claim
+from ._save import save
 
 SPEEDS = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 
@@ -56,23 +49,27 @@ def _backprop_limit(out: Path) -> Iterator[Claim]:
     yield Claim("true_costate_forward_error", _forward_error(), 1e6, None, verdict)
 
 
-def _net(c: float) -> RateNetwork:
-    graph = Digraph.random(12, in_degree=3, acyclic=True, key=jax.random.key(1))
-    return RateNetwork(
+def _net(c: float) -> hl.RateNetwork:
+    graph = hl.Digraph.random(12, in_degree=3, acyclic=True, key=jax.random.key(1))
+    return hl.RateNetwork(
         graph, inputs=2, outputs=2, input_nodes=range(4), time_constant=1 / c,
         key=jax.random.key(2),
     )  # fmt: skip
 
 
-SIGNAL = Signal(
+SIGNAL = hl.Signal(
     lambda t: jnp.stack([jnp.sin(1.3 * t), jnp.cos(0.7 * t + 1)]),
     lambda t: jnp.stack([0.5 * jnp.sin(t), 0.5 * jnp.cos(1.7 * t)]),
 )
-RESTING = Cost(inertia=1e12)  # weights that rest: the costates of a given network
 NOW = 3.0
 
 
-def _deltas(network: RateNetwork) -> jax.Array:
+def _resting(policy: hl.mechanics.AbstractPolicy | None = None) -> hl.laws.AbstractLaw:
+    """Weights that rest: the costates of a given network."""
+    return hl.HamiltonianLearning(policy=policy, inertia=1e12, dissipation=0.0)
+
+
+def _deltas(network: hl.RateNetwork) -> jax.Array:
     """Backprop's error of every neuron at time NOW, through the instant network."""
     sample = SIGNAL(jnp.asarray(NOW))
 
@@ -80,7 +77,7 @@ def _deltas(network: RateNetwork) -> jax.Array:
         x = jnp.zeros_like(nudge)
         for _ in range(network.graph.num_nodes):
             x = network.activation(network.drive(x, sample.input)) + nudge
-        return RESTING.loss(network.readout(x, sample.input), sample.target)
+        return hl.Cost().loss(network.readout(x, sample.input), sample.target)
 
     return jax.grad(loss)(jnp.zeros_like(network.bias))
 
@@ -90,44 +87,38 @@ def _delta_error(c: float, *, backward: bool) -> float:
     network, dt = _net(c), 0.05 / c
     steps = round(NOW / dt)
     times = NOW + dt * (np.arange(steps) - steps)
-    state = stream(
-        HamiltonianLearning(RESTING), network, SIGNAL.sample(times), dt=dt,
-        record_every=steps, progress=False,
+    state = hl.stream(
+        _resting(), network, SIGNAL.sample(times), dt=dt, record_every=steps,
+        progress=False,
     ).state  # fmt: skip
-    p = state.flow.p_x
+    p = state.credit.memory
     if backward:
         horizon = SIGNAL.sample(NOW + dt * np.arange(2000))
-        _, p = _adjoint.reversed_stream_gradient(
-            RESTING, network, horizon, dt=dt, x0=state.flow.x
-        )
+        p = _costate(network, horizon, dt, state.x)
     truth = _deltas(network)
     return float(jnp.linalg.norm(c * p - truth) / jnp.linalg.norm(truth))
+
+
+def _costate(network: hl.RateNetwork, samples: hl.Sample, dt: float, x0=None):
+    """p at the start of a stream, swept back from its end."""
+    return dt * hl.exact_gradient(hl.Cost(), network, samples, dt=dt, x0=x0).x0
 
 
 def _forward_error(c: float = 10.0, duration: float = 6.0) -> float:
     """Largest |p| pushed forward from its exact start, over its size there."""
     network, dt = _net(c), 0.05 / c
     samples = SIGNAL.sample(dt * np.arange(round(duration / dt)))
-    _, p0 = _adjoint.reversed_stream_gradient(RESTING, network, samples, dt=dt)
+    p0 = _costate(network, samples, dt)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        rule = HamiltonianLearning(RESTING, NoFlip())
-    state = eqx.tree_at(lambda s: s.flow.p_x, rule.init(network), p0)
-
-    def step(flow, sample):
-        before = eqx.tree_at(lambda s: s.flow, state, flow)
-        moved, _ = rule.step(before, sample, jnp.asarray(dt, p0.dtype))
-        return moved.flow, None
-
-    flow, _ = jax.lax.scan(step, state.flow, samples)
-    return float(jnp.linalg.norm(flow.p_x) / jnp.linalg.norm(p0))
+        law = _resting(hl.costates.NoFlip())
+    p_x = lambda state: state.credit.memory[0]  # beside what the policy remembers
+    start = eqx.tree_at(p_x, law.init(network), p0)
+    end, _ = hl.scan(law, start, samples, dt, lambda *_: None)
+    return float(jnp.linalg.norm(p_x(end)) / jnp.linalg.norm(p0))
 
 
 def _draw_limit(out: Path, flipped, backward) -> None:
-    import matplotlib.pyplot as plt
-
-    from ..plot import COLOURS
-
     figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
     axis.loglog(SPEEDS, flipped, "o-", color=COLOURS[0], label="sign flip, forward")
     name = "true costate, backward"
@@ -136,8 +127,7 @@ def _draw_limit(out: Path, flipped, backward) -> None:
     axis.set_xlabel("propagation speed c (1/time)")
     axis.set_ylabel("relative error of c p\nagainst Backprop's deltas")
     axis.legend(frameon=False)
-    figure.savefig(out / "limit.png", dpi=150)
-    plt.close(figure)
+    save(figure, out / "limit.png")
 
 
 # Time reversal of the costate, scalar linear-quadratic control
@@ -145,9 +135,9 @@ def _draw_limit(out: Path, flipped, backward) -> None:
 
 def _linear_quadratic() -> Iterator[Claim]:
     cases = {
-        "lq_reversed_riccati": (TimeReversal(), 0.0, 0.2108),
-        "lq_flip_critical": (SignFlip(), 2 * np.sqrt(10.0), 0.2372),
-        "lq_flip_without_dissipation": (SignFlip(), 0.0, 5.0),
+        "lq_reversed_riccati": (hl.costates.TimeReversal(), 0.0, 0.2108),
+        "lq_flip_critical": (hl.costates.SignFlip(), 2 * np.sqrt(10.0), 0.2372),
+        "lq_flip_without_dissipation": (hl.costates.SignFlip(), 0.0, 5.0),
     }
     optimum = float(np.sqrt(0.1) / 2 * np.tanh(10 * np.sqrt(10.0)))
     for name, (policy, theta, expected) in cases.items():
@@ -159,10 +149,12 @@ def _linear_quadratic() -> Iterator[Claim]:
         yield Claim(name, cost, 0.98 * expected, 1.02 * expected, verdict)
 
 
-def _lq_cost(policy: AbstractPolicy, theta: float, duration: float = 10.0) -> float:
+def _lq_cost(
+    policy: hl.mechanics.AbstractPolicy, theta: float, duration: float = 10.0
+) -> float:
     """Cost of dx/dt = v, L = x^2/2 + 0.1 v^2/2 from x = 1, with v = -p/0.1."""
     r = 0.1
-    field = causal_hamilton(
+    field = hl.mechanics.causal_hamilton(
         lambda t, x, p, args: x**2 / 2 - p**2 / (2 * r), policy, dissipation=theta
     )
 
@@ -198,13 +190,13 @@ def _momentum(steps: int = 2000, lr: float = 0.01, mu: float = 0.9) -> Claim:
     mlp = eqx.nn.MLP(4, 3, 30, 1, activation=jnp.tanh, key=jax.random.key(0))
     u = jax.random.normal(jax.random.key(1), (steps, 4))
     y = jnp.sin(u[:, :3])
-    network = Dynamics(
+    network = hl.Dynamics(
         lambda x, u: 0 * x, initial_state=jnp.zeros(1), readout=_Readout(mlp)
     )
     dt = 0.5
-    cost = Cost(accuracy=1 / dt, inertia=dt / lr, dissipation=(1 - mu) / dt)
-    rule = HamiltonianLearning(cost, solver=SemiImplicitEuler())
-    result = stream(rule, network, (u, y), dt=dt, progress=False)
+    cost = hl.Cost(loss_weight=1 / dt)
+    law = hl.HamiltonianLearning(cost, inertia=dt / lr, dissipation=(1 - mu) / dt)
+    result = hl.stream(law, network, (u, y), dt=dt, progress=False)
     learned = result.network.readout_map.mlp
 
     optimizer = optax.sgd(lr, momentum=mu)
@@ -230,7 +222,7 @@ def _momentum(steps: int = 2000, lr: float = 0.01, mu: float = 0.9) -> Claim:
 def _bptt() -> Iterator[Claim]:
     network = _net(5.0)
     samples = SIGNAL.sample(0.01 * np.arange(60))
-    cost, x0 = Cost(), network.initial_state()
+    cost, x0 = hl.Cost(), network.initial_state()
 
     def J(net):
         def step(x, sample):
@@ -242,11 +234,14 @@ def _bptt() -> Iterator[Claim]:
     truth = jax.grad(lambda w: J(eqx.tree_at(lambda n: n.weight, network, w)))(
         network.weight
     )
-    gradient, _ = _adjoint.reversed_stream_gradient(cost, network, samples, dt=0.01)
-    difference = float(jnp.max(jnp.abs(gradient["weight"] - truth)))
+    exact = lambda memory: hl.exact_gradient(
+        cost, network, samples, dt=0.01, memory=memory
+    )
+    gradient = 0.01 * exact(hl.costates.Stored()).w["weight"]
+    difference = float(jnp.max(jnp.abs(gradient - truth)))
     verdict = "holds: a stream run forward and then reversed is BPTT"
     yield Claim("reversed_stream_is_bptt", difference, None, 1e-12, verdict)
-    _, recovered = _adjoint.midpoint_gradient(cost, network, samples, dt=0.01)
+    recovered = exact(hl.costates.Midpoint()).start
     difference = float(jnp.max(jnp.abs(recovered - x0)))
     verdict = (
         "holds if the run is short: the midpoint rule recovers its start without "

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
+import matplotlib.pyplot as plt
 import numpy as np
 
-from ..action.cost import Cost
-from ..graph.digraph import Digraph
-from ..networks.rate import RateNetwork
-from ..rules.hamiltonian import HamiltonianLearning
-from ..signals.signal import Sample
+import hamlearn as hl
+
 from ._claim import Claim
+from ._save import save
 
 LEVELS, WIDTH, SPEED, DT, STEPS = 10, 4, 10.0, 2e-3, 3000
 
@@ -22,7 +20,7 @@ LEVELS, WIDTH, SPEED, DT, STEPS = 10, 4, 10.0, 2e-3, 3000
 def run(out: Path) -> Iterator[Claim]:
     """Constant input and supervision from rest; draw who changes when."""
     x, p = _waves()
-    times = DT * np.arange(STEPS)
+    times = DT * np.arange(1, STEPS + 1)
     up, down = _half_times(x, times), _half_times(p, times)
     levels = np.arange(LEVELS)
     slope = np.polyfit(levels[1:], up[1:], 1)[0] * SPEED
@@ -37,28 +35,18 @@ def run(out: Path) -> Iterator[Claim]:
 def _waves() -> tuple[np.ndarray, np.ndarray]:
     """Size of state and costate of every level over time, as shares of the last."""
     key = jax.random.key(0)
-    graph = Digraph.layered([WIDTH] * LEVELS)
-    network = RateNetwork(
+    graph = hl.Digraph.layered([WIDTH] * LEVELS)
+    network = hl.RateNetwork(
         graph, inputs=1, outputs=WIDTH, time_constant=1 / SPEED, gain=1.5, key=key
     )
     # Weights so heavy that they rest: the waves are those of a given network.
-    rule = HamiltonianLearning(Cost(inertia=1e9))
-    dtype = network.bias.dtype
+    law = hl.HamiltonianLearning(inertia=1e9, dissipation=0.0)
     # A faint input keeps the neurons in their linear range, and a target far from
     # the outputs keeps the error constant: each wave is then one of its own.
-    sample = Sample(jnp.full(1, 0.01, dtype), jnp.ones(WIDTH, dtype))
-
-    def step(flow, _):
-        state = eqx.tree_at(lambda s: s.flow, start, flow)
-        state, _ = rule.step(state, sample, jnp.asarray(DT, dtype))
-        sizes = [
-            jnp.linalg.norm(leaf.reshape(LEVELS, WIDTH), axis=1)
-            for leaf in (flow.x, flow.p_x)
-        ]
-        return state.flow, sizes
-
-    start = rule.init(network)
-    _, (x, p) = jax.lax.scan(step, start.flow, length=STEPS)
+    samples = hl.Sample(jnp.full((STEPS, 1), 0.01), jnp.ones((STEPS, WIDTH)))
+    size = lambda leaf: jnp.linalg.norm(leaf.reshape(LEVELS, WIDTH), axis=1)
+    kept = lambda state, sample, info: (size(state.x), size(state.credit.memory))
+    _, (x, p) = hl.scan(law, law.init(network), samples, DT, kept)
     return np.asarray(x / x[-1]), np.asarray(p / p[-1])
 
 
@@ -70,8 +58,6 @@ def _half_times(size: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def _draw(out: Path, times, x, p, up, down) -> None:
-    import matplotlib.pyplot as plt
-
     figure, axes = plt.subplots(
         1, 2, figsize=(9, 3.6), sharey=True, layout="constrained"
     )
@@ -94,5 +80,4 @@ def _draw(out: Path, times, x, p, up, down) -> None:
     axes[0].set_ylabel("level")
     axes[1].legend(loc="lower right")
     figure.colorbar(picture, ax=axes, label="share of the final size")
-    figure.savefig(out / "waves.png", dpi=150)
-    plt.close(figure)
+    save(figure, out / "waves.png")

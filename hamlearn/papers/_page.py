@@ -7,8 +7,6 @@ from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
-import jax
-
 from ._claim import Claim
 from ._gallery import EXHIBITS, PAPERS, Exhibit
 
@@ -87,6 +85,8 @@ def kind(claim: Claim) -> str:
 
 
 def _head(claims: Sequence[Claim]) -> str:
+    import jax  # late: the command line knows the papers by name without it
+
     counts = {name: sum(kind(c) == name for c in claims) for name in _BADGES}
     said = (
         f"{counts['holds']} hold, {counts['condition']} hold under a condition, "

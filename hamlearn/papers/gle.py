@@ -22,7 +22,10 @@ from ._claim import Claim
 from ._gle_filters import CLOSURES
 from ._gle_tasks import Lesson, chain, follow, forecaster, hierarchy, wide
 
-_STYLE = {name: look.colour for name, look in looks(CLOSURES).items()}
+_STYLE = {
+    name: {"color": look.colour, "ls": look.dashes, "label": name}
+    for name, look in looks(CLOSURES).items()
+}
 
 
 def run(out: Path, *, quick: bool = False) -> list[Claim]:
@@ -57,7 +60,7 @@ def _filters(out: Path) -> list[Claim]:
     ):
         axis.plot(w, value(exact), lw=4, alpha=0.4, color="0.3", label="exact")
         for name, response in measured.items():
-            axis.plot(w, value(response), color=_STYLE[name], label=name)
+            axis.plot(w, value(response), **_STYLE[name])
         axis.set(xscale="log", xlabel="frequency × membrane time constant (rad)")
     axes[0].set(yscale="log", ylabel="gain of the error filter")
     axes[1].set(ylabel="phase of the error filter (degrees)")
@@ -82,7 +85,7 @@ def _filters(out: Path) -> list[Claim]:
 def _curves(axis, lesson: Lesson, losses: dict[str, np.ndarray], title: str) -> None:
     for name, loss in losses.items():
         times = lesson.time * (np.arange(len(loss)) + 0.5) / len(loss)
-        axis.plot(times, np.maximum(loss, 1e-16), color=_STYLE[name], label=name)
+        axis.plot(times, np.maximum(loss, 1e-16), **_STYLE[name])
     axis.set(yscale="log", xlabel="time (units of the membrane time constant)")
     axis.set(ylabel="loss", title=title)
 
@@ -200,11 +203,11 @@ def _mackey_glass(out: Path, number: int) -> list[Claim]:
         result = hl.stream(taught, network, series, dt=dt, progress=False)
         means = 2 * result.loss.reshape(50, -1).mean(axis=1)
         errors[law] = float(means[-10:].mean())
-        axes[0].plot(times, means, color=_STYLE[law], label=law)
-        axes[1].plot(result.times[last], result.output[last, 0], color=_STYLE[law])
-    axes[1].plot(
-        dt * np.arange(number)[last], series.target[last, 0], "0.4", label="target"
-    )
+        axes[0].plot(times, means, **_STYLE[law])
+        quiet = _STYLE[law] | {"label": None}
+        axes[1].plot(result.times[last], result.output[last, 0], **quiet)
+    times = dt * np.arange(number)[last]
+    axes[1].plot(times, series.target[last, 0], "0.4", label="target")
     for name, ls in (("last", "--"), ("linear", ":")):
         axes[0].axhline(floors[name], color="0.3", ls=ls, label=f"predict: {name}")
     axes[0].set(

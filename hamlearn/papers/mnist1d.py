@@ -29,41 +29,46 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
+import hamlearn as hl
+
 from .. import _checks
-from .._types import Array, Params
-from ..action.cost import Cost, cross_entropy
-from ..costates.filters import Instantaneous
-from ..networks.batch import Batch
-from ..networks.partition import join
-from ..networks.voltage import VoltageNetwork
+from .._types import Array, Params, PyTree, Scalar
 from ..plot import COLOURS
-from ..rules import GLE
-from ..rules._guards import StabilityWarning
-from ..signals.signal import Sample
-from ..tasks.mnist1d import Digits, mnist1d
 from ._claim import Claim
 from ._mnist1d_net import DT, STEPS, network
+from ._save import save
 
 STREAMS = 100
 PUBLISHED = "91.7 +- 0.8 % after 150 epochs"
 
 
-class Student(eqx.Module):
-    """The state of the law and a running mean of the weights."""
+class Averaged(hl.updates.AbstractUpdate):
+    """An update that keeps a running mean of the weights beside.
 
-    state: Any
-    mean: Params
+        mean <- mean + rate (w - mean)
 
-    @property
-    def network(self) -> VoltageNetwork:
-        """One stream of the network with the mean weights."""
-        return join(self.mean, self.state.frozen).network
+    **Arguments:** `update`: what moves them; `rate`: in (0, 1).
+    """
+
+    update: hl.updates.AbstractUpdate
+    rate: float = eqx.field(static=True)
+
+    def start(self, w: Params) -> PyTree:
+        return self.update.start(w), w
+
+    def step(
+        self, g: Params, w: Params, memory: PyTree, dt: Scalar, loss: Any = None
+    ) -> tuple[Params, PyTree]:
+        inside, mean = memory
+        w, inside = self.update.step(g, w, inside, dt, loss)
+        mean = jax.tree.map(lambda m, w: m + self.rate * (w - m), mean, w)
+        return w, (inside, mean)
 
 
 def run(out: Path, *, quick: bool = False) -> list[Claim]:
     """Train, draw the curve into `out` and check the accuracy it ends with."""
     rows = train(out, epochs=2 if quick else 40, number=1000 if quick else 5000)
-    _draw(out, rows)
+    draw(out, rows)
     best = 8.0 if quick else 85.0
     reached = rows[-1]["test"]
     verdict = "holds" if reached >= best and not quick else "does not hold"
@@ -84,7 +89,7 @@ def train(
     seed: int = 0,
     progress: bool = True,
 ) -> list[dict[str, Any]]:
-    """Train, or go on training, and write `mnist1d.json` with one row an epoch.
+    """Train, or go on training, and write `mnist1d.json` with one row per epoch.
 
     **Arguments:** `out`: directory of the checkpoint `mnist1d.eqx` and of the curve;
     `epochs`: in all; `rate`: of Adam, falling to a hundredth of it as half a cosine;
@@ -94,33 +99,34 @@ def train(
     weights and of their running mean, and seconds.
     """
     _checks.at_least("epochs", epochs, 1)
-    digits = mnist1d(number=number, length=STEPS)
+    digits = hl.tasks.MNIST1D(number=number, points=STEPS).data()
     updates = epochs * STEPS * (len(digits.train) // STREAMS)
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, updates, alpha=0.01))
-    law = GLE(Cost(loss=cross_entropy), optimizer)
+    update = Averaged(hl.updates.as_update(optimizer), 1e-4)
+    law = hl.GLE(hl.Cost(loss=hl.cross_entropy), update)
     with warnings.catch_warnings():
         # Six layers amplify jumps 47,000-fold, which the smooth attention is there for.
-        warnings.simplefilter("ignore", StabilityWarning)
-        state = law.init(Batch(network(jax.random.key(seed)), STREAMS))
-    student, rows = Student(state, state.w), []
+        warnings.simplefilter("ignore", hl.costates.StabilityWarning)
+        state = law.init(hl.Batch(network(jax.random.key(seed)), STREAMS))
+    rows = []
     if (out / "mnist1d.eqx").exists():
         rows = json.loads((out / "mnist1d.json").read_text())["epochs"]
-        student = eqx.tree_deserialise_leaves(out / "mnist1d.eqx", student)
+        state = eqx.tree_deserialise_leaves(out / "mnist1d.eqx", state)
     rng = np.random.default_rng(seed)
     orders = [balanced(digits.train_labels, rng) for _ in range(epochs)]
     bar = tqdm(total=epochs, initial=len(rows), unit=" epochs", disable=not progress)
     for epoch in range(len(rows), epochs):
         start = time.perf_counter()
-        student, seen = _epoch(law, student, *_streams(digits, orders[epoch]))
+        state, seen = _epoch(law, state, *_streams(digits, orders[epoch]))
         right = [
-            accuracy(law, net, digits.test, digits.test_labels)
-            for net in (student.state.network.network, student.network)
+            accuracy(law, hl.join(w, state.rest.frozen).network, digits)
+            for w in (state.w, state.update[1])
         ]
         row = (epoch + 1, 100 * float(seen), 100 * right[0], 100 * right[1])
         names = ("epoch", "seen", "test_now", "test", "seconds")
         values = (*row, time.perf_counter() - start)
         rows.append({n: round(v, 2) for n, v in zip(names, values, strict=True)})
-        _save(out, student, rows, {"planned": epochs, "rate": rate, "seed": seed})
+        _keep(out, state, rows, {"planned": epochs, "rate": rate, "seed": seed})
         bar.set_postfix(test=f"{rows[-1]['test']:.1f} %")
         bar.update()
     bar.close()
@@ -142,7 +148,7 @@ def balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.argsort(place)
 
 
-def _streams(digits: Digits, order: np.ndarray) -> tuple[Array, Array]:
+def _streams(digits: Any, order: np.ndarray) -> tuple[Array, Array]:
     """Inputs and labels, each of (time, streams); stream k hears every 100th digit."""
     order = order[: len(order) // STREAMS * STREAMS].reshape(-1, STREAMS)
     x = digits.train[order].transpose(0, 2, 1).reshape(-1, STREAMS)
@@ -152,76 +158,54 @@ def _streams(digits: Digits, order: np.ndarray) -> tuple[Array, Array]:
 
 @eqx.filter_jit
 def _epoch(
-    law: GLE, student: Student, x: Array, labels: Array
-) -> tuple[Student, Array]:
+    law: hl.Law, state: hl.laws.State, x: Array, labels: Array
+) -> tuple[hl.laws.State, Array]:
     """One pass over the streams, and the share of labels predicted at each moment."""
-    moving, still = eqx.partition(student, eqx.is_array)
-    weight = jnp.tile(attention(), len(x) // STEPS)
-
-    def step(moving, now):
-        x, label, weight = now
-        student = eqx.combine(moving, still)
-        target = jax.nn.one_hot(label, 10, dtype=x.dtype)
-        sample = Sample(x[:, None], target, jnp.broadcast_to(weight, label.shape))
-        state, info = law.step(student.state, sample, jnp.asarray(DT, x.dtype))
-        mean = jax.tree.map(lambda m, w: m + 1e-4 * (w - m), student.mean, state.w)
-        right = _share(info.output, label)
-        return eqx.filter(Student(state, mean), eqx.is_array), right
-
-    moving, right = jax.lax.scan(step, moving, (x, labels, weight))
-    return eqx.combine(moving, still), jnp.mean(right)
+    weight = jnp.tile(attention(), len(x) // STEPS)[:, None]
+    target = jax.nn.one_hot(labels, 10, dtype=x.dtype)
+    samples = hl.Sample(x[:, :, None], target, jnp.broadcast_to(weight, labels.shape))
+    right = lambda state, sample, info: _right(info.output, sample.target)
+    state, seen = hl.scan(law, state, samples, DT, right)
+    return state, jnp.mean(seen)
 
 
-def accuracy(
-    law: GLE, network: VoltageNetwork, digits: np.ndarray, labels: np.ndarray
-) -> float:
-    """Share of labels found from rest, by the sum of log-probabilities over time."""
-    return float(_accuracy(law, network, *_arrays(digits, labels)))
-
-
-def _arrays(digits: np.ndarray, labels: np.ndarray) -> tuple[Array, Array]:
-    return jnp.asarray(digits, jnp.float32), jnp.asarray(labels)
-
-
-def _share(output: Array, labels: Array) -> Array:
-    """The share of rows whose largest entry is at the label."""
-    return jnp.mean(jnp.argmax(output, axis=1).astype(labels.dtype) == labels)
+def accuracy(law: hl.Law, network: hl.VoltageNetwork, digits: Any) -> float:
+    """Share of test digits found from rest, by their log-probabilities' sum in time."""
+    idle = hl.updates.Optax(optax.set_to_zero)
+    rest = hl.GLE(law.cost, idle, closure=hl.costates.Unfiltered())
+    state = rest.init(hl.Batch(network, len(digits.test)))
+    x = jnp.asarray(digits.test.T[:, :, None], jnp.float32)
+    target = jax.nn.one_hot(digits.test_labels, 10, dtype=x.dtype)
+    return float(_found(rest, state, x, target))
 
 
 @eqx.filter_jit
-def _accuracy(law: GLE, network: VoltageNetwork, digits: Array, labels: Array) -> Array:
-    rest = GLE(law.cost, optax.set_to_zero(), closure=Instantaneous())
-    moving, still = eqx.partition(
-        rest.init(Batch(network, digits.shape[0])), eqx.is_array
-    )
-    unknown = jnp.zeros((digits.shape[0], 10), digits.dtype)
-
-    def step(carry, x):
-        moving, total = carry
-        sample = Sample(x[:, None], unknown)
-        state, info = rest.step(
-            eqx.combine(moving, still), sample, jnp.asarray(DT, x.dtype)
-        )
-        total = total + jax.nn.log_softmax(info.output)
-        return (eqx.filter(state, eqx.is_array), total), None
-
-    start = moving, unknown
-    (_, total), _ = jax.lax.scan(step, start, digits.T)
-    return _share(total, labels)
+def _found(law: hl.Law, state: hl.laws.State, x: Array, target: Array) -> Array:
+    samples = x, jnp.broadcast_to(target, (len(x), *target.shape))
+    believed = lambda state, sample, info: jax.nn.log_softmax(info.output)
+    _, log_p = hl.scan(law, state, samples, DT, believed)
+    return _right(jnp.sum(log_p, axis=0), target)
 
 
-def _save(out: Path, student: Student, rows: list, settings: dict[str, Any]) -> None:
+def _right(output: Array, target: Array) -> Array:
+    """The share of rows whose largest entry is at the label."""
+    return jnp.mean(jnp.argmax(output, axis=1) == jnp.argmax(target, axis=1))
+
+
+def _keep(
+    out: Path, state: hl.laws.State, rows: list, settings: dict[str, Any]
+) -> None:
     """Checkpoint and curve; the first is in place before the second names it."""
     out.mkdir(parents=True, exist_ok=True)
     fresh = out / "mnist1d.new.eqx"
-    eqx.tree_serialise_leaves(fresh, student)
+    eqx.tree_serialise_leaves(fresh, state)
     fresh.replace(out / "mnist1d.eqx")
     settings = {**settings, "dtype": "float32", "jax": jax.__version__}
     text = json.dumps({**settings, "published": PUBLISHED, "epochs": rows}, indent=1)
     (out / "mnist1d.json").write_text(text + "\n")
 
 
-def _draw(out: Path, rows: list[dict[str, Any]]) -> None:
+def draw(out: Path, rows: list[dict[str, Any]]) -> None:
     figure, axis = plt.subplots(figsize=(6, 3.4), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     axis.axhspan(90.9, 92.5, color="0.85", label="published, 150 epochs")
@@ -234,5 +218,4 @@ def _draw(out: Path, rows: list[dict[str, Any]]) -> None:
     )
     axis.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(0, 100))
     axis.legend(frameon=False, fontsize=8, loc="lower right")
-    figure.savefig(out / "mnist1d.png", dpi=150)
-    plt.close(figure)
+    save(figure, out / "mnist1d.png")

@@ -8,14 +8,16 @@ speed c, dissipation theta, a constant input (the bias), the step dt = 1e-3.
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
-from .. import tasks
-from ..costates.riccati import TimeReversal
-from ..jobs.track import track
-from ..run.result import Result
+import hamlearn as hl
+
+from ..plot import COLOURS
 from . import _nilp_optimum, _nilp_theory, _nilp_waves
 from ._claim import Claim
+from ._nilp_law import law, tracked
+from ._save import save
 
 SETTINGS = {"q100": (100.0, 20.0), "q1000": (1000.0, 60.0)}
 SPEED = 10.0
@@ -31,13 +33,14 @@ def run(out: Path, *, quick: bool = False) -> Iterator[Claim]:
 
 def _tracking(out: Path, quick: bool) -> Iterator[Claim]:
     seeds = range(1 if quick else 3)
-    targets = {"sine": tasks.sine(), "patched": tasks.patched()}
+    targets = {"sine": hl.tasks.sine(), "patched": hl.tasks.patched()}
     bounds = {("sine", "q100"): 0.035, ("sine", "q1000"): 0.03}
     bounds |= {("patched", "q100"): 0.2, ("patched", "q1000"): 0.15}
-    shown: dict[str, Result] = {}
+    shown: dict[str, hl.Result] = {}
     for (name, setting), bound in bounds.items():
         q, theta = SETTINGS[setting]
-        results = [_tracked(targets[name], q, theta, seed) for seed in seeds]
+        flip = law(q, theta)
+        results = [tracked(targets[name], flip, speed=SPEED, seed=k) for k in seeds]
         errors = [targets[name].errors(result.output)["rmse"] for result in results]
         shown[f"{name} {setting}"] = results[-1]
         verdict = (
@@ -52,16 +55,8 @@ def _tracking(out: Path, quick: bool) -> Iterator[Claim]:
     _draw(out, targets, shown)
 
 
-def _tracked(target, q: float, theta: float, seed: int) -> Result:
-    return track(
-        target, accuracy=q, dissipation=theta, speed=SPEED, seed=seed, progress=False
-    )
-
-
 def _without_dissipation(target) -> Claim:
-    result = track(
-        target, accuracy=100.0, dissipation=0.0, speed=1.0, seed=0, progress=False
-    )
+    result = tracked(target, law(100.0, 0.0), speed=1.0)
     rmse = target.errors(result.output)["rmse"]
     verdict = (
         "does not hold: the published parameters alone, without dissipation, do "
@@ -70,18 +65,15 @@ def _without_dissipation(target) -> Claim:
     return Claim("tracks_without_dissipation", float(rmse), 0.3, None, verdict)
 
 
-def _reversal(targets, shown: dict[str, Result]) -> Iterator[Claim]:
+def _reversal(targets, shown: dict[str, hl.Result]) -> Iterator[Claim]:
     """Time reversal without dissipation against the flip with its best one.
 
     Compared by what both minimise, the mean of the Lagrangian once settled.
     """
+    reversal = law(100.0, 0.0, hl.costates.TimeReversal())
     results = {
-        name: track(
-            target, policy=TimeReversal(), accuracy=100.0, dissipation=0.0,
-            speed=SPEED, seed=0, progress=False,
-        )
-        for name, target in targets.items()
-    }  # fmt: skip
+        name: tracked(target, reversal, speed=SPEED) for name, target in targets.items()
+    }
     rmse = targets["sine"].errors(results["sine"].output)["rmse"]
     verdict = "holds: tracks without any dissipation, where the flip fails"
     yield Claim("reversal_tracks_sine_undamped", rmse, None, 0.1, verdict)
@@ -94,11 +86,11 @@ def _reversal(targets, shown: dict[str, Result]) -> Iterator[Claim]:
         yield Claim(f"reversal_cost_over_flip_{name}", ratio, low, high, verdict)
 
 
-def _settled_cost(result: Result) -> float:
+def _settled_cost(result: hl.Result) -> float:
     return float(np.mean(result.info["lagrangian"][len(result.times) // 6 :]))
 
 
-def _settled_hamiltonian(result: Result) -> Claim:
+def _settled_hamiltonian(result: hl.Result) -> Claim:
     settled = slice(len(result.times) // 6, None)
     L, H = result.info["lagrangian"][settled], result.info["hamiltonian"][settled]
     share = float(np.mean(np.abs(H) < L))
@@ -106,31 +98,13 @@ def _settled_hamiltonian(result: Result) -> Claim:
     return Claim("hamiltonian_below_lagrangian", share, 0.95, 1.0, verdict)
 
 
-def _draw(out: Path, targets, shown: dict[str, Result]) -> None:
-    import matplotlib.pyplot as plt
-
-    from ..plot import COLOURS
-
+def _draw(out: Path, targets, shown: dict[str, hl.Result]) -> None:
     for name, target in targets.items():
-        figure, axes = plt.subplots(
-            2, 1, figsize=(9, 4.5), sharex=True, layout="constrained"
-        )
+        figure, axes = _two()
         for axis, setting in zip(axes, SETTINGS, strict=True):
-            result = shown[f"{name} {setting}"]
-            rmse = target.errors(result.output)["rmse"]
-            axis.plot(result.times, target.values, "0.45", lw=2.5, label="target")
-            axis.plot(result.times, result.output, COLOURS[0], lw=1, label="output")
-            q, theta = SETTINGS[setting]
-            text = f"q = {q:g}, c = {SPEED:g}, theta = {theta:g}: RMSE {rmse:.3g}"
-            axis.set_title(text, loc="left", fontsize=10)
-            axis.set_ylabel("neuron 0")
-        axes[0].legend(loc="upper right", ncols=2, frameon=False)
-        axes[1].set_xlabel("time (arbitrary units)")
-        figure.savefig(out / f"{name}.png", dpi=150)
-        plt.close(figure)
-    figure, axes = plt.subplots(
-        2, 1, figsize=(9, 4.5), sharex=True, layout="constrained"
-    )
+            _target_and_output(axis, target, shown[f"{name} {setting}"], setting)
+        _finished(axes, figure, out / f"{name}.png")
+    figure, axes = _two()
     for axis, name in zip(axes, targets, strict=True):
         result = shown[f"{name} q1000"]
         for scalar, colour in (("hamiltonian", COLOURS[1]), ("lagrangian", COLOURS[2])):
@@ -138,8 +112,25 @@ def _draw(out: Path, targets, shown: dict[str, Result]) -> None:
             axis.plot(result.times[::20], values, colour, lw=0.8, label=scalar)
         axis.set_yscale("symlog", linthresh=0.1)
         axis.set_title(f"{name}, q = 1000", loc="left", fontsize=10)
-        axis.set_ylabel("cost a unit of time")
+        axis.set_ylabel("cost per unit of time")
+    _finished(axes, figure, out / "energy.png")
+
+
+def _two():
+    return plt.subplots(2, 1, figsize=(9, 4.5), sharex=True, layout="constrained")
+
+
+def _target_and_output(axis, target, result: hl.Result, setting: str) -> None:
+    rmse = target.errors(result.output)["rmse"]
+    axis.plot(result.times, target.values, "0.45", lw=2.5, label="target")
+    axis.plot(result.times, result.output, COLOURS[0], lw=1, label="output")
+    q, theta = SETTINGS[setting]
+    text = f"q = {q:g}, c = {SPEED:g}, theta = {theta:g}: RMSE {rmse:.3g}"
+    axis.set_title(text, loc="left", fontsize=10)
+    axis.set_ylabel("neuron 0")
+
+
+def _finished(axes, figure, path: Path) -> None:
     axes[0].legend(loc="upper right", ncols=2, frameon=False)
     axes[1].set_xlabel("time (arbitrary units)")
-    figure.savefig(out / "energy.png", dpi=150)
-    plt.close(figure)
+    save(figure, path)

@@ -12,6 +12,8 @@ from ._style import pyplot, styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_LOSSES = {"squared_error": "half squared error", "cross_entropy": "nats"}
+
 
 @styled
 def comparison(found: Comparing) -> "Figure":
@@ -22,16 +24,19 @@ def comparison(found: Comparing) -> "Figure":
     shown = [entry for entry in found.ranked() if np.isfinite(entry.loss)]
     look = looks(sorted(entry.law for entry in found.ranked()))
     for k, entry in enumerate(shown):
-        _along(along, entry, found.task.length, look[entry.law])
+        _along(along, entry, found.scored_on, look[entry.law])
         _whole(whole, entry, k, look[entry.law])
-    trivial = found.trivial_name, found.trivial, "--"
-    for name, value, line in (trivial, ("linear", found.floors["linear"], ":")):
+    floors = [(found.trivial_name, found.trivial, "--")]
+    if "linear" in found.floors:
+        floors.append(("linear", found.floors["linear"], ":"))
+    for name, value, line in floors:
         along.axhline(value, color="0.4", ls=line, lw=1, label=name)
         whole.axvline(value, color="0.4", ls=line, lw=1)
     _plain_log(along, "y")
     _plain_log(whole, "x")
     along.set_xlabel("samples learned from")
-    along.set_ylabel("mean loss so far (half squared error)")
+    loss = getattr(found.task.loss, "__name__", "loss")
+    along.set_ylabel(f"mean loss so far ({_LOSSES.get(loss, loss)})")
     along.set_title(f"{found.task.name}: {found.task.describe()}")
     figure.legend(loc="outside lower center", ncols=6, fontsize=9)
     _named(whole, shown)

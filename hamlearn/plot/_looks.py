@@ -29,7 +29,7 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
     """How each of several laws is drawn, no two alike.
 
     A law has the same look everywhere, whatever else is drawn. Names of no known law,
-    and a second variant of one, take the first looks that are free.
+    and a second variant of one, take looks that are free, in other colours first.
 
     **Arguments:** `names`: titles of laws, or their names on the command line: `BPTT`,
     `e-prop`, `Hamiltonian learning, SignFlip`.
@@ -39,9 +39,17 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
         place = _place(name)
         if place is not None and place not in places.values():
             places[name] = place
-    free = (k for k in range(len(_KNOWN) + len(names)) if k not in places.values())
-    rest = {name: next(free) for name in names if name not in places}
-    return {name: _look((places | rest)[name]) for name in names}
+    for name in names:
+        if name not in places:
+            places[name] = _free(set(places.values()), len(names))
+    return {name: _look(places[name]) for name in names}
+
+
+def _free(taken: set[int], more: int) -> int:
+    """The first place that is free, of a colour that is free if there is one."""
+    colours = {place % len(COLOURS) for place in taken}
+    free = [k for k in range(len(_KNOWN) + more) if k not in taken]
+    return min(free, key=lambda k: (k % len(COLOURS) in colours, k))
 
 
 def _place(name: str) -> int | None:

@@ -103,7 +103,8 @@ class Sparse(AbstractSensitivity):
         if network.neurons() is None:
             return _measured(network, x, self.inputs, self.order)
         w = leaving_readout(network, split(network)[0])
-        return neighbourhoods(network.neurons(), w, self.order)
+        with jax.ensure_compile_time_eval():  # tables, also where weights are traced
+            return neighbourhoods(network.neurons(), w, self.order)
 
     def start(self, network, x, fixed):
         return fixed.blocks.empty(_dtype(x))
@@ -128,8 +129,8 @@ def neighbourhoods(network: AbstractNeurons, w: Params, order: int) -> Neighbour
     """The blocks of a network of neurons, followed over `order - 1` edges."""
     graph, n = network.graph, network.graph.num_nodes
     senders, ends = np.asarray(graph.senders), np.asarray(graph.receivers)
-    rows = jax.tree.map(jnp.asarray, receivers(network, w))
-    owner = np.asarray(ravel_pytree(rows)[0])
+    rows = receivers(network, w)
+    owner = np.concatenate([rows[name].ravel() for name in sorted(rows)])
     near = [_reached(senders, ends, i, order - 1) for i in range(n)]
     blocks = grouped(near, owner)
     nodes, real = np.asarray(blocks.nodes), np.asarray(blocks.real)

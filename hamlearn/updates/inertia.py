@@ -20,7 +20,7 @@ class Inertia(AbstractUpdateFlow):
 
     Heavy ball: for r theta fixed and large theta gradient flow at the rate
     1/(r theta). A step moves p_w first and w with the new one, so that with
-    r = dt/(rate) and theta = (1 - momentum)/dt it is gradient descent with momentum
+    r = dt^2/rate and theta = (1 - momentum)/dt it is gradient descent with momentum
     to rounding error.
 
     **Arguments:** `inertia`: r > 0, what a change of the weights costs;

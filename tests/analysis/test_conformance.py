@@ -8,30 +8,37 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
-from hamlearn import STLP, Cost, Digraph, Dynamics, RateNetwork, Sample, analysis
-from hamlearn.analysis import conformance
-from hamlearn.analysis._credit import Problem, credit_of_bptt
-from hamlearn.analysis._horizon import horizon
-from hamlearn.rules import (
+from hamlearn import (
     GLE,
     RFLO,
     RTRL,
+    STLP,
     UORO,
-    AbstractOnlineRule,
+    Digraph,
+    Dynamics,
     EProp,
+    HamiltonianLearning,
+    Law,
+    RateNetwork,
+    Sample,
     SnAp,
     SnAp1,
-    SqrtCheckpoints,
-    StoreAll,
+    VoltageNetwork,
+    analysis,
 )
+from hamlearn.analysis import compared_laws, conformance
+from hamlearn.analysis._credit import Problem, credit_of_bptt
+from hamlearn.analysis._horizon import horizon
+from hamlearn.costates.gradient import Checkpoints, Stored
+from hamlearn.laws import RecurrentBackprop
+from hamlearn.mechanics import Euler
+from hamlearn.sensitivities.base import AbstractSensitivity
+from hamlearn.sensitivities.exact import Exact
+from hamlearn.updates import GradientFlow
 
-SGD = optax.sgd(1.0)
-
-
-TEXT = (Path(__file__).parents[1] / "docs" / "own_cell.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "own_cell.md").read_text()
 PROGRAM = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)[0]
 DEFINED = {"__name__": "own_cell"}
 exec(compile(PROGRAM.partition("\n\n\ncell =")[0], "own_cell.md", "exec"), DEFINED)
@@ -48,15 +55,13 @@ def test_the_documented_program_is_short_and_puts_its_cell_under_the_laws(monkey
 
 
 def test_a_gated_cell(getkey):
-    rules = {
-        "RTRL": RTRL(Cost(), SGD), "SnAp-1": SnAp1(Cost(), SGD, inputs=2),
-        "UORO": UORO(Cost(), SGD), "RFLO": RFLO(), "GLE": GLE(), "STLP": STLP(),
+    laws = {
+        "RTRL": RTRL(), "SnAp-1": SnAp1(inputs=2), "UORO": UORO(), "RFLO": RFLO(),
+        "GLE": GLE(), "STLP": STLP(),
     }  # fmt: skip
     cell = Gated(3, 2, key=getkey())
-    report = conformance(
-        cell, inputs=2, x0=jnp.zeros(3), steps=30, draws=4, rules=rules
-    )
-    rows = {row["rule"]: row for row in report.rows()}
+    report = conformance(cell, inputs=2, x0=jnp.zeros(3), steps=30, draws=4, laws=laws)
+    rows = {row["law"]: row for row in report.rows()}
     for name in ("BPTT", "BPTT, checkpointed", "RTRL"):
         assert rows[name]["exact"]
         assert rows[name]["error"] < 1e-13
@@ -79,7 +84,7 @@ def test_a_gated_cell(getkey):
     assert "but is a Gated" in rows["RFLO"]["note"]
     assert "must be a VoltageNetwork" in rows["GLE"]["note"]
     assert "`slack` must be" in rows["STLP"]["note"]
-    leaves = {(r["rule"], r["leaf"]): r for r in report.leaves.rows()}
+    leaves = {(r["law"], r["leaf"]): r for r in report.leaves.rows()}
     assert leaves["RTRL", "drift.gate"]["cosine"] == pytest.approx(1.0)
     assert leaves["SnAp-1", "drift.gate"]["error"] > 1e-3
     _check_printed(report)
@@ -90,39 +95,45 @@ def _check_printed(report):
     assert "Not run\n  RFLO: `network` must be" in text
     assert "float32: is off by its own size after" in text
     lines = [json.loads(line) for line in report.to_json().splitlines()]
-    assert [line["rule"] for line in lines] == list(report.laws)
-    by_name = {line["rule"]: line for line in lines}
+    assert [line["law"] for line in lines] == list(report.laws)
+    by_name = {line["law"]: line for line in lines}
     assert by_name["RTRL"]["leaves"]["drift.new"]["cosine"] == pytest.approx(1.0)
     assert by_name["GLE"]["leaves"] == {}
     assert set(by_name["RTRL"]["costate_horizon"]) == {"float64", "float32"}
 
 
-class Forgetful(AbstractOnlineRule):
+class Forgetful(AbstractSensitivity):
     """RTRL that gives biases nothing."""
 
-    cost: Cost
-    optimizer: optax.GradientTransformation
-    whole: RTRL
+    whole: Exact
 
-    def start(self, network, x, key):
-        return self.whole.start(network, x, key)
+    def prepare(self, network, x, key):
+        return self.whole.prepare(network, x, key)
 
-    def credit(self, moment, fixed, trace):
-        g, trace = self.whole.credit(moment, fixed, trace)
-        return {k: 0 * v if k == "bias" else v for k, v in g.items()}, trace
+    def start(self, network, x, fixed):
+        return self.whole.start(network, x, fixed)
+
+    def step(self, instant, fixed, memory):
+        g, memory = self.whole.step(instant, fixed, memory)
+        return {k: 0 * v if k == "bias" else v for k, v in g.items()}, memory
+
+    @property
+    def draws(self):
+        return False
 
 
 def test_a_network_without_recurrence_and_a_law_that_forgets(getkey):
     network = RateNetwork(
-        Digraph.complete(3, self_loops=True), inputs=1, outputs=3, key=getkey()
-    )
+        Digraph.complete(3, self_loops=True), inputs=1, outputs=3,
+        readout=eqx.nn.Linear(3, 2, key=getkey()), key=getkey(),
+    )  # fmt: skip
     network = eqx.tree_at(lambda n: n.weight, network, jnp.zeros((3, 3)))
-    rules = {
-        "SnAp-2": SnAp(Cost(), SGD, order=2), "e-prop": EProp(Cost(), SGD),
-        "RFLO": RFLO(Cost(), SGD), "forgetful": Forgetful(Cost(), SGD, RTRL()),
+    laws = {
+        "SnAp-2": SnAp(order=2), "e-prop": EProp(), "RFLO": RFLO(),
+        "forgetful": Law(None, Forgetful(Exact())),
     }  # fmt: skip
-    report = conformance(network, inputs=1, steps=20, draws=3, rules=rules)
-    rows = {row["rule"]: row for row in report.rows()}
+    report = conformance(network, inputs=1, steps=20, draws=3, laws=laws)
+    rows = {row["law"]: row for row in report.rows()}
     assert rows["SnAp-2"]["exact"]
     assert rows["e-prop"]["exact"]
     assert not rows["RFLO"]["exact"]  # random feedback
@@ -152,19 +163,19 @@ def test_the_costate_dies_when_rounding_has_grown_by_the_contraction(precision):
 
 
 def test_memory_of_bptt_grows_with_the_stream_and_of_checkpoints_with_its_root(getkey):
-    cell = Dynamics(Gated(8, 1, key=getkey()), initial_state=jnp.zeros(8))
+    cell = Dynamics(Gated(64, 1, key=getkey()), initial_state=jnp.zeros(64))
 
     def work(memory, steps):
         problem = Problem.make(cell, 1, steps, 0.1, np.zeros(2, np.uint32))
         return credit_of_bptt(problem, memory).work_bytes
 
-    plain, root = ([work(m, n) for n in (400, 1600)] for m in _MEMORIES)
+    plain, root = ([work(m, n) for n in (1600, 6400)] for m in _MEMORIES)
     assert plain[1] / plain[0] == pytest.approx(4, rel=0.15)
     assert root[1] / root[0] == pytest.approx(2, rel=0.25)
     assert plain[0] > 4 * root[0]
 
 
-_MEMORIES = (StoreAll(), SqrtCheckpoints())
+_MEMORIES = (Stored(), Checkpoints())
 
 
 def test_a_network_without_a_gradient_is_refused(getkey):
@@ -175,4 +186,95 @@ def test_a_network_without_a_gradient_is_refused(getkey):
             return -x
 
     with pytest.raises(ValueError, match="`network` must be one with weights that"):
-        conformance(Deaf(jnp.ones(2)), inputs=1, x0=jnp.zeros(2), rules={})
+        conformance(Deaf(jnp.ones(2)), inputs=1, x0=jnp.zeros(2), laws={})
+
+
+@jax.custom_vjp
+def soft(a):
+    """tanh with its derivative by hand, for reverse mode alone."""
+    return jnp.tanh(a)
+
+
+soft.defvjp(lambda a: (jnp.tanh(a), a), lambda a, g: (g / jnp.cosh(a) ** 2,))
+
+
+class Soft(eqx.Module):
+    weight: jax.Array
+    phi: object = eqx.field(static=True)
+
+    def __call__(self, x, u):
+        return self.phi(self.weight @ jnp.concatenate([x, u])) - x
+
+
+def test_a_cell_with_a_custom_vjp_ends_no_report(getkey):
+    key = getkey()
+    ours, plain = (Soft(jax.random.normal(key, (2, 3)), f) for f in (soft, jnp.tanh))
+    wanted = "needs forward-mode derivatives: give the function a `custom_jvp`"
+    forward = {
+        "RTRL": RTRL(), "flow": RTRL(update=GradientFlow(1.0), solver=Euler()),
+        "SnAp-1": SnAp1(inputs=1), "SnAp-2": SnAp(order=2, inputs=1), "UORO": UORO(),
+    }  # fmt: skip
+    laws = forward | {"flip": HamiltonianLearning(), "rest": RecurrentBackprop()}
+    options = {"inputs": 1, "x0": jnp.zeros(2), "steps": 10, "draws": 2}
+    report = conformance(ours, laws=laws, **options)
+    rows = {row["law"]: row for row in report.rows()}
+    assert {name for name, row in rows.items() if row["note"] == wanted} == set(forward)
+    assert wanted in repr(report)
+    # The others find what they find with jax's own derivative.
+    others = {name: law for name, law in laws.items() if name not in forward}
+    for row in conformance(plain, laws=others, **options).rows():
+        assert not rows[row["law"]]["note"]
+        assert rows[row["law"]]["cosine"] == pytest.approx(row["cosine"])
+
+
+class Broken(AbstractSensitivity):
+    """A mistake of its own."""
+
+    def prepare(self, network, x, key):
+        return None
+
+    def start(self, network, x, fixed):
+        return None
+
+    def step(self, instant, fixed, memory):
+        return None + 1, None
+
+    @property
+    def draws(self):
+        return False
+
+
+def test_a_mistake_in_a_law_is_shown_as_what_it_is(getkey):
+    cell = Soft(jax.random.normal(getkey(), (2, 3)), jnp.tanh)
+    with pytest.raises(TypeError, match="unsupported operand"):
+        conformance(
+            cell, inputs=1, x0=jnp.zeros(2), steps=4, laws={"mine": Law(None, Broken())}
+        )
+
+
+@pytest.mark.filterwarnings("ignore::hamlearn.costates.StabilityWarning")
+def test_voltage_neurons_under_the_laws_of_voltages(getkey):
+    network = VoltageNetwork(
+        Digraph.layered([2, 2]), inputs=1, outputs=2, key=getkey(),
+        prospective_time_constant=1.0,
+    )  # fmt: skip
+    names = ("VLE", "GLE", "LE", "NLA", "RFLO", "STLP")
+    laws = compared_laws(network, 1, steps=20)
+    laws = {name: laws[name] for name in names}
+    report = conformance(network, inputs=1, steps=20, draws=2, laws=laws)
+    rows = {row["law"]: row for row in report.rows()}
+    assert {name for name in names if not rows[name]["note"]} == {"VLE", "GLE", "LE"}
+    assert rows["VLE"]["exact"]  # though its g is the mean over its window
+    assert not rows["VLE"]["local_in_time"]
+    assert np.isfinite(rows["LE"]["cosine"])
+    assert "`samples` must be a stream with rates for NLA" in rows["NLA"]["note"]
+    assert "`network` must be a RateNetwork" in rows["RFLO"]["note"]
+    assert "`sample.input_rate` must be given" in rows["STLP"]["note"]
+
+
+def test_every_law_is_compared(getkey):
+    """The comparison has one of each law that the audit knows, BPTT apart."""
+    cell = Dynamics(Leaky(jnp.ones(1)), initial_state=jnp.zeros(1))
+    kinds = lambda laws: {law.title.partition(", ")[0] for law in laws}
+    audited = kinds(entry.law for entry in analysis.audited_laws().values())
+    assert kinds(compared_laws(cell, 1).values()) == audited - {"BPTT"}

@@ -8,7 +8,7 @@ import pytest
 from hamlearn.cli import main
 
 KEYS = {
-    "rule", "local_in_space", "local_in_time", "causal", "per_node", "per_edge",
+    "law", "local_in_space", "local_in_time", "causal", "per_node", "per_edge",
     "weight_transport",
 }  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_audit_prints_one_object_a_law(capsys):
     assert status == 0
     (row,) = [json.loads(line) for line in out.splitlines()]
     assert set(row) == KEYS
-    assert row["rule"] == "e-prop"
+    assert row["law"] == "e-prop"
     assert row["local_in_space"] is row["local_in_time"] is row["causal"] is True
     assert (row["per_node"], row["per_edge"]) == (0.0, 1.0)
     assert row["weight_transport"] is False
@@ -60,7 +60,7 @@ def test_audit_prints_a_table(capsys):
     assert [head.split() for head in heads] == [
         ["local", "local"],
         ["in", "in", "per", "per", "weight"],
-        ["rule", "space", "time", "causal", "node", "edge", "transport", "hops"],
+        ["law", "space", "time", "causal", "node", "edge", "transport", "hops"],
     ]
     assert row.split() == ["LE", "yes", "yes", "yes", "3", "0", "yes", "1"]
     assert row.index("3") == heads[-1].index("node") == heads[1].index("per")
@@ -72,7 +72,7 @@ def test_conform_takes_a_class_in_a_file(capsys, tmp_path):
     arguments = ["conform", f"{path}:Cell", "--state", 2, "--args", '{"units": 2}']
     arguments += ["--steps", 10, "--laws", "SnAp-2", "KF"]
     status, out, _ = run(capsys, *arguments, "--json")
-    rows = {row["rule"]: row for row in map(json.loads, out.splitlines())}
+    rows = {row["law"]: row for row in map(json.loads, out.splitlines())}
     assert status == 0
     assert list(rows) == ["BPTT", "BPTT, checkpointed", "SnAp-2", "KF-RTRL"]
     assert rows["SnAp-2"]["exact"]
@@ -81,13 +81,16 @@ def test_conform_takes_a_class_in_a_file(capsys, tmp_path):
 
 
 BAD = {
-    ("audit", "nothing"): "`LAW` must be among BPTT, RTRL",
+    ("audit", "nothing"): "`LAW` must be one of BPTT, RTRL",
     ("conform", "cells"): "`MODULE:NAME` must be such as",
     ("conform", "no.such:Cell"): "`MODULE` must be importable",
     ("conform", "missing.py:Cell"): "no file missing.py",
     ("conform", "hamlearn:Nothing"): "`NAME` must be in hamlearn, but is Nothing",
+    ("conform", "hamlearn.jobs:tracker", "--args", '{"neurons": 2}'): "`--args` must fit",
     ("conform", "equinox.nn:Identity"): "`--state` must be given",
     ("conform", "hamlearn:Cost", "--args", '{"a": 1}'): "`--args` must fit Cost",
+    ("conform", "hamlearn:Cost", "--args", "{a"): "`--args` must be JSON, but is {a",
+    ("conform", "hamlearn:Cost", "--args", "3"): "`--args` must be a JSON object",
 }
 
 
@@ -95,5 +98,16 @@ BAD = {
 def test_bad_words_are_named(capsys, words):
     status, out, err = run(capsys, *words)
     assert status == 2
+    assert err.startswith("hamlearn: ")
     assert BAD[words] in err
     assert out == ""
+
+
+def test_conform_says_which_laws_there_are(capsys, tmp_path):
+    path = tmp_path / "more_cells.py"
+    path.write_text(CELL)
+    words = ["conform", f"{path}:Cell", "--state", 2, "--args", '{"units": 2}']
+    status, _, err = run(capsys, *words, "--laws", "RTRL", "nothing")
+    assert status == 2
+    assert err.startswith("hamlearn: `--laws` must be one of BPTT, RTRL, ")
+    assert "but is 'nothing'" in err

@@ -1,12 +1,17 @@
 """The command line, run in this process as a user types it."""
 
 import json
+import subprocess
+import sys
 
 import jax
 import numpy as np
 import pytest
 
-from hamlearn.cli import main
+from hamlearn import papers, tasks
+from hamlearn.cli import compare, main, reproduce, track
+from hamlearn.jobs import contenders
+from hamlearn.jobs.contenders import USUAL
 
 
 @pytest.fixture(autouse=True)
@@ -58,12 +63,13 @@ def test_track_prints_a_card_with_the_trivial_predictors(capsys, tmp_path, ramp)
     assert status == 0
     assert "RMSE from t = 1" in printed
     assert "predicting zero" in printed
-    assert "µs a sample" in printed
+    assert "\nspeed " in printed
+    assert "Hamiltonian learning, SignFlip" in printed
 
 
 def test_options_reach_the_run(capsys, tmp_path, ramp):
     options = {
-        "accuracy": 50.0, "weight_decay": 0.5, "inertia": 0.2, "dissipation": 9.0,
+        "loss_weight": 50.0, "weight_decay": 0.5, "inertia": 0.2, "dissipation": 9.0,
         "speed": 7.0, "neurons": 3, "seed": 4,
     }  # fmt: skip
     words = [
@@ -77,16 +83,21 @@ def test_options_reach_the_run(capsys, tmp_path, ramp):
     assert {name: report[name] for name in options} == options
     assert report["dt"] == 0.01
     assert report["samples"] == 600
+    words[words.index("--loss-weight")] = "--accuracy"
+    _, printed, _ = run(capsys, *arguments, *words, "--dt", 0.01)
+    again = json.loads(printed)
+    assert again["rmse"] == report["rmse"]
+    assert again["loss_weight"] == 50.0
 
 
-POLICIES = ["flip", "h-sign", "smooth", "hysteresis", "reversal", "box", "reset"]
+POLICIES = [policy for policy in track.POLICIES if policy != "none"]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_policy_runs_and_tracks_better_than_zero(capsys, tmp_path, ramp, policy):
     arguments = ["track", "--target", ramp, "--out", tmp_path, "--json"]
     if policy in ("box", "reset"):
-        arguments += ["--accuracy", 100.0, "--dissipation", 20.0, "--speed", 20.0]
+        arguments += ["--loss-weight", 100.0, "--dissipation", 20.0, "--speed", 20.0]
     _, printed, _ = run(capsys, *arguments, "--policy", policy)
     report = json.loads(printed)
     assert report["rmse"] < report["rmse_zero"]
@@ -96,7 +107,7 @@ def test_divergence_is_reported_and_what_was_computed_is_kept(capsys, tmp_path, 
     arguments = ["track", "--target", ramp, "--out", tmp_path, "--json"]
     status, printed, err = run(capsys, *arguments, "--policy", "none")
     report = json.loads(printed)
-    assert status == 0
+    assert status == 1
     assert report["diverged"] is True
     assert "left the finite numbers" in report["divergence"]
     assert "diverges exponentially" in err
@@ -123,6 +134,7 @@ BAD = {
 def test_bad_options_name_the_option_and_the_value(capsys, tmp_path, words):
     status, out, err = run(capsys, "track", "--out", tmp_path, *words)
     assert status == 2
+    assert err.startswith("hamlearn: ")
     assert BAD[words] in err
     assert out == ""
 
@@ -147,3 +159,86 @@ def test_reproduce_prints_one_json_object_a_claim(capsys, tmp_path):
         assert claim["verdict"].startswith(("holds", "does not hold"))
     drawn = {path.name for path in (tmp_path / "nilp").glob("*.png")}
     assert drawn == {"waves.png", "sine.png", "patched.png", "energy.png", "limit.png"}
+
+
+@pytest.mark.parametrize("word", ["nothing", "papers"])
+def test_reproduce_says_which_papers_there_are(capsys, tmp_path, word):
+    status, _, err = run(capsys, "reproduce", word, "--out", tmp_path)
+    assert status == 2
+    assert err.startswith(f"hamlearn: `NAME` must be one of {papers.NAMES[0]}, ")
+
+
+def test_compare_prints_one_object_per_law(capsys, tmp_path):
+    rng, d = np.random.default_rng(0), np.zeros(402)
+    for k in range(1, d.size):
+        d[k] = 0.8 * d[k - 1] + 0.6 * rng.normal()
+    path = tmp_path / "made.csv"
+    path.write_text("height\n" + "\n".join(f"{v:.6f}" for v in np.cumsum(d)) + "\n")
+    arguments = ["compare", "--task", path, "--laws", "frozen,le", "--json"]
+    sizes = ["--neurons", 4, "--seeds", 1, "--out", tmp_path]
+    status, printed, err = run(capsys, *arguments, *sizes)
+    assert status == 0
+    rows = [json.loads(line) for line in printed.splitlines()]
+    assert [row["law"] for row in rows] == ["frozen", "le"]
+    keys = ["law", "loss", "loss_trivial", "cosine", "us_per_sample", "memory_bytes"]
+    assert all(list(row) == [*keys, "diverged"] for row in rows)
+    assert all(0 < row["loss"] < row["loss_trivial"] for row in rows)
+    record = json.loads((tmp_path / "compare-made.json").read_text())
+    assert [row["loss"] for row in record["laws"]] == [row["loss"] for row in rows]
+    assert record["tuned_on"] == record["scored_on"] == 200
+    assert (tmp_path / "compare-made.png").stat().st_size > 20_000
+    assert "recurrent" in err
+
+
+def test_compare_says_which_laws_and_tasks_there_are(capsys, tmp_path):
+    out = ("--out", tmp_path)
+    status, _, err = run(capsys, "compare", "--laws", "rtrl,nothing", *out)
+    assert status == 2
+    assert "`--laws` must be one of flip, gle" in err
+    assert "but is 'nothing'" in err
+    status, _, err = run(capsys, "compare", "--task", "nothing", *out)
+    assert status == 2
+    assert "`--task` must be one of heartbeat, mackey-glass, lorenz" in err
+
+
+def test_help_names_what_there_is():
+    """The words are written out, so that help needs no JAX: here they are compared."""
+    laws = compare.LAWS.replace(" too", "").replace("; ", ", ").replace(" and ", ", ")
+    assert sorted(laws.split(", ")) == sorted(contenders())
+    assert compare.LAWS.split(";")[0] == ", ".join(USUAL)
+    assert all(name in compare.TASKS for name in tasks.comparable())
+    assert all(name in reproduce.PAPERS for name in papers.NAMES)
+    for policy in track.POLICIES[:-1]:  # the last one warns
+        assert track._policy(policy) is not None
+
+
+def test_without_words_it_says_what_it_can_do(capsys):
+    status, out, _ = run(capsys)
+    assert status == 0
+    for word in ("track", "compare", "audit", "conform", "reproduce", "examples"):
+        assert word in out
+    assert "rule" not in out
+
+
+FRONT = """
+import sys, time
+from hamlearn.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as stop:
+    assert not stop.code, stop.code
+assert not {"jax", "numpy", "equinox", "matplotlib"} & sys.modules.keys()
+assert time.process_time() < 0.3, time.process_time()  # of a core, in all
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["compare", "--help"]])
+def test_help_is_there_at_once(words):
+    """No JAX is imported, and nothing else that takes a while."""
+    subprocess.run([sys.executable, "-c", FRONT, *words], check=True)
+
+
+def test_an_interpreter_runs_it():
+    command = [sys.executable, "-m", "hamlearn", "--version"]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert found.stdout.count(".") == 2

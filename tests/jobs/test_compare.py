@@ -181,11 +181,13 @@ def test_runs_that_diverge_are_counted_and_have_no_loss(series):
 
 def test_one_that_diverges_leaves_the_others_as_they_are(series):
     """Lanes of one program do not touch each other."""
-    alone = compared(series, "snap1", rates=(0.01,))
-    beside = compared(series, "snap1", rates=(0.01, 1e3))
-    assert beside.entries[0].tuning[1e3] == np.inf
-    assert beside.entries[0].tuning[0.01] == alone.entries[0].tuning[0.01]
-    assert beside.entries[0].losses == alone.entries[0].losses
+    alone, beside = (
+        compared(series, "snap1", rates=rates, seeds=1).entries[0]
+        for rates in [(0.01,), (0.01, 1e3)]
+    )
+    assert beside.tuning[1e3] == np.inf
+    assert beside.tuning[0.01] == pytest.approx(alone.tuning[0.01], rel=1e-12)
+    assert beside.losses == pytest.approx(alone.losses, rel=1e-12)
 
 
 @pytest.fixture(scope="module")
@@ -290,10 +292,6 @@ def test_bad_arguments_are_named(series):
         compared(series, "rflo", rates=(0.0,))
     with pytest.raises(ValueError, match="`laws` must be at least one law"):
         compared(series)
-    with pytest.raises(ValueError, match=r"`laws\['mine'\]` must be a Contender"):
-        hl.compare(tasks.Forecast(series), {"mine": hl.RTRL()})
-    with pytest.raises(ValueError, match="`task` must be an AbstractTask"):
-        hl.compare(series)
     with pytest.raises(ValueError, match="`values` must be changing"):
         tasks.Forecast(np.zeros(200))
 

@@ -9,7 +9,9 @@ import optax
 import pytest
 
 import hamlearn as hl
-from hamlearn.rules.nla import NLAFlow, NLAState
+from hamlearn.costates import Sweeps
+from hamlearn.laws import NLA
+from hamlearn.laws.base import without_rest
 
 TAU, BETA = 2.0, 0.2
 
@@ -43,15 +45,15 @@ def slope(net, u, sample):
     return e + (1 - r**2) * (BETA * pull - W.T @ e)
 
 
-def voltages(rule, net, times, u0=None):
-    state = rule.init(net, x0=u0)
+def voltages(law, net, times, u0=None):
+    state = law.init(net, x0=u0)
     solution = dfx.diffeqsolve(
-        dfx.ODETerm(rule.vector_field), dfx.Tsit5(), 0.0, times[-1], 0.01,
-        rule.flow(state), (rule.still(state), signal()),
+        dfx.ODETerm(law.vector_field), dfx.Tsit5(), 0.0, times[-1], 0.01,
+        without_rest(state), (state.rest, signal()),
         stepsize_controller=dfx.PIDController(rtol=1e-9, atol=1e-11),
         saveat=dfx.SaveAt(ts=jnp.asarray(times)),
     )  # fmt: skip
-    return np.asarray(solution.ys.u)
+    return np.asarray(solution.ys.x)
 
 
 def moved_by(w, rates, s):
@@ -65,7 +67,7 @@ def samples_at(times):
 def test_slope_of_the_energy_falls_by_e_in_every_time_constant(getkey):
     net, times = network(getkey()), np.arange(4) * TAU
     start = jax.random.normal(getkey(), (10,))
-    u = voltages(hl.NLA(rate=0.0, nudging=BETA), net, times, start)
+    u = voltages(NLA(rate=0.0, nudging=BETA), net, times, start)
     slopes = [slope(net, *pair) for pair in zip(u, samples_at(times), strict=True)]
     for k, now in enumerate(slopes):
         np.testing.assert_allclose(now, np.exp(-k) * slopes[0], rtol=1e-6, atol=1e-8)
@@ -77,7 +79,7 @@ def test_each_neuron_has_its_own_time_constant(getkey):
     net = eqx.tree_at(lambda n: n.membrane_time_constant, net, jnp.asarray(tau))
     times = np.array([0.0, 1.5])
     start = jax.random.normal(getkey(), (10,))
-    u = voltages(hl.NLA(rate=0.0, nudging=BETA), net, times, start)
+    u = voltages(NLA(rate=0.0, nudging=BETA), net, times, start)
     before, after = (
         slope(net, *pair) for pair in zip(u, samples_at(times), strict=True)
     )
@@ -86,15 +88,13 @@ def test_each_neuron_has_its_own_time_constant(getkey):
 
 def test_voltages_are_the_prospective_ones_of_latent_equilibrium(getkey):
     net, t1 = network(getkey()), 30.0
-    expected = voltages(hl.NLA(rate=0.0, nudging=BETA), net, np.array([0.0, t1]))[-1]
+    expected = voltages(NLA(rate=0.0, nudging=BETA), net, np.array([0.0, t1]))[-1]
     found = []
     for dt in (0.04, 0.02):
-        law = hl.LE(
-            optimizer=optax.set_to_zero(), nudging=BETA, schedule=hl.schedule.Sweeps()
-        )
+        law = hl.LE(update=optax.set_to_zero(), nudging=BETA, schedule=Sweeps())
         samples = signal().sample(dt * jnp.arange(round(t1 / dt) + 1, dtype=float))
         state = hl.stream(law, net, samples, dt=dt, progress=False).state
-        u, v = state.neurons.before
+        (u, v), _ = state.credit.motion
         found.append(np.asarray(u + TAU * v))
     # Errors push one step later, the one thing that is of first order in the step.
     assert np.abs(found[1] - expected).max() < 2e-3
@@ -103,38 +103,38 @@ def test_voltages_are_the_prospective_ones_of_latent_equilibrium(getkey):
 
 def test_weights_descend_the_energy_and_voltages_foresee_it(getkey):
     net, rate, t = network(getkey()), 0.3, jnp.asarray(1.7)
-    rule = hl.NLA(rate=rate, nudging=BETA)
-    state = rule.init(net, x0=jax.random.normal(getkey(), (10,)))
-    y, args = rule.flow(state), (rule.still(state), signal())
-    d = rule.vector_field(t, y, args)
+    law = NLA(rate=rate, nudging=BETA)
+    state = law.init(net, x0=jax.random.normal(getkey(), (10,)))
+    y, args = without_rest(state), (state.rest, signal())
+    d = law.vector_field(t, y, args)
     assert set(d.w) == {"weight", "input_weight", "bias"}
     step, moved = 1e-5, []
     for s in (-step, step):
-        shifted = NLAState(NLAFlow(y.u, moved_by(y.w, d.w, s)), args[0])
-        moved.append(slope(shifted.network, np.asarray(y.u + s * d.u), signal()(t + s)))
-    now = slope(net, np.asarray(y.u), signal()(t))
+        shifted = hl.join(moved_by(y.w, d.w, s), state.rest.frozen)
+        moved.append(slope(shifted, np.asarray(y.x + s * d.x), signal()(t + s)))
+    now = slope(net, np.asarray(y.x), signal()(t))
     rise = (moved[1] - moved[0]) / (2 * step)
     np.testing.assert_allclose(rise, -now / TAU, rtol=1e-6, atol=1e-7)
-    e = np.asarray(y.u) - np.asarray(net.current(y.u, signal()(t).input))
+    e = np.asarray(y.x) - np.asarray(net.current(y.x, signal()(t).input))
     np.testing.assert_allclose(d.w["bias"], rate * e, rtol=1e-10, atol=1e-12)
 
 
 def test_a_batch_moves_as_its_streams_do(getkey):
     net, u = network(getkey()), jax.random.normal(getkey(), (3, 10))
-    rule = hl.NLA(rate=0.1, nudging=BETA)
+    law = NLA(rate=0.1, nudging=BETA)
     x, y = jax.random.normal(getkey(), (3, 2)), jax.random.normal(getkey(), (3, 2))
-    batch, _ = rule.step(
-        rule.init(hl.Batch(net, 3), x0=u), hl.Sample(x, y), jnp.asarray(0.1)
+    batch, _ = law.step(
+        law.init(hl.Batch(net, 3), x0=u), hl.Sample(x, y), jnp.asarray(0.1)
     )
     each = [
-        rule.step(rule.init(net, x0=u[k]), hl.Sample(x[k], y[k]), jnp.asarray(0.1))[0]
+        law.step(law.init(net, x0=u[k]), hl.Sample(x[k], y[k]), jnp.asarray(0.1))[0]
         for k in range(3)
     ]
-    mean = np.mean([one.flow.w["weight"] for one in each], axis=0)
+    mean = np.mean([one.w["weight"] for one in each], axis=0)
     np.testing.assert_allclose(batch.network.network.weight, mean, rtol=1e-10)
 
 
 def test_time_constants_that_learn_are_refused(getkey):
     net = network(getkey(), learn=("weight", "membrane_time_constant"))
     with pytest.raises(ValueError, match="learn"):
-        hl.NLA().init(net)
+        NLA().init(net)

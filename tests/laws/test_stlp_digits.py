@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from stlp_twin import forward
 
 import hamlearn as hl
+from hamlearn.mechanics import Projection
 
 HIDDEN, STEPS, DT, RATE, EPOCHS = 32, 6, 0.05, 0.1, 2
 
@@ -51,14 +52,12 @@ def test_digits_as_a_smooth_stream():
     shown = np.tile(np.arange(1400), EPOCHS)
     theta = 300.0
     inertia = STEPS * DT / RATE / theta
-    rule = hl.STLP(
-        hl.Cost(inertia=inertia, dissipation=theta), neuron_mass=1e-4 * inertia,
-        stabilisation=hl.drift.Projection(3),
+    law = hl.STLP(
+        inertia=inertia, dissipation=theta, neuron_mass=1e-4 * inertia,
+        stabilisation=Projection(3),
     )  # fmt: skip
     samples = hl.mollify(images[shown], targets[shown], steps=STEPS, dt=DT)
-    result = hl.stream(
-        rule, network, samples, dt=DT, progress=False, record_every=STEPS
-    )
+    result = hl.stream(law, network, samples, dt=DT, progress=False, record_every=STEPS)
     reference = descended(network, images[shown], targets[shown])
     ours = accuracy(result.network, images[1400:], labels[1400:])
     theirs = accuracy(reference, images[1400:], labels[1400:])

@@ -24,6 +24,7 @@ from hamlearn.action import Slack
 from hamlearn.laws import phase
 from hamlearn.laws.base import without_rest
 from hamlearn.mechanics import (
+    Baumgarte,
     ExponentialDamping,
     GramSolve,
     Projected,
@@ -211,6 +212,48 @@ def test_stream_starts_on_the_constraints_and_steps_begin_alone(getkey):
     assert float(info_a.more["residual"]) < 1e-14
 
 
+def calls(jaxpr, name):
+    """How often a primitive stands in a program and in all that it calls."""
+    is_jaxpr = lambda leaf: hasattr(leaf, "eqns") or hasattr(leaf, "jaxpr")
+    total = 0
+    for equation in jaxpr.eqns:
+        total += equation.primitive.name == name
+        for inner in jax.tree.leaves(equation.params, is_leaf=is_jaxpr):
+            if is_jaxpr(inner):
+                total += calls(getattr(inner, "jaxpr", inner), name)
+    return total
+
+
+@pytest.mark.parametrize(("newton", "factorisations"), [(1, 2), (3, 4), (0, 1)])
+def test_velocities_and_multipliers_share_a_factorisation(
+    newton, factorisations, getkey
+):
+    """One for each Newton step onto G = 0, one for dG/dt = 0 and the multipliers."""
+    kind = Projection(newton) if newton else Baumgarte(1.0, 1.0)
+    law, sample = hl.STLP(stabilisation=kind), still_sample(moving_signal())
+    state = law.init(dag(getkey()))
+    step = jax.make_jaxpr(lambda y, s: law.step(y, s, jnp.array(0.1)))(state, sample)
+    assert calls(step.jaxpr, "cholesky") == factorisations
+
+
+def test_held_weights_leave_the_neurons_at_rest_in_them(getkey):
+    """Evaluation follows the forward pass of the weights as they are, exactly."""
+    network, signal = dag(getkey()), moving_signal()
+    samples = signal.jets(jnp.asarray(np.arange(200) * 0.05))
+    cut = lambda a, b: jax.tree.map(lambda leaf: leaf[a:b], samples)
+    law = hl.STLP(inertia=0.01, dissipation=10.0, neuron_mass=1e-5)
+    state = hl.stream(law, network, cut(0, 100), dt=0.05, progress=False).state
+    assert np.abs(flat(state.update)).max() > 1e-2
+    result = hl.stream(law, state, cut(100, 200), dt=0.05, learn=False, progress=False)
+    for name, leaf in state.w.items():
+        np.testing.assert_array_equal(result.state.w[name], leaf)
+        np.testing.assert_array_equal(result.state.update[name], state.update[name])
+    forwards = jax.vmap(lambda u: forward(state.network, u)[-2:])
+    np.testing.assert_allclose(
+        result.output[1:], forwards(samples.input[101:]), atol=1e-5
+    )
+
+
 def test_causality_and_one_compilation():
     """Sample k + 1 moves nothing up to t_{k+1}; other numbers compile nothing new."""
     network, signal = chain(jax.random.key(1)), chain_signal()
@@ -285,7 +328,8 @@ def test_a_batch_follows_the_mean_gradient(getkey):
     law = hl.STLP(neuron_mass=1e-7, dissipation=0.0)
     moving = hl.Signal(two(signal.input), two(signal.target))
     state = law.begin(law.init(batch), jnp.array(0.4), moving)
-    ours, _, _ = law.estimate(state, still_sample(moving, 0.4), jnp.array(0.1))
+    estimate = eqx.filter_jit(law.estimate)
+    ours, _, _ = estimate(state, still_sample(moving, 0.4), jnp.array(0.1))
     frozen = law.init(network).rest.frozen
     grads = [
         jax.grad(loss_at(frozen, signal(jnp.array(t)), 9))(

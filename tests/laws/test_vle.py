@@ -9,7 +9,10 @@ import optax
 import pytest
 
 import hamlearn as hl
-from hamlearn.networks.partition import join, split
+from hamlearn import join, split
+from hamlearn.action import Mismatch, augmented_cost, prospective_energy, squared_error
+from hamlearn.action.residual import mismatch
+from hamlearn.costates import prospective_costate
 
 LEARN = (
     "weight",
@@ -56,6 +59,31 @@ def unrolled(cost, network, samples, dt, discount=0.0):
     return jax.value_and_grad(total)(w)
 
 
+def law_gradient(cost, network, samples, dt, *, x0=None, **options):
+    """The update's gradient at the end of a window as long as the samples."""
+    law = hl.VLE(cost, window=len(samples.target), **options)
+
+    def step(state, sample):
+        g, state, _ = law.estimate(state, sample, jnp.asarray(dt))
+        return state, g
+
+    @eqx.filter_jit
+    def run(state, samples):
+        return jax.lax.scan(step, state, samples)[1]
+
+    found = run(law.init(network, x0=x0), samples)
+    for leaf in found.values():
+        assert jnp.all(leaf[:-1] == 0)  # waits for the end of the window
+    return {name: leaf[-1] for name, leaf in found.items()}
+
+
+def exact_gradient(cost, network, samples, dt, discount=0.0):
+    """The same mean, discounted, as the weights of an exact gradient."""
+    number = len(samples.target)
+    counted = jnp.exp(-discount * dt * jnp.arange(float(number))) / number
+    return hl.exact_gradient(cost, network, samples, dt=dt, counted=counted)
+
+
 def random_samples(key, *shape, weighted=False):
     k1, k2, k3 = jax.random.split(key, 3)
     weight = jax.random.uniform(k3, shape) if weighted else None
@@ -92,9 +120,10 @@ def test_gradient_is_that_of_the_euler_steps(name, getkey):
     network, cost = make(graph, getkey(), **options), hl.Cost(weight_decay=0.03)
     samples = random_samples(getkey(), 240)
     value, wanted = jax.jit(lambda n: unrolled(cost, n, samples, 0.05))(network)
-    got = jax.jit(lambda n: hl.vle_gradient(cost, n, samples, 0.05))(network)
-    assert abs(got[0] - value) < 1e-13
-    assert_same(got[1], wanted, 1e-12)
+    assert_same(law_gradient(cost, network, samples, 0.05), wanted, 1e-12)
+    exact = exact_gradient(cost, network, samples, 0.05)
+    assert abs(exact.value - value) < 1e-13
+    assert_same(exact.w, wanted, 1e-12)
 
 
 def test_batch_weights_and_discount(getkey):
@@ -103,22 +132,27 @@ def test_batch_weights_and_discount(getkey):
     samples = random_samples(getkey(), 100, 3, weighted=True)
     cost = hl.Cost()
     value, wanted = unrolled(cost, network, samples, 0.05, discount=0.4)
-    got = hl.vle_gradient(cost, network, samples, 0.05, discount=0.4)
-    assert abs(got[0] - value) < 1e-14
-    assert_same(got[1], wanted, 1e-12)
+    got = law_gradient(cost, network, samples, 0.05, discount=0.4)
+    assert_same(got, wanted, 1e-12)
+    # The dissipation of the action is a discount of the other sign.
+    theta = {"dissipation": 0.3, "discount": 0.7}
+    assert_same(law_gradient(cost, network, samples, 0.05, **theta), wanted, 1e-12)
+    exact = exact_gradient(cost, network, samples, 0.05, discount=0.4)
+    assert abs(exact.value - value) < 1e-14
+    assert_same(exact.w, wanted, 1e-12)
 
 
-def test_rule_updates_once_a_window(getkey):
+def test_law_updates_once_a_window(getkey):
     """Two windows by hand, and voltages that run on through the update."""
     network = make(hl.Digraph.layered([3, 2]), getkey(), learn=("weight", "bias"))
     samples = random_samples(getkey(), 40)
-    rule = hl.VLE(optimizer=optax.sgd(0.1), window=20)
-    result = hl.stream(rule, network, samples, dt=0.05, progress=False)
+    law = hl.VLE(update=optax.sgd(0.1), window=20)
+    result = hl.stream(law, network, samples, dt=0.05, progress=False)
     half = lambda k: jax.tree.map(lambda leaf: leaf[20 * k : 20 * k + 20], samples)
     u, outputs = network.initial_state(), []
     for k in range(2):
         w, frozen = split(network)
-        g = hl.vle_gradient(rule.cost, network, half(k), 0.05, x0=u)[1]
+        g = law_gradient(law.cost, network, half(k), 0.05, x0=u)
         for x in half(k).input:
             outputs.append(network.readout(u, x))
             u = u + 0.05 * network(u, x)
@@ -152,9 +186,9 @@ def extremal(network, signal, T):
         p, _ = y
         sample, u = signal(t), forward.evaluate(t)
         v = network(u, sample.input)
-        error, rate = hl.prospective_costate(cost, network, u, v, p, sample)
-        L = lambda w: hl.prospective_lagrangian(
-            cost, join(w, frozen), u, v, error, sample
+        error, rate = prospective_costate(cost, network, u, v, p, sample)
+        L = lambda w: augmented_cost(
+            cost, Mismatch(), join(w, frozen), u, v, error, sample
         )
         return rate, jax.tree.map(jnp.negative, jax.grad(L)(w))
 
@@ -174,7 +208,7 @@ def test_continuous_law_is_the_adjoint_method(getkey):
         def field(t, y, _):
             sample = signal(t)
             output = network.readout(y[0], sample.input)
-            loss = hl.squared_error(output, sample.target)
+            loss = squared_error(output, sample.target)
             return network(y[0], sample.input), loss
 
         start = network.initial_state(), jnp.zeros(())
@@ -199,7 +233,7 @@ def test_hamiltonian_of_the_extremal_is_conserved(getkey):
         def at(t, p):
             u = forward.evaluate(t)
             v = network(u, x)
-            C = hl.squared_error(network.readout(u, x), y)
+            C = squared_error(network.readout(u, x), y)
             return p @ v - C, C  # L = C on the extremal, where the mismatch is zero
 
         return jax.vmap(at)(back.ts, back.ys[0])
@@ -223,7 +257,7 @@ def test_soft_constraint_tends_to_the_hard_one(getkey):
 
         def one(u, v, sample):
             um, ur = u + network.tau_m * v, u + network.tau_r * v
-            E = hl.prospective_energy(cost, network, um, ur, sample, nudging=beta)
+            E = prospective_energy(cost, network, um, ur, sample, nudging=beta)
             return E / beta / N
 
         return jnp.sum(jax.vmap(one)(u[:-1], jnp.diff(u, axis=0) / dt, samples))
@@ -246,7 +280,7 @@ def test_soft_constraint_tends_to_the_hard_one(getkey):
         path, _ = jax.lax.scan(newton, free, None, length=5)
         return jax.grad(action, 1)(path, w, beta), jax.grad(action)(path, w, beta)
 
-    exact = hl.vle_gradient(cost, network, samples, dt)[1]
+    exact = law_gradient(cost, network, samples, dt)
     slopes = []
     for beta in (1e-3, 1e-2, 3e-2):
         g, residual = gradient(beta)
@@ -258,16 +292,18 @@ def test_soft_constraint_tends_to_the_hard_one(getkey):
 
 
 def test_multiplier_form_is_the_energy(getkey):
-    """max over lam of M is E/beta, at lam = e/beta."""
+    """max over lam of M - beta/2 |lam|^2 is E/beta, at lam = e/beta."""
     network = make(hl.Digraph.layered([3, 2]), getkey())
-    um, ur = jax.random.normal(getkey(), (2, 5))
+    u, v = jax.random.normal(getkey(), (2, 5))
+    um, ur = u + network.tau_m * v, u + network.tau_r * v
     sample = jax.tree.map(lambda leaf: leaf[0], random_samples(getkey(), 1))
-    cost, beta = hl.Cost(accuracy=2.0), 0.3
-    e = hl.mismatch(network, um, ur, sample.input)
-    M = lambda lam: hl.multiplier_energy(
-        cost, network, um, ur, lam, sample, nudging=beta
+    cost, beta = hl.Cost(loss_weight=2.0), 0.3
+    e = mismatch(network, um, ur, sample.input)
+    M = lambda lam: (
+        augmented_cost(cost, Mismatch(), network, u, v, lam, sample)
+        - beta / 2 * jnp.sum(lam**2)
     )
-    E = hl.prospective_energy(cost, network, um, ur, sample, nudging=beta)
+    E = prospective_energy(cost, network, um, ur, sample, nudging=beta)
     np.testing.assert_allclose(M(e / beta), E / beta, rtol=1e-13)
     np.testing.assert_allclose(jax.grad(M)(e / beta), 0.0, atol=1e-13)
     r = np.tanh(ur)
@@ -275,9 +311,9 @@ def test_multiplier_form_is_the_energy(getkey):
     W[3:, :3] = np.asarray(network.weight).reshape(2, 3)
     x = np.zeros(5)
     x[:3] = np.asarray(network.input_weight) @ np.asarray(sample.input)
-    mismatch = np.asarray(um) - W @ r - x
+    gap = np.asarray(um) - W @ r - x
     C = 2 * np.sum((r[3:] - np.asarray(sample.target)) ** 2) / 2
-    np.testing.assert_allclose(E, mismatch @ mismatch / 2 + beta * C, rtol=1e-13)
+    np.testing.assert_allclose(E, gap @ gap / 2 + beta * C, rtol=1e-13)
 
 
 def test_bad_arguments(getkey):
@@ -288,5 +324,7 @@ def test_bad_arguments(getkey):
         hl.VLE(window=0)
     voltage = make(hl.Digraph.layered([2, 2]), getkey())
     with pytest.raises(ValueError, match="`dt` must be positive"):
-        hl.vle_gradient(hl.Cost(), voltage, random_samples(getkey(), 3), -0.1)
-    assert eqx.is_array(hl.VLE(window=5).init(voltage).u)
+        hl.stream(hl.VLE(window=2), voltage, random_samples(getkey(), 3), dt=-0.1)
+    with pytest.raises(ValueError, match="`discount` must be non-negative"):
+        hl.VLE(window=5, discount=-1.0)
+    assert eqx.is_array(hl.VLE(window=5).init(voltage).x)

@@ -9,16 +9,26 @@ import pytest
 from stlp_twin import dag, moving_signal
 
 import hamlearn as hl
-from hamlearn.mechanics.gram import Automatic, Tangent, depth
+from hamlearn.action import Slack
+from hamlearn.laws import phase
+from hamlearn.mechanics import (
+    Automatic,
+    ConjugateGradients,
+    GramSolve,
+    LocalCholesky,
+    NeumannSweeps,
+    RepeatedSweeps,
+)
+from hamlearn.mechanics.gram import Tangent
 
 
 def system(network, ratio):
     """The tangent of a network in motion, as STLP has it, and a right-hand side."""
-    rule = hl.STLP(neuron_mass=ratio)
+    law = hl.STLP(neuron_mass=ratio)
     signal = moving_signal()
-    state = rule.begin(rule.init(network), jnp.array(0.3), signal)
-    motion = rule.motion(state.still.gram)
-    tangent = motion.tangent(0.3, *state.flow, (state.still, signal))
+    state = law.begin(law.init(network), jnp.array(0.3), signal)
+    motion = law.motion(state.rest.fixed.gram)
+    tangent = motion.tangent(0.3, *phase(state), (state.rest, signal))
     return tangent, jax.random.normal(jax.random.key(5), (network.graph.num_nodes,))
 
 
@@ -33,16 +43,16 @@ def test_every_solver_solves(getkey, ratio):
     network = dag(getkey(), neurons=30, in_degree=5)
     tangent, b = system(network, ratio)
     expected = np.linalg.solve(dense(tangent, b), b)
-    deep = depth(network)
+    deep = network.depth()
     iterations = {}
     for name, solver in {
-        "any": hl.gram.GramSolve(),
-        "local": hl.gram.LocalCholesky(),
-        "plain": hl.gram.ConjugateGradients(rtol=1e-12),  # its error is times cond(A)
-        "swept": hl.gram.ConjugateGradients(hl.gram.Sweeps(deep)),
-        "half": hl.gram.ConjugateGradients(hl.gram.Sweeps(2), rtol=1e-12),
+        "any": GramSolve(),
+        "local": LocalCholesky(),
+        "plain": ConjugateGradients(rtol=1e-12),  # its error is times cond(A)
+        "swept": ConjugateGradients(NeumannSweeps(deep)),
+        "half": ConjugateGradients(NeumannSweeps(2), rtol=1e-12),
     }.items():
-        delta, steps = solver(tangent, b)
+        delta, steps = solver.at(tangent)(b)
         error = np.max(np.abs(delta - expected)) / np.max(np.abs(expected))
         assert error < 1e-8, name
         iterations[name] = int(steps)
@@ -58,9 +68,9 @@ def test_the_limit_is_one_forward_and_one_backward_sweep(getkey):
     along, _ = tangent.first()
     J = np.stack([np.asarray(along(e)) for e in np.eye(20)], axis=1)
     expected = np.linalg.solve(J.T, np.linalg.solve(J, b))
-    exact = hl.gram.Sweeps().bind(network)
+    exact = NeumannSweeps().bind(network)
     np.testing.assert_allclose(exact(tangent, b), expected, rtol=1e-12, atol=1e-12)
-    short = hl.gram.Sweeps(exact.exchanges - 1)
+    short = NeumannSweeps(exact.exchanges - 1)
     assert np.max(np.abs(short(tangent, b) - expected)) > 1e-12
 
 
@@ -79,8 +89,8 @@ def test_repeated_sweeps_converge_to_the_solution(getkey, ratio):
     assert size < 30 * ratio
     enough = int(np.ceil(np.log(1e-11) / np.log(size)))
     for rounds in (1, 2, 3, enough):
-        solver = hl.gram.RepeatedSweeps(rounds=rounds).bind(network, ratio)
-        found, told = solver(tangent, b)
+        solver = RepeatedSweeps(rounds=rounds).bind(network, ratio)
+        found, told = solver.at(tangent)(b)
         assert int(told) == rounds
         error = -np.linalg.matrix_power(left, rounds) @ exact
         np.testing.assert_allclose(
@@ -95,11 +105,11 @@ def test_repeated_sweeps_need_enough_exchanges_and_small_masses(getkey):
     def error(ratio, exchanges, rounds):
         tangent, b = system(network, ratio)
         exact = np.linalg.solve(dense(tangent, b), b)
-        sweeps = hl.gram.Sweeps(exchanges)
-        found, _ = hl.gram.RepeatedSweeps(sweeps, rounds=rounds)(tangent, b)
+        sweeps = NeumannSweeps(exchanges)
+        found, _ = RepeatedSweeps(sweeps, rounds=rounds).at(tangent)(b)
         return np.linalg.norm(found - exact) / np.linalg.norm(exact)
 
-    deep = depth(network)
+    deep = network.depth()
     # One round, more exchanges: down to the size of the masses, at the full depth.
     by_exchange = [error(1e-3, k, 1) for k in (1, 2, 4, deep)]
     assert by_exchange[0] > 0.1
@@ -119,15 +129,15 @@ def test_truncated_gradients_are_the_krylov_optimum(getkey):
         basis = np.stack([np.linalg.matrix_power(A, p) @ b for p in range(k)], axis=1)
         basis, _ = np.linalg.qr(basis)
         best = basis @ np.linalg.solve(basis.T @ A @ basis, basis.T @ b)
-        ours, steps = hl.gram.ConjugateGradients(max_steps=k)(tangent, b)
+        ours, steps = ConjugateGradients(max_steps=k).at(tangent)(b)
         assert int(steps) == k
         np.testing.assert_allclose(ours, best, atol=1e-9 * np.abs(x).max())
 
 
 def test_nothing_in_nothing_out(getkey):
     tangent, b = system(dag(getkey()), 1e-2)
-    for solver in (hl.gram.LocalCholesky(), hl.gram.ConjugateGradients()):
-        np.testing.assert_array_equal(solver(tangent, 0 * b)[0], 0 * b)
+    for solver in (LocalCholesky(), ConjugateGradients()):
+        np.testing.assert_array_equal(solver.at(tangent)(0 * b)[0], 0 * b)
 
 
 def test_masses_a_neuron(getkey):
@@ -142,32 +152,31 @@ def test_masses_a_neuron(getkey):
     A = J @ np.diag(np.concatenate(inverse)) @ J.T
     expected = np.linalg.solve(A, b)
     for solver in (
-        hl.gram.LocalCholesky(),
-        hl.gram.ConjugateGradients(),
-        hl.gram.GramSolve(),
+        LocalCholesky(),
+        ConjugateGradients(),
+        GramSolve(),
     ):
-        np.testing.assert_allclose(solver(tangent, b)[0], expected, rtol=1e-9)
+        np.testing.assert_allclose(solver.at(tangent)(b)[0], expected, rtol=1e-9)
 
 
 def test_single_precision(getkey):
     graph = hl.Digraph.random(30, in_degree=5, acyclic=True, key=getkey())
     network = hl.RateNetwork(graph, key=getkey(), dtype=jnp.float32, gain=2.0)
-    rule = hl.STLP(hl.Cost(), neuron_mass=1e-3)
+    law = hl.STLP(neuron_mass=1e-3)
     signal = hl.Signal(target=lambda t: jnp.zeros(1, jnp.float32))
     x = 0.5 * jax.random.normal(getkey(), (30,), jnp.float32)
-    state = rule.init(network, x0=x)
+    state = law.init(network, x0=x)
     t = jnp.zeros((), jnp.float32)
-    tangent = rule.motion(state.still.gram).tangent(
-        t, *state.flow, (state.still, signal)
-    )
+    motion = law.motion(state.rest.fixed.gram)
+    tangent = motion.tangent(t, *phase(state), (state.rest, signal))
     b = jax.random.normal(getkey(), (30,), jnp.float32)
     exact = np.linalg.solve(dense32(tangent).astype(float), np.asarray(b, float))
     for solver in (
-        hl.gram.LocalCholesky(),
-        hl.gram.ConjugateGradients(),
-        hl.gram.ConjugateGradients(hl.gram.Sweeps().bind(network)),
+        LocalCholesky(),
+        ConjugateGradients(),
+        ConjugateGradients(NeumannSweeps().bind(network)),
     ):
-        delta, _ = solver(tangent, b)
+        delta, _ = solver.at(tangent)(b)
         assert delta.dtype == jnp.float32
         np.testing.assert_allclose(delta, exact, atol=1e-4 * np.abs(exact).max())
 
@@ -185,15 +194,13 @@ def test_the_choice_is_automatic_and_shown(getkey):
     choose = lambda network, ratio: repr(Automatic().bind(network, ratio))
     assert choose(small, 1.0) == "LocalCholesky()"
     assert choose(large, 1e-4) == "ConjugateGradients()"
-    assert "Sweeps(exchanges=2)" in choose(layered, 1e-4)
+    assert "NeumannSweeps(exchanges=2)" in choose(layered, 1e-4)
     assert choose(layered, 1.0) == "ConjugateGradients()"
     assert "GramSolve" in choose(hl.Batch(small, 2), 1e-3)
     forced = (
-        hl.STLP(gram=hl.gram.ConjugateGradients(hl.gram.Sweeps()))
-        .init(small)
-        .still.gram
+        hl.STLP(gram=ConjugateGradients(NeumannSweeps())).init(small).rest.fixed.gram
     )
-    assert forced.preconditioner.exchanges == depth(small)
+    assert forced.preconditioner.exchanges == small.depth()
     assert "LocalCholesky()" in repr(hl.STLP().init(small))
     samples = moving_signal().jets(jnp.arange(2.0))
     run = hl.stream(hl.STLP(), small, samples, dt=1e-3, progress=False)
@@ -202,17 +209,13 @@ def test_the_choice_is_automatic_and_shown(getkey):
 
 def test_bad_choices(getkey):
     with pytest.raises(ValueError, match=r"`exchanges` must be .* but is 0"):
-        hl.gram.Sweeps(0)
+        NeumannSweeps(0)
     with pytest.raises(ValueError, match=r"`rtol` must be positive, but is -1"):
-        hl.gram.ConjugateGradients(rtol=-1.0)
+        ConjugateGradients(rtol=-1.0)
     network = dag(getkey())
     with pytest.raises(ValueError, match="`gram` must be"):
-        hl.STLP(gram=hl.gram.LocalCholesky(), slack=hl.Slack()).init(
-            hl.Batch(network, 2)
-        )
+        hl.STLP(gram=LocalCholesky(), slack=Slack()).init(hl.Batch(network, 2))
     cyclic = hl.RateNetwork(hl.Digraph.complete(4, self_loops=True), key=getkey())
     with pytest.raises(ValueError, match="acyclic"):
-        hl.STLP(
-            gram=hl.gram.ConjugateGradients(hl.gram.Sweeps()), slack=hl.Slack()
-        ).init(cyclic)
-    assert depth(cyclic) is None
+        hl.STLP(gram=ConjugateGradients(NeumannSweeps()), slack=Slack()).init(cyclic)
+    assert cyclic.depth() is None

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from mnist1d.data import get_dataset_args, make_dataset
 
+import hamlearn as hl
 from hamlearn.papers import mnist1d as module
 from hamlearn.papers._mnist1d_net import network
-from hamlearn.tasks.mnist1d import mnist1d
 
 
 def test_data_are_those_of_the_package_and_leave_no_trace():
     np.random.seed(5)  # noqa: NPY002
     wanted = np.random.uniform(size=3)  # noqa: NPY002
     np.random.seed(5)  # noqa: NPY002
-    digits = mnist1d(number=100, length=40)
+    digits = hl.tasks.MNIST1D(number=100, points=40).data()
     np.testing.assert_array_equal(np.random.uniform(size=3), wanted)  # noqa: NPY002
     args = get_dataset_args()
     args.num_samples = 100
@@ -49,7 +49,7 @@ def test_every_hundred_holds_the_classes_evenly():
 
 
 def test_streams_hold_digits_and_their_labels():
-    digits = mnist1d(number=250, length=module.STEPS)
+    digits = hl.tasks.MNIST1D(number=250, points=module.STEPS).data()
     x, labels = module._streams(digits, np.arange(200))
     assert x.shape == labels.shape == (720, 100)
     np.testing.assert_allclose(x[360, 25], digits.train[125, 0], rtol=1e-6)
@@ -59,16 +59,16 @@ def test_streams_hold_digits_and_their_labels():
 
 def test_training_goes_on_from_its_checkpoint(tmp_path, monkeypatch):
     whole = module.train(tmp_path / "a", epochs=2, number=130, progress=False)
-    save = module._save
+    save = module._keep
 
     def interrupted(*args):
         save(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_save", interrupted)
+    monkeypatch.setattr(module, "_keep", interrupted)
     with pytest.raises(KeyboardInterrupt):
         module.train(tmp_path / "b", epochs=2, number=130, progress=False)
-    monkeypatch.setattr(module, "_save", save)
+    monkeypatch.setattr(module, "_keep", save)
     rows = module.train(tmp_path / "b", epochs=2, number=130, progress=False)
     for one, two in zip(whole, rows, strict=True):
         assert {**one, "seconds": 0} == {**two, "seconds": 0}

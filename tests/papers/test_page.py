@@ -102,7 +102,7 @@ def test_page_holds_every_figure_and_every_claim_once(drawn):
 
 
 def test_committed_curve_is_what_is_drawn_and_said(tmp_path):
-    path = Path(__file__).parents[1] / "benchmarks" / "results" / "mnist1d_gle.json"
+    path = Path(__file__).parents[2] / "benchmarks" / "results" / "mnist1d_gle.json"
     rows = json.loads(path.read_text())["epochs"]
     (claim,) = _mnist1d_curve.run(tmp_path)
     assert claim.value == rows[-1]["test"]

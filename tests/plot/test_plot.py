@@ -156,6 +156,8 @@ def test_a_law_looks_alike_everywhere_and_no_two_do():
     two = ["Hamiltonian learning, SignFlip", "Hamiltonian learning, TimeReversal"]
     assert len(set(plot.looks(two).values())) == 2
     assert len(set(plot.looks(map(str, range(21))).values())) == 21
+    few = plot.looks(["gle", "sign flip", "instantaneous", "own"])
+    assert len({look.colour for look in few.values()}) == 4
 
 
 def test_laws_keep_their_colours_in_every_figure():
@@ -177,10 +179,11 @@ def entry(law, losses, us):
 
 def test_comparison_draws_what_it_was_given():
     entries = [entry("rtrl", (1.0, 3.0, 2.0), 12.34), entry("bptt", (np.inf,) * 3, 1e3)]
-    task = SimpleNamespace(name="T", length=100, describe=lambda: "asks")
+    asks = lambda: "asks"
+    task = SimpleNamespace(name="T", loss=hl.cross_entropy, describe=asks)
     found = SimpleNamespace(
         task=task, floors={"linear": 0.7}, trivial=4.0, trivial_name="no change",
-        ranked=lambda: entries,
+        ranked=lambda: entries, scored_on=100,
     )  # fmt: skip
     along, whole = plot.comparison(found).axes
     np.testing.assert_allclose(lines(along)[0], [3.0, 2.0])
@@ -191,6 +194,10 @@ def test_comparison_draws_what_it_was_given():
     assert whole.lines[1].get_xdata()[0] == 2.0
     assert [t.get_text() for t in whole.get_yticklabels()] == ["rtrl  12.3 µs"]
     assert along.get_title(loc="left") == "T: asks"
+    assert along.get_ylabel() == "mean loss so far (nats)"
+    found.floors = {}
+    alone, _ = plot.comparison(found).axes
+    assert [line.get_label() for line in alone.lines] == ["rtrl", "no change"]
 
 
 def test_a_result_draws_itself():

@@ -75,7 +75,9 @@ def flow_of(result):
 LAW = HamiltonianLearning(COST, **MOTION)
 
 
-@pytest.mark.parametrize("law", [LAW, HamiltonianLearning(COST, HysteresisSign(0.1), **MOTION)])
+@pytest.mark.parametrize(
+    "law", [LAW, HamiltonianLearning(COST, HysteresisSign(0.1), **MOTION)]
+)
 def test_stream_is_a_scan_of_steps(law):
     u, y = wave(300)
     network = small_network()
@@ -217,7 +219,10 @@ def test_held_samples_in_solve_agree_with_stream():
     u, y = wave(40, dt=0.05)
     network = small_network()
     streamed = quietly(
-        HamiltonianLearning(COST, SignFlip(), solver=dfx.Dopri8(), **MOTION), network, (u, y), dt=0.05
+        HamiltonianLearning(COST, SignFlip(), solver=dfx.Dopri8(), **MOTION),
+        network,
+        (u, y),
+        dt=0.05,
     )
     solved = solve(
         LAW, network, Signal(Held(u, dt=0.05), Held(y, dt=0.05)), t0=0.0, t1=2.0,
@@ -256,7 +261,9 @@ def test_other_values_do_not_retrace():
     before = compiled()
     run(0.5, 0.01, 1.0, 2.0, 120, 1)
     first = len(traces)
-    assert compiled() == [n + 1 for n in before]  # whole chunks, and a rest of any length
+    assert compiled() == [
+        n + 1 for n in before
+    ]  # whole chunks, and a rest of any length
     run(0.7, 0.02, 10.0, 3.0, 333, 2)
     run(0.1, 0.005, 5.0, 0.0, 20, 3)
     run(0.1, 0.005, 3, 0, 20, 3)
@@ -450,7 +457,9 @@ def test_bad_samples(message, chunk):
 
 
 def test_wrong_input_size_is_named():
-    with pytest.raises(ValueError, match=r"`samples.input` must be of shape \(1,\) at each"):
+    with pytest.raises(
+        ValueError, match=r"`samples.input` must be of shape \(1,\) at each"
+    ):
         quietly(LAW, small_network(), (np.ones((4, 3)), np.ones((4, 1))))
 
 

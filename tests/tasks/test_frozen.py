@@ -17,7 +17,7 @@ def test_frozen_recurrence_is_least_mean_squares_on_its_states(getkey):
     )  # fmt: skip
     u = np.asarray(jax.random.normal(getkey(), (300, 1)))
     y = np.roll(u, 2, axis=0)
-    weight = np.tile([0.0, 1.0, 2.0], 100)
+    weight = np.tile([0.0, 1.0, 3.0], 100)
     found, counted = (
         frozen_recurrence(
             network, hl.Sample(u, y, weights), dt=0.5, optimizer=optax.sgd(0.05)

@@ -37,6 +37,19 @@ def test_series_converges_to_that_of_a_library():
     )
 
 
+def test_whole_delays_at_once_are_single_steps_one_after_the_other():
+    lag, h = 40, 0.05
+    keep, x = np.exp(-h / 10), [1.1] * (lag + 1)
+    made = lambda past: 0.2 * past / (1 + past**10)
+    for _ in range(130):
+        old, new = x[-lag - 1], x[-lag]
+        gain = keep * made(old) + 4 * keep**0.5 * made((old + new) / 2) + made(new)
+        x.append(keep * x[-1] + h / 6 * gain)
+    got = integrated(1.1, 130, lag)
+    assert np.ptp(got) > 0.1
+    np.testing.assert_allclose(got, x[lag + 1 :], rtol=1e-12)
+
+
 def test_targets_are_the_input_a_horizon_later():
     task = MackeyGlass(dt=1.0, horizon=6.0)
     series = task.samples(jax.random.key(2), 2000)

@@ -9,10 +9,12 @@ import optax
 import pytest
 
 import hamlearn as hl
-from hamlearn import Batch, Cost, Digraph, Dynamics, RateNetwork, Sample, Signal
-from hamlearn.rules import RTRL, RTRLFlow
+from hamlearn import RTRL, Batch, Cost, Digraph, Dynamics, RateNetwork, Sample, Signal
+from hamlearn.laws.base import without_rest
+from hamlearn.mechanics import RungeKutta4
+from hamlearn.updates import GradientFlow, Optax
 
-COST = Cost(accuracy=1.5, weight_decay=0.01)
+COST = Cost(loss_weight=1.5, weight_decay=0.01)
 EVERYTHING = ("weight", "input_weight", "bias", "readout_map", "time_constant")
 SIGNAL = Signal(
     input=lambda t: jnp.stack([jnp.sin(1.3 * t), jnp.cos(0.7 * t)]),
@@ -81,16 +83,19 @@ def solution(field, y0, time, args):
 @pytest.mark.parametrize("kind", ["sparse", "module"])
 def test_the_integral_of_its_credit_is_the_gradient_of_the_adjoint(getkey, kind):
     network, time = networks(getkey)[kind], 3.0
-    rule = RTRLFlow(COST, rate=0.0)
-    state = rule.init(network)
-    args = rule.still(state), SIGNAL
+    law = RTRL(COST, GradientFlow(0.0), solver=dfx.Tsit5())
+    credit = RTRL(COST, GradientFlow(1.0), solver=dfx.Tsit5())
+    state = law.init(network)
+    args = state.rest, SIGNAL
 
     def field(t, y, args):
         flow, _ = y
-        return rule.vector_field(t, flow, args), rule.gradient(t, flow, args)
+        # Under a flow of rate one the weights move by the credit.
+        down = credit.vector_field(t, flow, args).w
+        return law.vector_field(t, flow, args), jax.tree.map(jnp.negative, down)
 
-    zero = jax.tree.map(jnp.zeros_like, state.flow.w)
-    flow, g = solution(field, (rule.flow(state), zero), time, args).ys
+    zero = jax.tree.map(jnp.zeros_like, state.w)
+    flow, g = solution(field, (without_rest(state), zero), time, args).ys
     exact = by_adjoint(network, time)
     assert g.keys() == exact.keys()
     for name, leaf in exact.items():
@@ -99,7 +104,7 @@ def test_the_integral_of_its_credit_is_the_gradient_of_the_adjoint(getkey, kind)
         np.testing.assert_allclose(
             g[name][0], leaf, rtol=1e-7, atol=1e-8 * np.abs(leaf).max()
         )
-        assert np.array_equal(flow.w[name][0], state.flow.w[name])
+        assert np.array_equal(flow.w[name][0], state.w[name])
 
 
 def samples_of(getkey, steps, batch=()):
@@ -115,10 +120,10 @@ def test_by_euler_steps_it_is_discrete_rtrl_with_sgd(getkey, kind, batch):
     network = Batch(network, *batch) if batch else network
     dt, rate = 0.1, 0.2
     flow, discrete = (
-        hl.stream(rule, network, samples, dt=dt, progress=False)
-        for rule in (
-            RTRLFlow(COST, rate=rate),
-            RTRL(COST, optax.sgd(rate * dt)),
+        hl.stream(law, network, samples, dt=dt, progress=False)
+        for law in (
+            RTRL(COST, GradientFlow(rate), solver=dfx.Euler()),
+            RTRL(COST, Optax(optax.sgd, learning_rate=rate * dt)),
         )
     )
     np.testing.assert_allclose(flow.loss, discrete.loss, rtol=1e-11)
@@ -130,10 +135,10 @@ def test_by_euler_steps_it_is_discrete_rtrl_with_sgd(getkey, kind, batch):
 
 
 def test_solve_and_fine_streams_agree_while_it_learns(getkey):
-    network, rule = networks(getkey)["sparse"], RTRLFlow(COST, rate=0.3)
-    fine = RTRLFlow(COST, rate=0.3, solver=hl.RungeKutta4())
+    network, law = networks(getkey)["sparse"], RTRL(COST, GradientFlow(0.3))
+    fine = RTRL(COST, GradientFlow(0.3), solver=RungeKutta4())
     dt, time = 0.01, 2.0
-    solved = hl.solve(rule, network, SIGNAL, t0=0.0, t1=time)
+    solved = hl.solve(law, network, SIGNAL, t0=0.0, t1=time)
     # Held at the middle of a step, the signal is wrong by O(dt^2).
     middles = dt * (jnp.arange(time / dt) + 0.5)
     streamed = hl.stream(fine, network, SIGNAL.sample(middles), dt=dt, progress=False)
@@ -148,11 +153,11 @@ def test_solve_and_fine_streams_agree_while_it_learns(getkey):
 def test_weights_of_samples_count(getkey):
     network, samples = networks(getkey)["dense"], samples_of(getkey, 30)
     silent = Sample(samples.input, samples.target, jnp.zeros(30))
-    rule = RTRLFlow(Cost(), rate=1.0)
-    still = hl.stream(rule, network, silent, dt=0.1, progress=False).network
+    law = RTRL(Cost(), GradientFlow(1.0), solver=dfx.Euler())
+    still = hl.stream(law, network, silent, dt=0.1, progress=False).network
     assert np.array_equal(still.weight, network.weight)
 
 
 def test_a_negative_rate_is_named():
     with pytest.raises(ValueError, match=r"`rate` must .* but is -1.0"):
-        RTRLFlow(rate=-1.0)
+        GradientFlow(-1.0)

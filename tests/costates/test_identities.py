@@ -8,12 +8,17 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from online_twin import COST, DT, relative, summed
 
-from hamlearn import Digraph, Dynamics, RateNetwork, Sample
+from hamlearn import (
+    RTRL,
+    Digraph,
+    Dynamics,
+    RateNetwork,
+    Sample,
+    exact_gradient,
+    join,
+    split,
+)
 from hamlearn.action.cost import running_cost
-from hamlearn.networks.partition import join, split
-from hamlearn.rules import RTRL
-from hamlearn.rules._online import transition
-from hamlearn.rules.bptt import stream_gradient
 
 STEPS = 25
 
@@ -50,7 +55,7 @@ def linearised(network, samples):
 
     @jax.jit
     def one(x, now):
-        step = lambda x, w: transition(at(w), x, now, jnp.asarray(DT))
+        step = lambda x, w: at(w).transition(x, now.input, DT)
         ell = lambda x, w: running_cost(COST, at(w), x, now)
         return (
             step(x, flat_w), *jax.jacfwd(step, (0, 1))(x, flat_w),
@@ -79,7 +84,7 @@ KINDS = ["leaky", "leak-free", "gated"]
 def test_bptt_is_rtrl_is_the_costate_sum_is_forward_differentiation(getkey, kind):
     network, samples = make(getkey(), kind)
     (_, A, B, c_x, c_w), unravel = linearised(network, samples)
-    exact, _ = stream_gradient(COST, network, samples, dt=DT)
+    exact = exact_gradient(COST, network, samples, dt=DT).w
     p = costates(A, c_x)
     by_costates = c_w.sum(0) + sum(B[k].T @ p[k + 1] for k in range(STEPS))
     assert relative(unravel(jnp.asarray(by_costates)), exact) < 1e-12
@@ -89,7 +94,7 @@ def test_bptt_is_rtrl_is_the_costate_sum_is_forward_differentiation(getkey, kind
         net = join(unravel(w), frozen)
 
         def body(x, now):
-            x_next = transition(net, x, now, jnp.asarray(DT))
+            x_next = net.transition(x, now.input, DT)
             return x_next, running_cost(COST, net, x, now)
 
         return jax.lax.scan(body, net.initial_state(), samples)[1].sum()

@@ -6,36 +6,34 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from online_twin import estimates, relative
+from online_twin import summed as summed_by
 
-from hamlearn import Batch, Cost, Digraph, Dynamics, RateNetwork, Sample, stream
-from hamlearn.networks.partition import split
-from hamlearn.rules.bptt import stream_gradient
-from hamlearn.rules.rtrl import RTRL
+from hamlearn import (
+    RTRL,
+    Batch,
+    Cost,
+    Digraph,
+    Dynamics,
+    RateNetwork,
+    Sample,
+    exact_gradient,
+    split,
+    stream,
+)
+from hamlearn.updates import Optax
 
-COST = Cost(accuracy=1.5, weight_decay=0.01)
+COST = Cost(loss_weight=1.5, weight_decay=0.01)
 
 
-def summed(rule, network, samples, dt=0.2, key=None):
-    """sum_k g_k with the weights held, and all estimates."""
-    state = rule.init(network, key=key)
-
-    def body(state, sample):
-        g, state, _ = rule.estimate(state, sample, jnp.asarray(dt))
-        return state, g
-
-    each = jax.jit(lambda state: jax.lax.scan(body, state, samples)[1])(state)
-    return jax.tree.map(lambda leaf: leaf.sum(0), each), each
+def summed(network, samples):
+    return summed_by(RTRL(COST), network, samples)
 
 
 def make_samples(key, steps=15, inputs=2, outputs=2, batch=()):
     key_u, key_y = jax.random.split(key)
     u = jax.random.normal(key_u, (steps, *batch, inputs))
     return Sample(u, jax.random.normal(key_y, (steps, *batch, outputs)))
-
-
-def relative(a, b):
-    top = sum(np.sum((np.asarray(a[k]) - b[k]) ** 2) for k in b)
-    return np.sqrt(top / sum(np.sum(np.asarray(b[k]) ** 2) for k in b))
 
 
 GRAPHS = {
@@ -59,8 +57,8 @@ def test_rtrl_is_bptt_on_every_graph(getkey, kind, leaky):
         readout=eqx.nn.Linear(2, 2, key=getkey()), learn=EVERYTHING,
     )  # fmt: skip
     samples = make_samples(getkey())
-    exact, _ = stream_gradient(COST, network, samples, dt=0.2)
-    g, _ = summed(RTRL(COST), network, samples)
+    exact = exact_gradient(COST, network, samples, dt=0.2).w
+    g = summed(network, samples)
     assert relative(g, exact) < 1e-12
     assert all(np.abs(exact[name]).max() > 1e-6 for name in exact)
 
@@ -104,17 +102,17 @@ def gru(key):
 
 def test_rtrl_is_bptt_on_any_module(getkey):
     network, samples = gru(getkey()), make_samples(getkey())
-    exact, _ = stream_gradient(COST, network, samples, dt=0.2)
-    g, _ = summed(RTRL(COST), network, samples)
+    exact = exact_gradient(COST, network, samples, dt=0.2).w
+    g = summed(network, samples)
     assert relative(g, exact) < 1e-12
 
 
 def test_rtrl_is_the_forward_jacobian_at_every_sample(getkey):
     network, samples = gru(getkey()), make_samples(getkey(), 6)
-    _, each = summed(RTRL(COST), network, samples)
+    each = estimates(RTRL(COST), network, samples)
     for k in range(6):
         only = jnp.zeros(6).at[k].set(1.0)
-        exact, _ = stream_gradient(COST, network, samples, dt=0.2, counted=only)
+        exact = exact_gradient(COST, network, samples, dt=0.2, counted=only).w
         g = jax.tree.map(lambda leaf, k=k: leaf[k], each)
         assert relative(g, exact) < 1e-12
 
@@ -125,8 +123,8 @@ def test_a_batch_is_the_mean_over_its_streams(getkey, kind):
     network = RateNetwork(graph, inputs=2, outputs=2, key=getkey())
     network = network if kind == "rate" else gru(getkey())
     samples = make_samples(getkey(), batch=(3,))
-    exact, _ = stream_gradient(COST, Batch(network, 3), samples, dt=0.2)
-    g, _ = summed(RTRL(COST), Batch(network, 3), samples)
+    exact = exact_gradient(COST, Batch(network, 3), samples, dt=0.2).w
+    g = summed(Batch(network, 3), samples)
     assert relative(g, exact) < 1e-12
 
 
@@ -136,7 +134,7 @@ def test_the_sensitivities_hold_only_weights_that_move_the_state(getkey):
         graph, outputs=2, readout=eqx.nn.Linear(2, 7, key=getkey()), key=getkey()
     )
     state = RTRL(COST).init(network)
-    assert state.trace.shape == (20, 20 * 3 + 20)
+    assert state.credit.memory.shape == (20, 20 * 3 + 20)
     w, _ = split(network)
     assert {name: leaf.shape for name, leaf in state.w.items()} == {
         name: leaf.shape for name, leaf in w.items()
@@ -146,8 +144,8 @@ def test_the_sensitivities_hold_only_weights_that_move_the_state(getkey):
 def test_estimates_do_not_see_the_future(getkey):
     network, samples = gru(getkey()), make_samples(getkey())
     other = eqx.tree_at(lambda s: s.input, samples, samples.input.at[8:].add(3.0))
-    _, a = summed(RTRL(COST), network, samples)
-    _, b = summed(RTRL(COST), network, other)
+    a = estimates(RTRL(COST), network, samples)
+    b = estimates(RTRL(COST), network, other)
     for name in a:
         assert np.array_equal(a[name][:8], b[name][:8])
         assert not np.array_equal(a[name][9:], b[name][9:])
@@ -161,7 +159,6 @@ def test_it_learns_what_truncation_to_one_step_cannot(getkey):
     )  # fmt: skip
     u = jax.random.rademacher(getkey(), (12000, 1), jnp.float64)
     y = jnp.roll(u, 4, axis=0)
-    result = stream(
-        RTRL(Cost(), optax.adam(3e-3)), network, (u, y), dt=1.0, progress=False
-    )
+    law = RTRL(Cost(), Optax(optax.adam, learning_rate=3e-3))
+    result = stream(law, network, (u, y), dt=1.0, progress=False)
     assert result.loss[-1000:].mean() < 0.2 * result.losses["zero"]

@@ -1,6 +1,6 @@
 """Time and memory of exact and approximate gradients beside plain JAX.
 
-    python -m benchmarks.rule_cost [--sizes 32 128] [--repeats 7]
+    python -m benchmarks.law_cost [--sizes 32 128] [--repeats 7]
 
 The laws, stepped in a compiled scan, against `_floors`: the same network (tanh,
 complete, 8 inputs, a linear readout of 8), the same samples, float32, one thread. Law
@@ -12,7 +12,7 @@ scratch space of the compiled program, samples not counted.
 jax_rtrl, the fastest exact RTRL found elsewhere, stands beside ours in `peers`.
 """
 
-from hamlearn import _one_core
+from . import _one_core
 
 _one_core.settle()
 
@@ -26,21 +26,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from hamlearn._measure import compiled, in_turn, over_samples
-from hamlearn._record import RESULTS, spread, write
 
 import hamlearn as hl
-from hamlearn import _floors as floors
-from hamlearn.rules import (
-    RFLO,
+from hamlearn.costates.gradient import Checkpoints, Stored
+from hamlearn.laws import (
     RTRL,
     UORO,
+    EProp,
     SnAp1,
-    SqrtCheckpoints,
-    StoreAll,
-    SymmetricFeedback,
-    stream_gradient,
 )
+
+from . import _floors as floors
+from ._measure import compiled, in_turn, over_samples
+from ._record import RESULTS, spread, write
 
 ALPHA, RATE, CHANNELS = 0.5, 1e-5, 8
 STEPS = {32: 900, 128: 225, 512: 25}  # squares, for the checkpoints
@@ -48,10 +46,7 @@ RTRL_STEPS = {32: 50, 128: 4, 512: 2}
 LAWS = {
     "SnAp-1": (floors.SNAP_1, SnAp1),
     "UORO": (floors.UORO, UORO),
-    "RFLO": (
-        floors.OWN_LEAK,
-        lambda *given: RFLO(*given, feedback=SymmetricFeedback()),
-    ),
+    "e-prop": (floors.OWN_LEAK, EProp),
     "RTRL": (floors.RTRL, RTRL),
 }
 
@@ -73,13 +68,14 @@ def bptt(n: int, batch: int, kind: str):
     """(the floor, what it takes), and ours."""
     w, x, network, us, ys = problem(n, batch, STEPS[n])
     plain = floors.bptt_checkpointed if kind == "BPTT, sqrt(T)" else floors.bptt
-    memory = SqrtCheckpoints() if kind == "BPTT, sqrt(T)" else StoreAll()
+    memory = Checkpoints() if kind == "BPTT, sqrt(T)" else Stored()
     samples, dt = hl.Sample(us, ys), jnp.float32(ALPHA)
     moving, still = eqx.partition(network, eqx.is_array)
 
     def ours(moving, x, samples, dt):
         network = eqx.combine(moving, still)
-        return stream_gradient(hl.Cost(), network, samples, dt=dt, x0=x, memory=memory)
+        g = hl.exact_gradient(hl.Cost(), network, samples, dt=dt, x0=x, memory=memory)
+        return g.w, g.value
 
     return (plain, (w, x, us, ys, ALPHA)), (ours, (moving, x, samples, dt))
 
@@ -89,8 +85,8 @@ def online(n: int, batch: int, kind: str):
     steps = RTRL_STEPS[n] if kind == "RTRL" else STEPS[n]
     w, x, network, us, ys = problem(n, batch, steps)
     floor, law = LAWS[kind]
-    rule, key = law(hl.Cost(), optax.sgd(RATE)), jax.random.key(1)
-    ours = over_samples(rule, network, hl.Sample(us, ys), ALPHA, x0=x, key=key)
+    law, key = law(hl.Cost(), optax.sgd(RATE)), jax.random.key(1)
+    ours = over_samples(law, network, hl.Sample(us, ys), ALPHA, x0=x, key=key)
     plain = lambda *given: floors.learn(floor, *given)
     return (plain, (w, x, us, ys, ALPHA, RATE, key)), ours
 
@@ -138,7 +134,7 @@ def check(plain: Any, ours: Any, kind: str) -> None:
     if kind.startswith("BPTT"):
         g, total = ours
         np.testing.assert_allclose(total, plain[0], rtol=1e-4)
-        found = g["weight" if "weight" in g else "network.weight"]
+        found = g["weight"]
         difference = np.abs(found - plain[1].W).max() / np.abs(plain[1].W).max()
         assert difference < 1e-2, difference
     else:
@@ -159,7 +155,7 @@ def main() -> None:
         LAWS, online
     )
     makers["RTRL, product alone"] = product
-    file = RESULTS / "rule_cost.json"
+    file = RESULTS / "law_cost.json"
     rows = json.loads(file.read_text())["rows"] if options.add else []
     for kind, make in makers.items():
         if options.laws and kind not in options.laws:
@@ -179,7 +175,7 @@ def main() -> None:
                     flush=True,
                 )
                 if not options.dry:
-                    write("rule_cost", rows, dtype="float32")
+                    write("law_cost", rows, dtype="float32")
 
 
 if __name__ == "__main__":

@@ -7,20 +7,35 @@ import numpy as np
 import pytest
 from online_twin import COST, DT, mean_over_signs, relative, summed
 
-from hamlearn import Batch, Digraph, RateNetwork, Sample
+from hamlearn import (
+    RFLO,
+    RTRL,
+    UORO,
+    Batch,
+    Digraph,
+    EProp,
+    RateNetwork,
+    Sample,
+    SnAp,
+    SnAp1,
+    exact_gradient,
+    join,
+    split,
+)
 from hamlearn.action.cost import running_cost
-from hamlearn.networks.partition import join, split
-from hamlearn.rules import stochastic as st
-from hamlearn.rules.bptt import stream_gradient
-from hamlearn.rules.eligibility import RFLO, EProp, RandomFeedback, SymmetricFeedback
-from hamlearn.rules.instantaneous import (
+from hamlearn.laws import (
+    KFRTRL,
     FeedbackAlignment,
     Instantaneous,
     RecurrentBackprop,
 )
-from hamlearn.rules.rtrl import RTRL
-from hamlearn.rules.snap import SnAp, SnAp1
-from hamlearn.rules.stochastic import KFRTRL, UORO
+from hamlearn.sensitivities import (
+    DrawnFeedback,
+    KroneckerTrace,
+    RankOneTrace,
+    SymmetricFeedback,
+)
+from hamlearn.sensitivities.stochastic import kronecker_after, rank_one_after
 
 EXACT = SymmetricFeedback()
 
@@ -39,7 +54,7 @@ def make(key, graph, inputs=2, outputs=2, tau=(0.5, 2.0), **options):
 
 
 def bptt(network, samples):
-    return stream_gradient(COST, network, samples, dt=DT)[0]
+    return exact_gradient(COST, network, samples, dt=DT).w
 
 
 def diagonal(network):
@@ -90,27 +105,27 @@ def test_snap_n_reaches_rtrl_one_above_the_longest_shortest_path(getkey, kind):
 def test_snap_keeps_only_what_is_near(getkey):
     graph = Digraph.random(40, in_degree=2, key=getkey())
     network, _ = make(getkey(), graph)
-    trace = SnAp(COST, order=2).init(network).trace
+    trace = SnAp(COST, order=2).init(network).credit.memory
     out_degree = np.bincount(np.asarray(graph.senders)).max()
     assert trace.shape == (40, 1 + out_degree, 2 + 2 + 1)
 
 
 def test_rflo_is_exact_without_recurrence_and_else_not(getkey):
     network, samples = make(getkey(), Digraph.complete(5, self_loops=True))
-    rule = RFLO(COST, feedback=EXACT)
-    assert relative(summed(rule, network, samples), bptt(network, samples)) > 0.01
+    law = RFLO(COST, feedback=EXACT)
+    assert relative(summed(law, network, samples), bptt(network, samples)) > 0.01
     network = eqx.tree_at(lambda n: n.weight, network, jnp.zeros((5, 5)))
-    assert relative(summed(rule, network, samples), bptt(network, samples)) < 1e-12
+    assert relative(summed(law, network, samples), bptt(network, samples)) < 1e-12
 
 
 def test_rflo_is_snap_1_iff_there_are_no_self_loops(getkey):
-    rule = RFLO(COST, feedback=EXACT)
+    law = RFLO(COST, feedback=EXACT)
     network, samples = make(getkey(), Digraph.complete(5, self_loops=True))
     snap = summed(SnAp1(COST), network, samples)
-    assert relative(summed(rule, network, samples), snap) > 1e-3
+    assert relative(summed(law, network, samples), snap) > 1e-3
     hollow = eqx.tree_at(lambda n: n.weight, network, network.weight * (1 - jnp.eye(5)))
     snap = summed(SnAp1(COST), hollow, samples)
-    assert relative(summed(rule, hollow, samples), snap) < 1e-12
+    assert relative(summed(law, hollow, samples), snap) < 1e-12
 
 
 def test_without_leak_rflo_is_bptt_of_one_step(getkey):
@@ -132,40 +147,51 @@ def test_without_leak_rflo_is_bptt_of_one_step(getkey):
     assert relative(g, total) < 1e-12
 
 
+def with_readout(key):
+    """Neurons that a learned readout lies behind, and samples."""
+    network, samples = make(
+        key, Digraph.complete(3, self_loops=True),
+        readout=eqx.nn.Linear(2, 2, key=jax.random.fold_in(key, 1)),
+    )  # fmt: skip
+    return network, samples
+
+
 def test_eprop_is_rflo_on_rate_neurons(getkey):
-    network, samples = make(getkey(), Digraph.complete(4, self_loops=True))
+    network, samples = with_readout(getkey())
     key = getkey()
-    pairs = [(EXACT, EXACT), (RandomFeedback(), RandomFeedback())]
-    for a, b in pairs:
-        g = summed(EProp(COST, feedback=a), network, samples, key)
-        assert (
-            relative(g, summed(RFLO(COST, feedback=b), network, samples, key)) < 1e-14
-        )
+    for feedback in (EXACT, DrawnFeedback()):
+        g = summed(EProp(COST, feedback=feedback), network, samples, key)
+        other = summed(RFLO(COST, feedback=feedback), network, samples, key)
+        assert relative(g, other) < 1e-14
     exact = summed(RFLO(COST, feedback=EXACT), network, samples, key)
     assert relative(summed(RFLO(COST), network, samples, key), exact) > 0.1
 
 
 def test_random_feedback_twin_in_numpy(getkey):
-    network, samples = make(getkey(), Digraph.complete(3, self_loops=True))
-    rule = RFLO(COST)
-    state = rule.init(network, key=getkey())
-    B, W, Win, b = (
+    network, samples = with_readout(getkey())
+    law, key = RFLO(COST), getkey()
+    B, W, Win, b, C, c = (
         np.asarray(v)
-        for v in (state.fixed, network.weight, network.input_weight, network.bias)
-    )
+        for v in (
+            law.init(network, key=key).rest.fixed, network.weight,
+            network.input_weight, network.bias, network.readout_map.weight,
+            network.readout_map.bias,
+        )
+    )  # fmt: skip
     x, rate, s, g = np.zeros(3), DT / np.asarray(network.time_constant), 0, 0
     for u, y in zip(np.asarray(samples.input), np.asarray(samples.target), strict=True):
-        g = g + (B @ (1.5 * (x[1:] - y)))[:, None] * s
+        g = g + (B @ (1.5 * (C @ x[1:] + c - y)))[:, None] * s
         r = np.tanh(W @ x + Win @ u + b)
         s = (1 - rate)[:, None] * s + (rate * (1 - r**2))[:, None] * x
         x = x + rate * (r - x)
-
-    def body(state, sample):
-        g, state, _ = rule.estimate(state, sample, jnp.asarray(DT))
-        return state, g["weight"]
-
-    found = jax.lax.scan(body, state, samples)[1].sum(0)
+    found = summed(law, network, samples, key)["weight"]
     assert np.abs(found - g).max() < 1e-13
+
+
+def test_random_feedback_needs_a_readout_that_can_align_with_it(getkey):
+    network, _ = make(getkey(), Digraph.complete(3, self_loops=True))
+    with pytest.raises(ValueError, match="`network` must be one with a readout that"):
+        RFLO(COST).init(network, key=getkey())
 
 
 @pytest.mark.parametrize("law", ["UORO", "KF-RTRL"])
@@ -176,30 +202,30 @@ def test_the_mean_over_all_256_draws_is_bptt(getkey, law):
     # Four sets of signs act on the gradient of the fifth sample and those before.
     samples = jax.tree.map(lambda leaf: leaf[:5], samples)
     exact = bptt(network, samples)
-    rule = UORO(COST) if law == "UORO" else KFRTRL(COST)
-    start = rule.init(network, key=getkey()).trace
     if law == "UORO":
-        laws = (st.uoro_advance, st.uoro_gradient)
+        law, part, advance = UORO(COST), RankOneTrace(), rank_one_after
     else:
-        laws = (st.kronecker_advance, st.kronecker_gradient)
-    mean = mean_over_signs(network, samples, start, *laws, bits=2)
+        law, part, advance = KFRTRL(COST), KroneckerTrace(), kronecker_after
+    start = part.start(network, network.initial_state(), None)
+    estimate = lambda instant, trace: part.step(instant, None, trace)[0]
+    mean = mean_over_signs(network, samples, start, advance, estimate, bits=2)
     assert relative(mean, exact) < 1e-12
-    one = summed(rule, network, samples, getkey())
+    one = summed(law, network, samples, getkey())
     assert relative(one, exact) > 0.01
 
 
-def test_stochastic_rules_draw_afresh_for_each_stream_of_a_batch(getkey):
+def test_laws_that_draw_do_so_afresh_for_each_stream_of_a_batch(getkey):
     network, samples = make(getkey(), Digraph.complete(4, self_loops=True))
     twice = jax.tree.map(lambda leaf: jnp.stack([leaf] * 2, axis=1), samples)
-    for rule in (UORO(COST), KFRTRL(COST)):
-        state = rule.init(Batch(network, 2), key=getkey())
+    for law in (UORO(COST), KFRTRL(COST)):
+        state = law.init(Batch(network, 2), key=getkey())
         for k in range(3):
             now = jax.tree.map(lambda leaf, k=k: leaf[k], twice)
-            _, state, _ = rule.estimate(state, now, jnp.asarray(DT))
-        a = jax.tree.leaves(state.trace)[0]
+            _, state, _ = law.estimate(state, now, jnp.asarray(DT))
+        a = jax.tree.leaves(state.credit.memory)[0]
         assert not np.allclose(a[0], a[1])
         with pytest.raises(ValueError, match="`key` must be given"):
-            rule.init(network)
+            law.init(network)
 
 
 def at_rest(network, u, steps=4000):
@@ -220,9 +246,9 @@ def test_recurrent_backprop_is_the_gradient_of_the_fixed_point(getkey):
 
     ell = lambda w: running_cost(COST, join(w, frozen), rest(w), Sample(u, y))
     exact = jax.grad(ell)(w)
-    rule = RecurrentBackprop(COST)
-    state = rule.init(network, x0=at_rest(network, u))
-    g, _, _ = rule.estimate(state, Sample(u, y), jnp.asarray(DT))
+    law = RecurrentBackprop(COST)
+    state = law.init(network, x0=at_rest(network, u))
+    g, _, _ = law.estimate(state, Sample(u, y), jnp.asarray(DT))
     assert relative(g, exact) < 1e-10
     swept = Instantaneous(COST, sweeps=200)
     g, _, _ = swept.estimate(
@@ -243,9 +269,9 @@ def test_on_layers_instantaneous_is_backprop_of_an_mlp(getkey):
         h = jnp.tanh(W[18:].reshape(2, 4) @ h + network.bias[9:])
         return 1.5 * jnp.sum((h - y) ** 2) / 2
 
-    rule = Instantaneous(COST)
-    state = rule.init(network, x0=at_rest(network, u))
-    g, _, _ = rule.estimate(state, Sample(u, y), jnp.asarray(DT))
+    law = Instantaneous(COST)
+    state = law.init(network, x0=at_rest(network, u))
+    g, _, _ = law.estimate(state, Sample(u, y), jnp.asarray(DT))
     exact = jax.grad(mlp)(W)
     assert np.abs(g["weight"] - exact).max() < 1e-12
     assert np.abs(exact).max() > 1e-3
@@ -254,10 +280,10 @@ def test_on_layers_instantaneous_is_backprop_of_an_mlp(getkey):
 def test_feedback_alignment_is_backprop_with_its_own_weights_back(getkey):
     network, samples = make(getkey(), Digraph.layered([2, 3, 2]))
     u, y = samples.input[0], samples.target[0]
-    rule = FeedbackAlignment(COST)
-    state = rule.init(network, key=getkey(), x0=at_rest(network, u))
-    B = np.asarray(state.fixed[1])[6:].reshape(2, 3)
-    g, _, _ = rule.estimate(state, Sample(u, y), jnp.asarray(DT))
+    law = FeedbackAlignment(COST)
+    state = law.init(network, key=getkey(), x0=at_rest(network, u))
+    B = np.asarray(state.rest.fixed[1])[6:].reshape(2, 3)
+    g, _, _ = law.estimate(state, Sample(u, y), jnp.asarray(DT))
     x = np.asarray(state.x)
     top = 1.5 * (x[5:] - np.asarray(y)) * (1 - x[5:] ** 2)
     hidden = B.T @ top * (1 - x[2:5] ** 2)
@@ -271,11 +297,12 @@ def test_cycles_ask_for_a_number_of_sweeps(getkey):
         Instantaneous().init(network)
 
 
-def test_online_rules_keep_their_size(getkey):
+def test_online_laws_keep_their_size(getkey):
     network, samples = make(getkey(), Digraph.complete(4, self_loops=True))
-    for rule in (RTRL(), SnAp1(), SnAp(order=2), RFLO(), UORO(), KFRTRL()):
-        state = rule.init(network, key=getkey())
+    flat = RFLO(feedback=EXACT)
+    for law in (RTRL(), SnAp1(), SnAp(order=2), flat, UORO(), KFRTRL()):
+        state = law.init(network, key=getkey())
         now = jax.tree.map(lambda leaf: leaf[0], samples)
-        after, _ = rule.step(state, now, jnp.asarray(DT))
-        shapes = [jax.tree.map(jnp.shape, s) for s in (state.trace, after.trace)]
+        after, _ = law.step(state, now, jnp.asarray(DT))
+        shapes = [jax.tree.map(jnp.shape, s) for s in (state.credit, after.credit)]
         assert shapes[0] == shapes[1]
