@@ -29,10 +29,11 @@ from hamlearn.laws import (
     RTRL,
     UORO,
     EProp,
-    Instantaneous,
+    Law,
     SnAp1,
 )
-from hamlearn.tasks import Add, readout_only
+from hamlearn.sensitivities import Immediate
+from hamlearn.tasks import Add
 
 COST = Cost(loss=cross_entropy)
 RATE = 0.03
@@ -42,8 +43,7 @@ def laws() -> dict:
     """Every law at the rate it is known to bear."""
     sgd = optax.sgd(RATE)
     return {
-        "frozen": Instantaneous(COST, readout_only(sgd), sweeps=0),
-        "RFLO": EProp(COST, sgd),
+        "frozen": Law(COST, Immediate(), sgd, title="frozen recurrence"),
         "RFLO, random": RFLO(COST, sgd),
         "e-prop": EProp(COST, sgd),
         "SnAp-1": SnAp1(COST, sgd),
@@ -68,7 +68,7 @@ def make_network(seed: int, neurons: int = 32) -> RateNetwork:
 
 def final_loss(law, seed: int, steps: int, lags: tuple[int, int]) -> float:
     """Mean cross-entropy of the last tenth of a stream; NaN for a run that diverges."""
-    samples = Add(lags)(steps, key=jax.random.key(1000 + seed))
+    samples = Add(lags).samples(jax.random.key(1000 + seed), steps)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
         result = stream(

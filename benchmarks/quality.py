@@ -31,7 +31,7 @@ def _row(task: Any, found: Comparison, neurons: int) -> dict[str, Any]:
     finite = lambda v: v if np.isfinite(v) else None
     return {
         "task": task.name,
-        "samples": task.length,
+        "samples": found.scored_on,
         "neurons": neurons,
         "floors": found.floors,
         "loss": finite(entry.loss),

@@ -18,8 +18,7 @@ class ForwardGradient(hl.sensitivities.AbstractSensitivity):
     per sample, for any module; the price is a variance that grows with the number of
     weights. The direction is drawn anew, and T forgotten, every `window` samples.
 
-    Baydin, Pearlmutter, Syme, Wood, Torr (2022), "Gradients without Backpropagation";
-    Silver et al. (2022), "Learning by Directional Gradient Descent".
+    Baydin et al. (2022), "Gradients without Backpropagation".
     """
 
     draws = True
@@ -50,8 +49,7 @@ def main() -> hl.Result:
     """Eight neurons learn to follow a sine one step behind."""
     graph = hl.Digraph.complete(8, self_loops=False)
     net = hl.RateNetwork(graph, inputs=1, key=jax.random.key(0))
-    update = hl.updates.Optax(optax.sgd, learning_rate=3e-3)
-    law = hl.Law(None, ForwardGradient(20), update, title="forward gradient")
+    law = hl.Law(hl.Cost(), ForwardGradient(20), optax.sgd(3e-3))
     u = jnp.sin(0.2 * jnp.arange(8_000.0))[:, None]
     samples = u, 0.5 * jnp.roll(u, 1, axis=0)
     return hl.stream(law, net, samples, dt=1.0, key=jax.random.key(1), progress=False)

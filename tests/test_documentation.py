@@ -1,47 +1,118 @@
 """What the texts promise exists: names, files, limits of length."""
 
 import ast
+import importlib
 import inspect
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 import hamlearn as hl
-from hamlearn import analysis, plot, tasks
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted(
     [*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 )
-ROOMS = {"hl": hl, "analysis": analysis, "plot": plot, "tasks": tasks}
+NOTEBOOKS = sorted(ROOT.glob("notebooks/*.ipynb"))
+ROOMS = [name for name in hl.__all__ if (ROOT / "hamlearn" / name).is_dir()]
+CHAIN = re.compile(r"\b((?:hl|analysis|plot|tasks)(?:\.[A-Za-z]\w*)+)(?=\W)")
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda p: str(p.relative_to(ROOT)))
+def relative(path):
+    return str(path.relative_to(ROOT))
+
+
+def python_of(path):
+    """The Python that a text or a notebook shows."""
+    if path.suffix == ".md":
+        return re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
+    cells = json.loads(path.read_text())["cells"]
+    return ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+
+
+def said_in(path):
+    """Everything in a text, or in the cells of a notebook."""
+    if path.suffix == ".md":
+        return path.read_text()
+    return "\n".join(
+        "".join(c["source"]) for c in json.loads(path.read_text())["cells"]
+    )
+
+
+def leads_nowhere(chain):
+    """Whether a chain such as `hl.costates.SignFlip` ends before its last name."""
+    first, *names = chain.split(".")
+    thing = hl if first == "hl" else getattr(hl, first)
+    for name in names:
+        if not hasattr(thing, name):
+            return True
+        thing = getattr(thing, name)
+    return False
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *NOTEBOOKS], ids=relative)
 def test_names_in_texts_exist(path):
-    missing = []
-    for chain in re.findall(
-        r"\b((?:hl|plot|tasks|analysis)(?:\.\w+)+)\(", path.read_text()
-    ):
-        room, *names = chain.split(".")
-        thing = ROOMS[room]
-        for name in names:
-            if not name.startswith(
-                tuple("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-            ):
-                break
-            if not hasattr(thing, name):
-                missing.append(chain)
-                break
-            thing = getattr(thing, name)
-    assert missing == []
+    text = said_in(path)
+    called = {c for c in CHAIN.findall(text) if c.startswith("hl.") or f"{c}(" in text}
+    files = {".md", ".py", ".ipynb", ".csv", ".json", ".jsonl", ".png"}
+    chains = {c for c in called if f".{c.rpartition('.')[2]}" not in files}
+    assert sorted(c for c in chains if leads_nowhere(c)) == []
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", TEXTS, ids=relative)
 def test_python_in_texts_is_python(path):
-    for block in re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL):
-        if "-> state" not in block:  # a signature, not a program
-            ast.parse(block)
+    for block in python_of(path):
+        ast.parse(block)
+
+
+@pytest.mark.parametrize("path", [*TEXTS, *NOTEBOOKS], ids=relative)
+def test_laws_are_called_as_they_can_be(path):
+    """Every keyword of a call of `hl.something` in a text is one that it takes."""
+    wrong = []
+    for block in python_of(path):
+        for node in ast.walk(ast.parse(block)):
+            if not isinstance(node, ast.Call):
+                continue
+            chain = ast.unparse(node.func)
+            if not re.fullmatch(r"hl(\.\w+)+", chain) or leads_nowhere(chain):
+                continue
+            thing = eval(chain, {"hl": hl})
+            parameters = inspect.signature(thing).parameters.values()
+            if any(p.kind is p.VAR_KEYWORD for p in parameters):
+                continue
+            known = {p.name for p in parameters}
+            given = {word.arg for word in node.keywords} - {None}
+            wrong += [f"{chain}({name}=)" for name in sorted(given - known)]
+    assert wrong == []
+
+
+def test_examples_of_parts_of_ones_own_are_those_that_run():
+    text = ROOT / "docs" / "your_own.md"
+    scripts = [path.read_text() for path in ROOT.glob("examples/own_*.py")]
+    blocks = python_of(text)
+    assert len(blocks) > 6
+    for block in blocks:
+        shown = [line.strip() for line in block.splitlines() if line.strip()]
+        assert len(shown) < 30
+        lines = [
+            [s.strip() for s in text.splitlines() if s.strip()] for text in scripts
+        ]
+        assert any(contains(script, shown) for script in lines), block
+
+
+def contains(script, shown):
+    """Whether some lines stand in a script, one after the other."""
+    size = len(shown)
+    return any(script[k : k + size] == shown for k in range(len(script) - size + 1))
+
+
+def test_the_contribution_shown_is_the_one_that_runs():
+    script = (ROOT / "examples" / "forward_gradient.py").read_text()
+    block = python_of(ROOT / "CONTRIBUTING.md")[0]
+    part = block[: block.index("\n\n\nlaw =")]
+    assert part in script
 
 
 def test_readme_is_short():
@@ -50,16 +121,27 @@ def test_readme_is_short():
 
 def test_every_public_name_is_in_the_reference():
     text = "\n".join(path.read_text() for path in ROOT.glob("docs/api/*.md"))
-    listed = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)", text, re.M)}
-    public = {
-        name
-        for package in (hl, hl.analysis, hl.plot, hl.rules, hl.tasks)
-        for name in _exported(package)
-        if not inspect.ismodule(vars(package)[name])
-    }
-    assert public - listed == set()
+    listed = set(re.findall(r"^::: hamlearn\.(\S+)", text, re.M))
+    top = set(hl.__all__) - set(ROOMS)
+    last = {name.rpartition(".")[2] for name in listed}
+    assert sorted(top - last) == []
+    for room in ROOMS:
+        named = {f"{room}.{name}" for name in exported(room)}
+        assert sorted(named - listed) == []
 
 
-def _exported(package):
-    lines = Path(package.__file__).read_text().splitlines()
-    return {line.rsplit(" as ", 1)[1] for line in lines if line.startswith("from .")}
+def test_every_name_in_the_reference_is_public():
+    text = "\n".join(path.read_text() for path in ROOT.glob("docs/api/*.md"))
+    for name in re.findall(r"^::: (\S+)", text, re.M):
+        place, _, last = name.rpartition(".")
+        assert hasattr(importlib.import_module(place), last), name
+
+
+def exported(room):
+    """What a room offers, as its `__init__` says."""
+    lines = (ROOT / "hamlearn" / room / "__init__.py").read_text().splitlines()
+    return [
+        line.rsplit(" as ", 1)[1]
+        for line in lines
+        if re.match(r"from \S+ import (\w+) as \1$", line)
+    ]

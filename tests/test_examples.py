@@ -2,6 +2,7 @@
 
 import doctest
 import importlib.util
+import inspect
 import itertools
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 
 import hamlearn as hl
@@ -99,14 +99,20 @@ def test_forward_gradient_learns_from_the_command_line():
 
 def documented():
     """Every public thing whose docstring shows an example."""
-    places = {"hamlearn": hl, "hamlearn.plot": importlib.import_module("hamlearn.plot")}
-    found = {name: place for name, place in places.items() if ">>>" in place.__doc__}
-    for name, place in places.items():
-        for key, thing in vars(place).items():
-            if not key.startswith("_") and ">>>" in (
-                getattr(thing, "__doc__", "") or ""
-            ):
-                found[f"{name}.{key}"] = thing
+    rooms = [getattr(hl, name) for name in dir(hl)]
+    places = [hl, *(room for room in rooms if inspect.ismodule(room))]
+    found = {}
+    for place in places:
+        if ">>>" in (place.__doc__ or ""):
+            found[place.__name__] = place
+        for name in dir(place):
+            thing = getattr(place, name)
+            known = any(thing is other for other in found.values())
+            ours = getattr(thing, "__module__", "").startswith("hamlearn")
+            if name.startswith("_") or known or not ours:
+                continue
+            if ">>>" in (thing.__doc__ or ""):
+                found[f"{place.__name__}.{name}"] = thing
     return found
 
 

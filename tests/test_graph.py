@@ -14,7 +14,9 @@ from hamlearn.graph.aggregation import (
     Layered,
     Rows,
     Segments,
+    once,
 )
+from hamlearn.graph.order import unfoldable_true
 
 
 def sparse(num_nodes, num_edges, seed=0):
@@ -37,6 +39,7 @@ FORMS = {
     "even layers": (lambda: Digraph.layered([3, 3, 3]), EvenLayers),
     "even but the last": (lambda: Digraph.layered([3, 3, 3, 2]), EvenLayers),
     "two layers": (lambda: Digraph.layered([3, 5]), EvenLayers),
+    "many uneven layers": (lambda: Digraph.layered([1, 2] * 40), Segments),
     "two equal layers": (lambda: Digraph.layered([4, 4]), EvenLayers),
     "rows": (uniform, Rows),
     "ring": (lambda: Digraph(7, np.arange(7), (np.arange(7) + 1) % 7), Rows),
@@ -128,6 +131,58 @@ def test_aggregate_is_batched_by_vmap(name):
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("n", [1, 3, 50, 1000, 20_000])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("lost", [np.nan, np.inf, None])
+def test_once_changes_no_number(n, dtype, lost):
+    """What is not a number stays where it is, at every size, and alone."""
+    value = jax.random.normal(jax.random.key(n), (n,), dtype)
+    for place in {0, n // 2, n - 1}:
+        given = value if lost is None else value.at[place].set(lost)
+        np.testing.assert_array_equal(once(given), given)
+        np.testing.assert_array_equal(jax.jit(once)(given), given)
+        many = jnp.stack([given, value])
+        np.testing.assert_array_equal(jax.jit(jax.vmap(once))(many), many)
+
+
+@pytest.mark.parametrize("n", [5, 300])
+def test_nan_spreads_the_same_with_and_without_once(n):
+    """A NaN at one node reaches those that hear it and nobody else."""
+    graph = Digraph.random(n, in_degree=3, key=jax.random.key(2))
+    weight, value = map(jnp.asarray, numbers(graph))
+    for place in (0, n - 1):
+        lost = value.at[place].set(jnp.nan)
+        send = lambda v, pick: graph.aggregate(weight, pick(jnp.tanh(v)))
+        got, plain = (
+            jax.jit(send, static_argnums=1)(lost, f) for f in (once, jnp.array)
+        )
+        np.testing.assert_array_equal(got, plain)
+        hear = np.asarray(graph.receivers)[np.asarray(graph.senders) == place]
+        assert set(np.flatnonzero(jnp.isnan(got))) == set(hear)
+
+
+def test_once_has_the_derivative_of_what_it_passes():
+    value = jnp.array([0.3, jnp.nan, -2.0])
+    _, got = jax.jvp(once, (value,), (jnp.ones(3),))
+    np.testing.assert_array_equal(got, jnp.ones(3))
+    np.testing.assert_array_equal(jax.grad(lambda v: once(v)[0])(value), [1, 0, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, -2.5, np.inf, -np.inf, np.nan])
+def test_unfoldable_true_is_true(dtype, value):
+    for shape in ((), (1,), (2, 3)):
+        leaf = jnp.full(shape, value, dtype)
+        assert unfoldable_true(leaf).dtype == bool
+        assert jax.jit(unfoldable_true)(leaf)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "complex128", "int32", "uint8", "bool"])
+def test_unfoldable_true_of_other_kinds(dtype):
+    for value in (0, 1):
+        assert jax.jit(unfoldable_true)(jnp.full((2,), value, dtype))
+
+
 @forms
 def test_edges_are_sorted_int32(name):
     graph = FORMS[name][0]()
@@ -143,6 +198,21 @@ def test_edge_order_does_not_depend_on_the_order_given():
     again = Digraph(9, senders[shuffle], receivers[shuffle])
     np.testing.assert_array_equal(again.senders, senders)
     np.testing.assert_array_equal(again.receivers, receivers)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int32, np.uint8, np.uint64])
+def test_edges_of_any_integers(dtype):
+    graph = Digraph(9, np.array([8, 0, 3], dtype), np.array([1, 8, 1], dtype))
+    np.testing.assert_array_equal(graph.senders, [3, 8, 0])
+    np.testing.assert_array_equal(graph.receivers, [1, 1, 8])
+
+
+def test_keys_of_edges_do_not_overflow():
+    """n^2 is beyond 32 bits."""
+    n = 100_000
+    graph = Digraph(n, [n - 1, 5, 0], [n - 1, n - 2, 3])
+    np.testing.assert_array_equal(graph.senders, [0, 5, n - 1])
+    np.testing.assert_array_equal(graph.receivers, [3, n - 2, n - 1])
 
 
 def test_rows_of_dense_weights_receive():
@@ -177,6 +247,20 @@ def test_levels_against_networkx(name):
         np.testing.assert_array_equal(graph.levels()[sorted(nodes)], level)
 
 
+@forms
+def test_depth_is_the_longest_path(name):
+    graph = FORMS[name][0]()
+    theirs = graph.to_networkx()
+    acyclic = nx.is_directed_acyclic_graph(theirs)
+    assert graph.depth() == (nx.dag_longest_path_length(theirs) if acyclic else None)
+
+
+def test_depth_is_known_while_tracing():
+    graph = Digraph.layered([2, 3, 2])
+    depth = jax.jit(lambda graph: graph.depth() * jnp.ones(()))
+    assert depth(graph) == 2
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_levels_of_random_acyclic_graphs(seed):
     rng = np.random.default_rng(seed)
@@ -188,6 +272,25 @@ def test_levels_of_random_acyclic_graphs(seed):
     for level, nodes in enumerate(nx.topological_generations(graph.to_networkx())):
         expected[sorted(nodes)] = level
     np.testing.assert_array_equal(graph.levels(), expected)
+
+
+@pytest.mark.parametrize("fan", [3, 50])
+def test_levels_of_a_chain_with_fans(fan):
+    """One node at a time for long, and many at once in between."""
+    names = np.random.default_rng(1).permutation(2000 + 3 * fan)
+    chain, leaves = names[:2000], names[2000:].reshape(3, fan)
+    senders = np.concatenate([chain[:-1], np.repeat(chain[[0, 7, 1999]], fan)])
+    graph = Digraph(names.size, senders, np.concatenate([chain[1:], leaves.ravel()]))
+    np.testing.assert_array_equal(graph.levels()[chain], np.arange(2000))
+    wanted = np.broadcast_to([[1], [8], [2000]], leaves.shape)
+    np.testing.assert_array_equal(graph.levels()[leaves], wanted)
+    assert graph.depth() == 2000
+
+
+def test_a_cycle_behind_sources_has_no_levels():
+    graph = Digraph(6, [0, 1, 2, 3, 4, 3], [1, 2, 3, 4, 2, 5])
+    assert graph.levels() is None
+    assert graph.depth() is None
 
 
 def test_in_degree_is_counted():

@@ -107,4 +107,4 @@ def decay_cost(cost: Cost, network: AbstractNetwork) -> Scalar | float:
     if isinstance(cost.weight_decay, float) and cost.weight_decay == 0:
         return 0.0
     size = squared_norm(split(network)[0])
-    return cost.weight_decay.astype(size.dtype) / 2 * size
+    return jnp.asarray(cost.weight_decay, size.dtype) / 2 * size

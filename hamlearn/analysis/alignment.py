@@ -12,9 +12,9 @@ from .. import _checks
 from .._types import Array, Params, PyTree
 from ..costates.gradient import exact_gradient
 from ..laws.base import AbstractLaw
+from ..networks.base import AbstractNeurons
 from ..networks.batch import single
 from ..networks.dynamics import as_network
-from ..networks.neurons import AbstractNeurons
 from ..networks.partition import split
 from ..run.tables import Table
 from ..signals.signal import Sample

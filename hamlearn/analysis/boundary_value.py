@@ -11,10 +11,10 @@ from .. import _checks
 from .._types import Array, Float, Params, PyTree, Scalar
 from ..action.action import hamiltonian
 from ..action.cost import Cost
-from ..networks.dynamics import as_network
-from ..networks.partition import join, split
+from ..action.trees import scaled
+from ..networks.partition import join
 from ..signals.signal import Sample
-from .two_point import Optimum, appraise, two_point
+from .two_point import Horizon, Optimum, appraise, two_point
 
 
 class Path(eqx.Module):
@@ -25,24 +25,38 @@ class Path(eqx.Module):
 
 
 class Problem(eqx.Module):
-    """H(q, p, sample) on flat vectors, and the grid."""
+    """H(q, p, sample) of a `Horizon` on flat vectors."""
 
-    cost: Cost
-    frozen: PyTree
-    samples: Sample
-    dt: Scalar
-    like: PyTree
+    horizon: Horizon
+
+    @property
+    def like(self) -> PyTree:
+        """q at the start."""
+        return self.horizon.x, self.horizon.w
+
+    @property
+    def dt(self) -> Scalar:
+        """The time between samples."""
+        return self.horizon.dt
+
+    @property
+    def samples(self) -> Sample:
+        """The samples, with time as leading axis."""
+        return self.horizon.samples
 
     def H(self, q: Array, p: Array, sample: Sample) -> Scalar:
         """The one scalar that the system is generated from."""
         unravel = ravel_pytree(self.like)[1]
         (x, w), (p_x, p_w) = unravel(q), unravel(p)
-        return hamiltonian(self.cost, join(w, self.frozen), x, p_x, p_w, sample)
+        known, network = self.horizon, join(w, self.horizon.frozen)
+        return hamiltonian(
+            known.cost, network, x, p_x, p_w, sample, inertia=known.inertia
+        )
 
     @property
     def growth(self) -> Scalar:
         """e^{theta dt}: costates are normalised, and lose their factor each step."""
-        return jnp.exp(self.cost.dissipation.astype(self.dt.dtype) * self.dt)
+        return jnp.exp(self.horizon.dissipation * self.dt)
 
     def after(self, q: Array, p: Array, sample: Sample) -> Array:
         """q_{k+1} = q_k + dt H_p(q_k, p_{k+1})."""
@@ -59,6 +73,8 @@ def boundary_value(
     samples: Sample,
     *,
     dt: Any,
+    inertia: Any = 1.0,
+    dissipation: Any = 0.0,
     x0: PyTree = None,
     velocity: Params | None = None,
     tolerance: float = 1e-9,
@@ -85,17 +101,14 @@ def boundary_value(
     forward and its exact gradient back, not by the equations that were solved.
     """
     _checks.positive("tolerance", tolerance)
-    network = as_network(network, x0)
-    x = network.initial_state() if x0 is None else jax.tree.map(jnp.asarray, x0)
-    w, frozen = split(network)
-    dt = jnp.asarray(dt, jnp.result_type(*w.values()))
-    problem = Problem(cost, frozen, samples, dt, (x, w))
+    action = {"dt": dt, "inertia": inertia, "dissipation": dissipation, "x0": x0}
+    horizon = Horizon.of(cost, network, samples, **action)
     guess = velocity
     if guess is None:
-        rough = two_point(cost, network, samples, dt=dt, x0=x0, tolerance=2e-2)
-        guess = rough.velocity
-    v, count = _newton(problem, guess, jnp.asarray(tolerance, dt.dtype), max_steps)
-    return appraise(cost, network, samples, v, dt=dt, x0=x0, steps=int(count))
+        guess = two_point(cost, network, samples, **action, tolerance=1e-5).velocity
+    tolerance = jnp.asarray(tolerance, horizon.dt.dtype)
+    v, count = _newton(Problem(horizon), guess, tolerance, max_steps)
+    return appraise(horizon, v, steps=int(count))
 
 
 @eqx.filter_jit
@@ -119,7 +132,7 @@ def _newton(problem: Problem, velocity: Params, tolerance: Scalar, max_steps: in
     path, _, count = jax.lax.while_loop(going, body, carry)
     unravel = ravel_pytree(problem.like)[1]
     p_w = jax.vmap(lambda p: unravel(p)[1])(path.p)
-    return jax.tree.map(lambda p: -p / problem.cost.inertia.astype(p.dtype), p_w), count
+    return scaled(-1 / problem.horizon.inertia, p_w), count
 
 
 def _guess(problem: Problem, velocity: Params) -> Path:
@@ -130,8 +143,7 @@ def _guess(problem: Problem, velocity: Params) -> Path:
     def forward(q, now):
         sample, v = now
         # With p_w = -r v the weights move as they are told to.
-        p_w = jax.tree.map(lambda v: -problem.cost.inertia.astype(v.dtype) * v, v)
-        p = ravel_pytree((zero, p_w))[0]
+        p = ravel_pytree((zero, scaled(-problem.horizon.inertia, v)))[0]
         return problem.after(q, p, sample), q
 
     q_0 = ravel_pytree((x, w))[0]

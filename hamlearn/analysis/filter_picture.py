@@ -9,16 +9,15 @@ import numpy as np
 
 from .. import _checks
 from .._types import Array, Float
+from ..laws.base import AbstractLaw
 from ..networks.base import AbstractNetwork
-from ..rules._base import AbstractRule
-from ..rules._online import transition
+from ..run.tables import Table
 from ..signals.signal import Sample
-from ._table import Table
 from .alignment import alignment
 
 
 def alignment_by_frequency(
-    rule: AbstractRule,
+    law: AbstractLaw,
     network: Any,
     drive: Callable[[Array], Array],
     target: Any,
@@ -38,7 +37,7 @@ def alignment_by_frequency(
 
     **Arguments:**
 
-    - `rule`: with plain SGD where it has an optimizer; the weights are held.
+    - `law`: with any update; the weights are held.
     - `network`: its time constant, in units of which frequencies are given, is
       `time_constant`.
     - `drive`: u as a function of the phase omega t, of period 2 pi.
@@ -47,7 +46,7 @@ def alignment_by_frequency(
     - `steps`: samples in the window; `transient`: in time constants.
     - `biases`, `key`: as for `alignment`.
 
-    **Returns:** a table with a row for each frequency and part (see `alignment`):
+    **Returns:** a table with one row per frequency and part (see `alignment`):
     `omega_tau`, `part`, `cosine`, `ratio`.
     """
     _checks.positive("time_constant", time_constant)
@@ -62,12 +61,12 @@ def alignment_by_frequency(
         if isinstance(target, AbstractNetwork):
             samples = taught(target, samples.input, dt)
         found = alignment(
-            rule, network, samples, dt=dt, skip=steps, biases=biases, key=key
+            law, network, samples, dt=dt, skip=steps, biases=biases, key=key
         )
         for row in found.rows():
             rows.append((float(omega), row["part"], row["cosine"], row["ratio"]))
     columns = ("omega_tau", "part", "cosine", "ratio")
-    title = f"{type(rule).__name__} against the exact gradient, by frequency"
+    title = f"{law.title} against the exact gradient, by frequency"
     return Table(title, columns, tuple(rows))
 
 
@@ -92,8 +91,7 @@ def taught(teacher: Any, inputs: Float[Array, "time inputs"], dt: float) -> Samp
     step = jnp.asarray(dt, inputs.dtype)
 
     def body(x, u):
-        sample = Sample(u, jnp.zeros(0, u.dtype))
-        return transition(teacher, x, sample, step), teacher.readout(x, u)
+        return teacher.transition(x, u, step), teacher.readout(x, u)
 
     _, y = jax.lax.scan(body, teacher.initial_state(), inputs)
     return Sample(inputs, y)

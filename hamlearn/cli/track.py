@@ -179,5 +179,5 @@ def _save(
     data, record = stem.with_suffix(".npz"), stem.with_suffix(".json")
     np.savez_compressed(data, **arrays)  # pyright: ignore[reportArgumentType]
     record.write_text(json.dumps(report, indent=2) + "\n")
-    draw = lambda: plot.tracking(target, result)
+    draw = lambda: plot.tracked(target, result)
     return [*shared.picture(draw, stem.with_suffix(".png")), data, record]

@@ -101,7 +101,7 @@ class ProspectiveGain(AbstractClosure):
         lam <- g lam,    g = <s^2> / <lam^2>
 
     The inverse filter amplifies by 1/|H|^2 where the adjoint does not. For a single
-    tone g is that factor exactly; local, with two more numbers a neuron.
+    tone g is that factor exactly; local, with two more numbers per neuron.
 
     **Arguments:** `time_constant` > 0: of the running means.
     """

@@ -24,9 +24,9 @@ class CostateFlow(AbstractCostateFlow):
     with s = -1 for `SignFlip`. A step moves p first; the credit is that of the new
     one.
 
-    **Arguments:** `policy`: `SignFlip`, or one of yours that is not `joint`; the others
-    concern the weights' costates too and go with `HamiltonianLearning` alone.
-    `dissipation`: theta >= 0.
+    **Arguments:** `policy`: `SignFlip`, `NoFlip`, or one of yours that is not `joint`;
+    the others look at H or at the weights' costates too and go with
+    `HamiltonianLearning` alone. `dissipation`: theta >= 0.
 
     Betti & Gori (2024), theorem 1, in the normalised costates.
     """
@@ -38,7 +38,7 @@ class CostateFlow(AbstractCostateFlow):
         self.policy = SignFlip() if policy is None else policy
         _checks.instance("policy", self.policy, AbstractPolicy)
         if self.policy.joint:
-            wanted = "one that concerns p_x alone, such as `SignFlip`"
+            wanted = "one that acts on every costate by itself (`SignFlip`, `NoFlip`)"
             _checks.reject("policy", wanted, self.policy)
         _checks.non_negative("dissipation", dissipation)
         self.dissipation = as_number(dissipation)

@@ -1,5 +1,4 @@
-"""Exact gradients of a whole stream, with the weights held: one function, and how it
-remembers the states that the costates need on their way back."""
+"""Exact gradients of a whole stream: one function, and what it remembers."""
 
 import math
 from abc import abstractmethod
@@ -17,7 +16,7 @@ from ..action.cost import Cost, running_cost
 from ..action.residual import Dynamical
 from ..action.trees import added, moved, negative, scaled
 from ..networks.base import AbstractNetwork
-from ..networks.batch import Batch, over_mean, over_streams, per_stream, single
+from ..networks.batch import over_mean, over_streams, per_stream, single, streams_of
 from ..networks.dynamics import as_network
 from ..networks.partition import join, split
 from ..signals.samples import traced
@@ -41,14 +40,14 @@ class Gradient(eqx.Module):
 
 
 class Run(eqx.Module):
-    """A network with weights `w`, its start, and the stream that it hears."""
+    """A network with weights `w`, its start, and its stream."""
 
     cost: Cost
     w: Params
     frozen: PyTree
     x0: PyTree
     samples: Sample
-    counted: Float[Array, "time"]
+    counted: Float[Array, "time"] | None
     dt: Scalar
 
     @property
@@ -67,10 +66,9 @@ class Run(eqx.Module):
         wide = self.dt.dtype if self.dt.dtype.itemsize > 2 else jnp.float32
         return jnp.zeros((), wide)
 
-    def part(self, first: int, last: int) -> tuple[Sample, Array]:
+    def part(self, first: int, last: int) -> tuple[Sample, Array | None]:
         """The samples from `first` to before `last`, and how much they count."""
-        cut = lambda leaf: leaf[first:last]
-        return jax.tree.map(cut, self.samples), cut(self.counted)
+        return jax.tree.map(lambda a: a[first:last], (self.samples, self.counted))
 
 
 class AbstractMemory(eqx.Module):
@@ -136,9 +134,10 @@ def exact_gradient(
     samples = stream_samples(network, traced(samples, dtype), time=1)
     length = samples.target.shape[0]
     _checks.at_least("len(samples)", length, 1)
-    m = jnp.ones(length, dtype) if counted is None else jnp.asarray(counted, dtype)
-    _checks.shape("counted", m, (length,))
-    run = Run(cost, w, frozen, x, samples, m, jnp.asarray(dt, dtype))
+    if counted is not None:
+        _checks.shape("counted", counted, (length,))
+        counted = jnp.asarray(counted, dtype)
+    run = Run(cost, w, frozen, x, samples, counted, jnp.asarray(dt, dtype))
     return _compiled(memory, run)
 
 
@@ -247,30 +246,32 @@ def _forward(run: Run, x: PyTree, samples: Sample) -> tuple[PyTree, PyTree]:
 
 
 def _backward(
-    run: Run, p: PyTree, states: PyTree, samples: Sample, counted: Float[Array, "time"]
+    run: Run, p: PyTree, states: PyTree, samples: Sample, counted: Array | None
 ) -> tuple[PyTree, Params, Scalar]:
     """(p at the first of some states, dJ/dw, J), given p after them."""
     network, residual = run.network, Dynamical().over(run.dt)
     inside = single(network)
     begins = None if samples.start is None else samples.start > 0
-    back = lambda p, x, samples, begins: pulled_back(
-        run.cost, inside, x, samples, counted, begins, run.dt, p
+    back = lambda p, x, samples, begins, m=counted: pulled_back(
+        run.cost, inside, x, samples, m, begins, run.dt, p
     )
-    if isinstance(network, Batch):
+    if streams_of(network):
         back = jax.vmap(back, (0, 1, 1, 1), (0, 1))
     first, after = back(p, states, samples, begins)
     rest, multiplier = jax.tree.map(jnp.zeros_like, states), scaled(-run.dt, after)
-    much = jax.vmap(partial(per_stream, network))(counted)
-    points = Point(states, rest, None, multiplier, samples, much)
+    if counted is not None:
+        counted = jax.vmap(partial(per_stream, network))(counted)
+    points = Point(states, rest, None, multiplier, samples, counted)
     g = credit_over_time(run.cost, residual, run.w, run.frozen, points)
     one = over_streams(network, partial(running_cost, run.cost, inside))
-    ell = much * jax.vmap(one)(states, samples)
+    ell = jax.vmap(one)(states, samples)
+    ell = ell if counted is None else counted * ell
     value = jnp.sum(over_mean(network, ell.T), dtype=run.nothing.dtype)
     return first, g, value
 
 
 def _slopes(
-    run: Run, x: PyTree, p: PyTree, moment: tuple[Sample, Scalar], sums: PyTree
+    run: Run, x: PyTree, p: PyTree, moment: tuple[Sample, Scalar | None], sums: PyTree
 ) -> tuple[PyTree, PyTree]:
     """(M_x, the sums with M_w and ell added) at v = 0 and lam = -p."""
     sample, counted = moment
@@ -281,7 +282,8 @@ def _slopes(
 
         def one(x, p, sample):
             rest = jax.tree.map(jnp.zeros_like, x)
-            ell = counted * running_cost(run.cost, inside, x, sample)
+            ell = running_cost(run.cost, inside, x, sample)
+            ell = ell if counted is None else counted * ell
             M = augmented_cost(
                 run.cost, Dynamical(), inside, x, rest, negative(p), sample, None,
                 counted,
@@ -297,4 +299,4 @@ def _slopes(
 
 def _mean(network: AbstractNetwork, tree: PyTree) -> PyTree:
     """A sum over the streams as their mean, or one stream's share of the mean."""
-    return scaled(1 / network.size, tree) if isinstance(network, Batch) else tree
+    return scaled(1 / math.prod(streams_of(network)), tree)

@@ -10,7 +10,7 @@ import lineax as lx
 from .. import _checks
 from .._types import Array
 from ..action.trees import added, negative, scaled
-from ..networks.neurons import AbstractNeurons
+from ..networks.base import AbstractNeurons
 from ..networks.parts import initial_weight
 from .base import AbstractCostate
 
@@ -81,8 +81,7 @@ class RandomFeedback(AbstractCostate):
 
     def prepare(self, network, x, key):
         require_neurons(self, network, "which replaces weights on the way back")
-        require_key(key, "the feedback weights are drawn")
-        drawn = jax.random.split(key)[0]
+        drawn = jax.random.split(require_key(key, "the feedback weights are drawn"))[0]
         back = initial_weight(network.graph, 1.0, network.weight.dtype, drawn)
         return number_of_sweeps(self.sweeps, network), back
 
@@ -162,7 +161,8 @@ def require_neurons(part: Any, network: Any, why: str) -> None:
     _checks.reject("network", f"{wanted} for {kind}, {why}", f"a {network.name}")
 
 
-def require_key(key: Array | None, why: str) -> None:
-    """**Raises:** `ValueError` without a key."""
+def require_key(key: Array | None, why: str) -> Array:
+    """`key`. **Raises:** `ValueError` without one."""
     if key is None:
         _checks.reject("key", f"given: {why}", None)
+    return key

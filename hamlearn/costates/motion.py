@@ -93,7 +93,7 @@ class Latent(AbstractMotion):
         before, error = memory
         push = jnp.zeros_like(x)
         if not isinstance(self.nudging, float):
-            push = self.nudging.astype(x.dtype) * error
+            push = jnp.asarray(self.nudging, x.dtype) * error
         return self.schedule.forward(network, x, before, sample.input, push)
 
     def step(self, network, x, v, multiplier, sample, memory, dt):

@@ -37,7 +37,9 @@ class TimeReversal(AbstractPolicy):
     def rates(self, motion, memory):
         q, unravel = ravel_pytree(motion.q)
         p, _ = ravel_pytree(motion.p)
-        H = lambda q, p: motion.hamiltonian(unravel(q), unravel(p))
+        scalar = motion.hamiltonian
+        assert scalar is not None
+        H = lambda q, p: scalar(unravel(q), unravel(p))
         P = memory
 
         def columns(derivative, point):  # derivative of a vector field along each P e_k

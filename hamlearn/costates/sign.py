@@ -52,7 +52,7 @@ class NoFlip(AbstractPolicy):
 
     @property
     def joint(self):
-        return True  # the weights' costates are those of the true equations too
+        return False
 
     @property
     def jumps(self):

@@ -15,7 +15,7 @@ from ..action.cost import Cost, running_cost
 from ..action.residual import AbstractResidual
 from ..action.trees import added, scaled
 from ..networks.base import AbstractNetwork
-from ..networks.batch import Batch, first_stream, single
+from ..networks.batch import first_stream, single, streams_of
 from ..networks.partition import join
 from ..signals.signal import Sample
 
@@ -72,7 +72,7 @@ class AbstractWindow(eqx.Module):
         dtype = jnp.result_type(*jax.tree.leaves(x))
         inputs = number_of_inputs(network, self.inputs)
         inside, one = single(network), first_stream(network, x)
-        batch = (network.size,) if isinstance(network, Batch) else ()
+        batch = streams_of(network)
         y = eqx.filter_eval_shape(inside.readout, one, jnp.zeros(inputs, dtype))
         zeros = lambda *shape: jnp.zeros((self.length, *batch, *shape), dtype)
         past_x = jax.tree.map(
@@ -171,20 +171,21 @@ def pulled_back(
     network: AbstractNetwork,
     x: PyTree,
     samples: Sample,
-    counted: Float[Array, "time"],
+    counted: Float[Array, "time"] | None,
     begins: Any,
     dt: Scalar,
     after: PyTree = None,
 ) -> tuple[PyTree, PyTree]:
     """(p at the first state, p_{k+1} for every k), from the states met.
 
-    **Arguments:** `begins`: where an episode does, None: nowhere; `after`: p after the
-    last sample, by default 0.
+    **Arguments:** `counted`: how much every sample does, None: fully; `begins`: where
+    an episode does, None: nowhere; `after`: p after the last sample, by default 0.
     """
 
     ell = lambda x, sample: running_cost(cost, network, x, sample)
-    at = lambda x, sample, m: scaled(m, jax.grad(ell)(x, sample))
-    ell_x = jax.vmap(at)(x, samples, counted)
+    ell_x = jax.vmap(jax.grad(ell))(x, samples)
+    if counted is not None:
+        ell_x = jax.vmap(scaled)(counted, ell_x)
     through, each = _transposed(network, x, samples, dt)
 
     def back(p, now):

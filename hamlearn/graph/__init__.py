@@ -1,0 +1,1 @@
+"""Digraphs: what carries a network, and how signals are summed along it."""

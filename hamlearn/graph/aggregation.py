@@ -12,8 +12,9 @@ from typing import ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Inexact
 
-from .._types import Edges, Int, Neurons
+from .._types import Array, Edges, Int, Neurons
 from .order import unfoldable_true
 
 
@@ -173,7 +174,7 @@ class Segments(AbstractAggregation):
 
 
 @jax.custom_jvp
-def once(value: Neurons) -> Neurons:
+def once(value: Inexact[Array, "neurons"]) -> Inexact[Array, "neurons"]:
     """`value`, computed once a node, although edges gather it.
 
     On a CPU XLA would compute the function that made it, tanh say, anew for every

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Inexact
 
 from .. import _checks
 from .._types import Array, Edges, Int, Neurons
@@ -155,7 +156,7 @@ class Digraph(eqx.Module):
         """s_i = sum over edges (j -> i) of w_ij v_j, in O(edges)."""
         return self.aggregation(weight, value)
 
-    def once(self, value: Neurons) -> Neurons:
+    def once(self, value: Inexact[Array, "neurons"]) -> Inexact[Array, "neurons"]:
         """`value`, computed once a node and not anew for every edge that reads it."""
         return once(value) if self.aggregation.gathers else value
 

@@ -93,17 +93,18 @@ def levels_of(graph: Digraph) -> Levels | None:
     senders, receivers = place[senders], place[receivers]
     edges = np.argsort(receivers * graph.num_nodes + senders)
     sweep = sweep_of(level[nodes], senders[edges], receivers[edges], edges)
-    return Levels(*(jnp.asarray(a, jnp.int32) for a in (nodes, place)), sweep)
+    as_index = lambda a: jnp.asarray(a, jnp.int32)
+    return Levels(as_index(nodes), as_index(place), sweep)
 
 
 # Compiled once where they are called outside of a compiled function.
-@partial(eqx.filter_jit, inline=True)
+@eqx.filter_jit
 def _up(levels, weight, outer, rate_of, each):
     outer, each = levels.by_level((outer, each))
     return levels.by_node(levels.sweep.up(weight.reshape(-1), outer, rate_of, each))
 
 
-@partial(eqx.filter_jit, inline=True)
+@eqx.filter_jit
 def _down(levels, weight, slope, a, b):
     given = levels.by_level((slope, a, b))
     return levels.by_node(levels.sweep.down(weight.reshape(-1), *given))
@@ -149,7 +150,11 @@ def _affine(total, slope_and_rest):
 def _solved(system, solve, transpose_solve, a, b):
     """The pair of arrays that the linear `system` maps to (a, b)."""
     # As one array: of two JAX transposes a solution only where both are linear.
-    stacked = lambda f: lambda ab: jnp.stack(f(ab[0], ab[1]))
-    solves = [lambda _, ab, f=f: stacked(f)(ab) for f in (solve, transpose_solve)]
-    both = jax.lax.custom_linear_solve(stacked(system), jnp.stack([a, b]), *solves)
+    stacked = lambda f, ab: jnp.stack(f(ab[0], ab[1]))
+    both = jax.lax.custom_linear_solve(
+        partial(stacked, system),
+        jnp.stack([a, b]),
+        solve=lambda _, ab: stacked(solve, ab),
+        transpose_solve=lambda _, ab: stacked(transpose_solve, ab),
+    )
     return both[0], both[1]

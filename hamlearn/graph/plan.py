@@ -87,10 +87,16 @@ def _scanned(plan, order) -> Scanned:
     table, receivers = _rows(plan.receivers)
     level = np.searchsorted(plan.node, receivers, side="right") - 1
     width = np.diff(plan.node)
-    steps, at_once = _steps(width, np.bincount(level, minlength=width.size))
-    edges = table if order is None else order[table]
-    arrays = edges, _heard(plan, table), receivers, steps
-    return Scanned(*map(_array, arrays), *at_once)
+    rows = np.bincount(level, minlength=width.size)
+    steps, rows_at_once, nodes_at_once = _steps(width, rows)
+    return Scanned(
+        edges=_array(table if order is None else order[table]),
+        senders=_array(_heard(plan, table)),
+        receivers=_array(receivers),
+        steps=_array(steps),
+        rows_at_once=rows_at_once,
+        nodes_at_once=nodes_at_once,
+    )
 
 
 def _heard(plan, table, here=slice(None)):
@@ -132,7 +138,7 @@ def _steps(width, rows):
     node = node[own] + np.maximum(k - alone[own], 0) * many_nodes
     read = np.minimum(since, rows.sum() - many_rows)
     node = np.minimum(node, width.sum() - many_nodes)
-    return np.stack([read, since, until, node], axis=1), (many_rows, many_nodes)
+    return np.stack([read, since, until, node], axis=1), many_rows, many_nodes
 
 
 def _before(sizes):

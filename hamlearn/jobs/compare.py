@@ -1,5 +1,6 @@
 """Laws side by side on one stream: quality, credit, time and memory."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from ..signals.signal import Sample
 from ..tasks import AbstractTask, halves
 from .comparison import Comparison, Entry
 from .contenders import USUAL, Contender, contenders
-from .lanes import Runs, fitting, lanes
-from .measures import cosines, cost
+from .lanes import Drawn, Runs, fitting, lanes
+from .measures import cosines, price
 
 #: Step sizes that every law is tried at.
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -70,8 +71,10 @@ def compare(
         bar.set_description(name)
         entries.append(_entry(name, contender, setting))
     seconds = time.perf_counter() - began
-    lengths = [len(stream.target) for stream in streams]
-    return Comparison(task, tuple(entries), floors, neurons, seeds, *lengths, seconds)
+    first, second = (len(stream.target) for stream in streams)
+    return Comparison(
+        task, tuple(entries), floors, neurons, seeds, first, second, seconds
+    )
 
 
 def _checked(task, laws, neurons, seeds, rates) -> Mapping[str, Contender]:
@@ -122,8 +125,8 @@ def _entry(name: str, contender: Contender, setting: Setting) -> Entry:
     network = setting.network(contender, seed)
     samples = fitting(contender, setting.task, setting.streams[1])
     shared: Any = {"steps": contender.steps, "key": law_key(seed)}
-    price = cost(law, network, samples, **shared)
-    agreement = cosines(law, price.network, samples, **shared)
+    paid = price(law, network, samples, **shared)
+    agreement = cosines(law, paid.network, samples, **shared)
     return Entry(
         law=name,
         note=contender.note,
@@ -131,10 +134,10 @@ def _entry(name: str, contender: Contender, setting: Setting) -> Entry:
         scores=tuple(scored.mean_scores().tolist()) if setting.task.metric else (),
         curve=scored.curve(),
         cosine=agreement["all"],
-        cosine_recurrent=agreement["weight"],
-        us_per_sample=price.us,
-        us_spread=price.spread,
-        memory_bytes=price.memory_bytes,
+        cosine_recurrent=agreement.get("weight", math.nan),
+        us_per_sample=paid.us,
+        us_spread=paid.spread,
+        memory_bytes=paid.memory_bytes,
         weights=sum(leaf.size for leaf in split(network)[0].values()),
         step_size=rate,
         tuning=tuning,
@@ -148,7 +151,7 @@ def _runs(contender: Contender, setting: Setting) -> tuple[dict[float, float], R
     tries = max(seeds // len(rates), 1)
     width = max(tries * len(rates), seeds)  # one program for both streams
     build = lambda seed: setting.network(contender, seed)
-    run = lanes(contender, setting.task, split(build(0))[1])
+    run = lanes(contender, setting.task, Drawn(build(0), build(TUNING_SEED)))
 
     def on(stream: Sample, seeds: list[int], rates: list[float]) -> Runs:
         networks, keys = map(build, seeds), map(law_key, seeds)
@@ -157,8 +160,8 @@ def _runs(contender: Contender, setting: Setting) -> tuple[dict[float, float], R
 
     drawn = [TUNING_SEED + k // len(rates) for k in range(width)]
     tried = [rates[k % len(rates)] for k in range(width)]
-    losses = on(setting.streams[0], drawn, tried).first(tries * len(rates)).mean_losses()
-    means = losses.reshape(tries, len(rates)).mean(axis=0)
+    tuned = on(setting.streams[0], drawn, tried).first(tries * len(rates))
+    means = tuned.mean_losses().reshape(tries, len(rates)).mean(axis=0)
     tuning = dict(zip(rates, means.tolist(), strict=True))
     best = min(tuning, key=lambda rate: tuning[rate])
     again = [k % seeds for k in range(width)]

@@ -125,7 +125,9 @@ def contenders() -> dict[str, Contender]:
         "flip": Contender(_flip, recurrent, steps=STEPS),
         "gle": layers(lambda c, rate: GLE(c, _sgd(rate), schedule=Sweeps()), 0.5),
         "le": layers(lambda c, rate: LE(c, _sgd(rate), schedule=Sweeps()), 1.0),
-        "stlp": Contender(_stlp, resting, "resting layers", immediate=True, steps=STEPS),
+        "stlp": Contender(
+            _stlp, resting, "resting layers", immediate=True, steps=STEPS
+        ),
         "bptt": recur(lambda c, rate: BPTT(c, _sgd(rate), window=4, overlap=12)),
         "rtrl": recur(lambda c, rate: RTRL(c, _sgd(rate))),
         "snap1": recur(lambda c, rate: SnAp1(c, _sgd(rate))),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -63,18 +64,48 @@ class Runs:
         return means
 
 
+class Drawn(eqx.Module):
+    """What of a contender's networks is drawn with their seed: all that learns, and
+    those other numbers that differ between two of them. The rest, such as the graph,
+    is that of the first one."""
+
+    frozen: Any
+    varies: tuple[bool, ...] = eqx.field(static=True)
+
+    def __init__(self, one: Any, other: Any):
+        self.frozen = split(one)[1]
+        pairs = zip(*(jax.tree.leaves(split(n)[1]) for n in (one, other)), strict=True)
+        self.varies = tuple(
+            eqx.is_inexact_array(a) and not np.array_equal(a, b) for a, b in pairs
+        )
+
+    def of(self, network: Any) -> tuple[Any, list[Any]]:
+        """(what learns, other numbers that were drawn)."""
+        w, frozen = split(network)
+        pairs = zip(jax.tree.leaves(frozen), self.varies, strict=True)
+        return w, [leaf for leaf, varies in pairs if varies]
+
+    def network(self, w: Any, drawn: list[Any]) -> Any:
+        """The network that `of` took apart."""
+        leaves, tree = jax.tree.flatten(self.frozen)
+        fresh = iter(drawn)
+        pairs = zip(leaves, self.varies, strict=True)
+        leaves = [next(fresh) if varies else leaf for leaf, varies in pairs]
+        return join(w, jax.tree.unflatten(tree, leaves))
+
+
 Run = Callable[[list[Any], list[float], list[Array], Sample], Runs]
 
 
-def lanes(contender: Contender, task: AbstractTask, frozen: Any) -> Run:
+def lanes(contender: Contender, task: AbstractTask, drawn: Drawn) -> Run:
     """(networks, step sizes, keys, samples) -> `Runs`, one lane of each."""
-    cost = Cost(loss=task.loss)
-    program = _program(contender, cost, task.metric, frozen)
+    program = _program(contender, Cost(loss=task.loss), task.metric, drawn)
 
     def run(networks, rates, keys, samples):
-        w = jax.tree.map(lambda *leaf: jnp.stack(leaf), *[split(n)[0] for n in networks])
+        stack = lambda *leaves: jnp.stack(leaves)
+        parts = jax.tree.map(stack, *map(drawn.of, networks))
         sizes = jnp.asarray(rates, samples.target.dtype)
-        losses, scores = program(w, sizes, jnp.stack(keys), samples)
+        losses, scores = program(parts, sizes, jnp.stack(keys), samples)
         return _asked(losses, scores, samples.weight, contender.steps)
 
     return run
@@ -91,14 +122,14 @@ def fitting(contender: Contender, task: AbstractTask, stream: Sample) -> Sample:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), made)
 
 
-def _program(contender, cost, metric, frozen) -> Callable[..., tuple[Array, Array]]:
+def _program(contender, cost, metric, drawn) -> Callable[..., tuple[Array, Array]]:
     def record(state, sample, info):
         score = 0.0 if metric is None else metric(info.output, sample.target)
         return info.loss, jnp.asarray(score, info.loss.dtype)
 
-    def lane(w, rate, key, samples):
+    def lane(parts, rate, key, samples):
         law = contender.law(cost, rate)
-        state = law.init(join(w, frozen), key=key)
+        state = law.init(drawn.network(*parts), key=key)
         return scan(law, state, samples, 1 / contender.steps, record)[1]
 
     return jax.jit(jax.vmap(lane, (0, 0, 0, None)))

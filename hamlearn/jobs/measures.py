@@ -17,7 +17,7 @@ from ..signals.signal import Sample
 WINDOW = 32
 
 
-class Cost(eqx.Module):
+class Price(eqx.Module):
     """Median µs per sample and its quartiles, bytes, and the network as it became."""
 
     us: float
@@ -26,7 +26,7 @@ class Cost(eqx.Module):
     network: Any
 
 
-def cost(
+def price(
     law: AbstractLaw,
     network: Any,
     samples: Sample,
@@ -34,14 +34,15 @@ def cost(
     steps: int,
     key: Array,
     repeats: int = 5,
-) -> Cost:
+) -> Price:
     """Learn a stream by `hl.scan`, compiled, as a user would, several times.
 
     **Arguments:** `steps`: of the network per sample. `memory_bytes` are those of the
     state and of what the program needs beside its arguments and results.
     """
     state, dt = law.init(network, key=key), 1 / steps
-    program = eqx.filter_jit(scan).lower(law, state, samples, dt).compile()
+    compiled: Any = eqx.filter_jit(scan)
+    program = compiled.lower(law, state, samples, dt).compile()
     after, _ = jax.block_until_ready(program(law, state, samples, dt))
     count, paces = samples.target.shape[0] // steps, []
     for _ in range(repeats):
@@ -49,8 +50,9 @@ def cost(
         jax.block_until_ready(program(law, state, samples, dt))
         paces.append((time.perf_counter() - began) / count * 1e6)
     low, median, high = (float(us) for us in np.percentile(paces, [25, 50, 75]))
-    carried = sum(leaf.nbytes for leaf in jax.tree.leaves(eqx.filter(state, eqx.is_array)))
-    return Cost(median, (low, high), carried + _work(program), after.network)
+    arrays = jax.tree.leaves(eqx.filter(state, eqx.is_array))
+    carried = sum(leaf.nbytes for leaf in arrays)
+    return Price(median, (low, high), carried + _work(program), after.network)
 
 
 def _work(program: Any) -> int:

@@ -1,6 +1,7 @@
 """What every learning law looks like."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import diffrax as dfx
@@ -41,12 +42,11 @@ class State(eqx.Module):
     w: Params
     credit: PyTree
     update: PyTree
-    rest: Rest | None
+    rest: Any
 
     @property
     def network(self) -> Any:
         """The network with its present weights."""
-        assert self.rest is not None
         return join(self.w, self.rest.frozen)
 
 
@@ -136,6 +136,9 @@ class AbstractFlow(AbstractLaw):
         """The state as it has to be at time t of the signal; most are as they are."""
 
 
+Field = Callable[[Any, State, tuple[Any, Any]], State]
+
+
 def started(network: Any, x0: PyTree) -> tuple[Any, PyTree]:
     """(the network, its state at the start)."""
     network = as_network(network, x0)
@@ -154,15 +157,37 @@ def with_rest(y: State, rest: Rest | None) -> State:
     return State(y.x, y.w, y.credit, y.update, rest)
 
 
+def weights_held(field: Field) -> Field:
+    """The same rates for all but the weights and what their update remembers."""
+
+    def rates(t, y, args):
+        rate = field(t, y, args)
+        still = jax.tree.map(jnp.zeros_like, (rate.w, rate.update))
+        return State(rate.x, still[0], rate.credit, still[1], None)
+
+    return rates
+
+
+def anew(start: Array, fresh: PyTree, old: PyTree) -> PyTree:
+    """`fresh` where an episode begins, `old` elsewhere; `start` for every stream, or
+    for the only one."""
+
+    def pick(fresh, old):
+        where = start.reshape(*start.shape, *[1] * (old.ndim - start.ndim))
+        return jnp.where(where.astype(bool), fresh, old)
+
+    return jax.tree.map(pick, fresh, old)
+
+
 def solver_step(
-    solver: dfx.AbstractSolver, law: AbstractFlow, state: State, signal: Any, dt: Scalar
+    solver: dfx.AbstractSolver, field: Field, state: State, signal: Any, dt: Scalar
 ) -> State:
     """One step of any diffrax solver over one sample, in time local to the sample.
 
     The solver starts afresh, so that none of its stages can use another sample. A
     step that fails (an implicit solver that does not converge) returns NaN.
     """
-    terms = dfx.ODETerm(law.vector_field)  # pyright: ignore[reportArgumentType]
+    terms = dfx.ODETerm(field)  # pyright: ignore[reportArgumentType]
     y, args, t1 = without_rest(state), (state.rest, signal), jnp.asarray(dt)
     t0 = jnp.zeros_like(t1)
     memory = solver.init(terms, t0, t1, y, args)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import diffrax as dfx
-import jax.numpy as jnp
 
 from .. import _checks
 from .._types import Scalar
@@ -12,7 +11,7 @@ from ..action.cost import Cost
 from ..costates.flow import CostateFlow
 from ..costates.sign import SignFlip
 from ..mechanics.causal import AbstractPolicy
-from ..updates import Inertia
+from ..updates.inertia import Inertia, chosen
 from .hamiltonian_flow import HamiltonianFlow, LearningHamiltonian
 from .law import Law
 
@@ -21,7 +20,7 @@ def HamiltonianLearning(
     cost: Cost | None = None,
     policy: AbstractPolicy | None = None,
     *,
-    inertia: Any = 1.0,
+    inertia: Any = None,
     dissipation: Any = None,
     update: Any = None,
     solver: dfx.AbstractSolver | None = None,
@@ -36,7 +35,7 @@ def HamiltonianLearning(
     nothing is stored of the past. With s = 1 these are Hamilton's equations, whose
     costates have their condition at the end of time. The policy chooses what to do
     about that; `SignFlip` is s = -1. Without dissipation the flipped flow does worse
-    than predicting zero; the default is theta = sqrt((r_w + q)/r).
+    than predicting zero.
 
     As the time constants go to zero p_x tends to Backprop's errors, with an error of
     the order of the time constant; for recurrent networks to the fixed-point gradient
@@ -51,11 +50,13 @@ def HamiltonianLearning(
     **Arguments:**
 
     - `cost`: what is minimised; `policy`: how the costate is made causal.
-    - `inertia`: r > 0; `dissipation`: theta >= 0, in 1/time.
+    - `inertia`: r > 0; `dissipation`: theta >= 0, in 1/time. By default theta =
+      sqrt((q + r_w)/r) and r = 1; with neither, r = (q + r_w)/1000: weights that react
+      within 0.03 units of time, so that dt has to be well below.
     - `update`: another motion of the weights in place of inertia.
     - `solver`: any diffrax solver, one step of which is taken per sample.
     - `hamiltonian`: your own H(network, x, p_x, p_w, sample), a scalar; `network`
-      holds w. `hl.hamiltonian` is one.
+      holds w. `hl.action.hamiltonian` is one.
 
     Betti & Gori (2024), theorems 1 and 2; Melacci, Betti, Casoni, Guidi, Tiezzi, Gori,
     "A Unified Framework for Neural Computation and Learning Over Time".
@@ -64,9 +65,10 @@ def HamiltonianLearning(
     policy = SignFlip() if policy is None else policy
     _checks.instance("cost", cost, Cost)
     _checks.instance("policy", policy, AbstractPolicy)
-    _checks.positive("inertia", inertia)
-    if dissipation is None:
-        dissipation = jnp.sqrt((cost.weight_decay + cost.loss_weight) / inertia)
+    if update is not None and inertia is not None:
+        _checks.reject("inertia", "None beside another update", inertia)
+    other = update is not None or hamiltonian is not None
+    inertia, dissipation = chosen(cost, inertia, dissipation, given=other)
     # Inertia goes down on g, as the flipped p_w does: without the flip p_w goes up.
     alone = not policy.joint and (isinstance(policy, SignFlip) or update is not None)
     if hamiltonian is None and alone:

@@ -15,20 +15,23 @@ from ..action.cost import Cost, as_number, output_loss
 from ..action.trees import inner, moved
 from ..mechanics.causal import AbstractPolicy, causal_hamilton
 from ..networks.partition import join, split
+from ..signals.streams import stream_samples
 from .base import (
     AbstractFlow,
     Carried,
     Info,
     Rest,
     State,
+    anew,
     solver_step,
     started,
+    weights_held,
     without_rest,
 )
 
 
 class LearningHamiltonian(eqx.Module):
-    """H = ell + p_x.f - |p_w|^2/(2r), see `hl.hamiltonian`."""
+    """H = ell + p_x.f - |p_w|^2/(2r), see `hl.action.hamiltonian`."""
 
     cost: Cost
     inertia: Any
@@ -92,23 +95,14 @@ class HamiltonianFlow(AbstractFlow):
         return State(x, w, Carried(memory), p_w, Rest(frozen))
 
     def step(self, state, sample, dt):
-        y, args, t = without_rest(state), (state.rest, sample), jnp.zeros_like(dt)
-        info = self.observe(t, y, args)
-        if self.solver is None:
-            state = self._in_turn(state, sample, dt)
-        else:
-            state = solver_step(self.solver, self, state, sample, dt)
-        p_x, memory = state.credit.memory
-        p, memory = self.policy.settle(
-            (p_x, state.update), info.more["hamiltonian"], memory
-        )
-        carried = Carried((p[0], memory))
-        return State(state.x, state.w, carried, p[1], state.rest), info
+        return self._stepped(self._restarted(state, sample), sample, dt)
 
     def estimate(self, state, sample, dt):
+        state = self._restarted(state, sample)
         H_w = jax.grad(lambda w: self._value(state.x, w, state, sample))(state.w)
-        after, info = self.step(state, sample, dt)
-        return H_w, eqx.tree_at(lambda s: s.w, after, state.w), info
+        after, info = self._stepped(state, sample, dt, held=True)
+        w, update = state.w, state.update
+        return H_w, State(after.x, w, after.credit, update, state.rest), info
 
     def check(self, state, sample, dt):
         return None
@@ -145,14 +139,43 @@ class HamiltonianFlow(AbstractFlow):
         scalars = {"lagrangian": value - inner(p, H_p), "hamiltonian": value}
         return Info(output, output_loss(self.cost, output, sample), scalars)
 
-    def _in_turn(self, state, sample, dt):
+    def _restarted(self, state, sample):
+        """State and p_x anew where an episode begins; weights and p_w go on, and so
+        does the memory of the policy, which is of both."""
+        if sample.start is None:
+            return state
+        network, (p_x, memory) = state.network, state.credit.memory
+        start = jnp.asarray(stream_samples(network, sample).start)
+        fresh = network.initial_state(), jax.tree.map(jnp.zeros_like, p_x)
+        x, p_x = anew(start, fresh, (state.x, p_x))
+        return State(x, state.w, Carried((p_x, memory)), state.update, state.rest)
+
+    def _stepped(self, state, sample, dt, *, held=False):
         t, args = jnp.zeros_like(dt), (state.rest, sample)
-        rate = self.vector_field(t, without_rest(state), args)
+        info = self.observe(t, without_rest(state), args)
+        if self.solver is None:
+            state = self._in_turn(state, sample, dt, held)
+        else:
+            field = weights_held(self.vector_field) if held else self.vector_field
+            state = solver_step(self.solver, field, state, sample, dt)
+        p_x, memory = state.credit.memory
+        p, memory = self.policy.settle(
+            (p_x, state.update), info.more["hamiltonian"], memory
+        )
+        carried = Carried((p[0], memory))
+        return State(state.x, state.w, carried, p[1], state.rest), info
+
+    def _in_turn(self, state, sample, dt, held):
+        t, args = jnp.zeros_like(dt), (state.rest, sample)
+        field = weights_held(self.vector_field) if held else self.vector_field
+        rate = field(t, without_rest(state), args)
         memory = moved(state.credit.memory, dt, rate.credit.memory)
         p = memory[0], moved(state.update, dt, rate.update)
         H = lambda q, p: self._scalar_at(t, q, p, args)
         velocity = lambda q: jax.grad(lambda p: H(q, p))(p)
-        w = moved(state.w, dt, velocity((state.x, state.w))[1])
+        w = state.w
+        if not held:
+            w = moved(w, dt, velocity((state.x, w))[1])
         x = moved(state.x, dt, velocity((state.x, w))[0])
         return State(x, w, Carried(memory), p[1], state.rest)
 

@@ -7,10 +7,9 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from equinox.internal import unvmap_any
 
 from .. import _checks
-from .._types import Array, Params, PyTree, Scalar
+from .._types import Array, PyTree, Scalar
 from ..action.action import Instant, Point, credit
 from ..action.cost import Cost, output_loss
 from ..action.residual import AbstractResidual, Dynamical
@@ -24,7 +23,7 @@ from ..networks.batch import (
     single,
     stream_keys,
 )
-from ..networks.partition import join, split
+from ..networks.partition import split
 from ..sensitivities.base import AbstractSensitivity, AbstractSensitivityFlow
 from ..signals.signal import Sample
 from ..signals.streams import stream_samples
@@ -37,9 +36,12 @@ from .base import (
     State,
     solver_step,
     started,
+    weights_held,
     with_rest,
     without_rest,
 )
+from .moves import fresh, moved, restarted
+from .windowed import window_credit, windowed
 
 Credit = AbstractCostate | AbstractWindow | AbstractSensitivity
 
@@ -118,30 +120,29 @@ class Law(AbstractFlow):
         draw, key = (None, None) if key is None else jax.random.split(key)
         fixed = self.credit.prepare(inside, one, draw)
         draws = isinstance(self.credit, AbstractSensitivity) and self.credit.draws
-        memory, motion = self._fresh(network, x, fixed)
+        memory, motion = fresh(self, network, x, fixed)
         carried = Carried(memory, motion, key if draws else None)
         return State(x, w, carried, self.update.start(w), Rest(frozen, fixed))
 
     def step(self, state, sample, dt):
         if self.solver is not None:
             return self._at_once(state, sample, dt)
-        state = self._restarted(state, sample)
+        state = restarted(self, state, sample)
         if isinstance(self.credit, AbstractWindow):
-            return self._windowed(state, sample, dt)
+            return windowed(self, state, sample, dt)
         g, memory, point, info, key = self._credit(state, sample, dt)
         w, update = self.update.step(g, state.w, state.update, dt, info.loss)
         late = isinstance(self.credit, AbstractCostateFlow)
-        x, motion = self._moved(w if late else state.w, state, point, dt)
+        x, motion = moved(self, w if late else state.w, state, point, dt)
         return State(x, w, Carried(memory, motion, key), update, state.rest), info
 
     def estimate(self, state, sample, dt):
-        state = self._restarted(state, sample)
+        state = restarted(self, state, sample)
         if self.solver is not None:
             g = self._look(state, sample, dt, self.credit.rates)[0]  # pyright: ignore
-            after, info = self._at_once(state, sample, dt)
-            return g, eqx.tree_at(lambda s: s.w, after, state.w), info
+            return g, *self._at_once(state, sample, dt, weights_held)
         g, memory, point, info, key = self._credit(state, sample, dt)
-        x, motion = self._moved(state.w, state, point, dt)
+        x, motion = moved(self, state.w, state, point, dt)
         carried = Carried(memory, motion, key)
         return g, State(x, state.w, carried, state.update, state.rest), info
 
@@ -177,19 +178,21 @@ class Law(AbstractFlow):
         state = with_rest(y, rest)
         return self._look(state, signal(t), t, self.credit.rates)[3]  # pyright: ignore
 
-    def _at_once(self, state, sample, dt):
+    def _at_once(self, state, sample, dt, change=lambda field: field):
+        """A step of the solver, its rates changed by `change`."""
         sample = stream_samples(state.network, sample)
-        state = self._restarted(state, sample)
+        state = restarted(self, state, sample)
         info = self.observe(
             jnp.zeros_like(dt), without_rest(state), (state.rest, sample)
         )
         assert self.solver is not None
-        return solver_step(self.solver, self, state, sample, dt), info
+        field = change(self.vector_field)
+        return solver_step(self.solver, field, state, sample, dt), info
 
     def _credit(self, state, sample, dt):
         """(g, memory, where M was taken, info, key)."""
         if isinstance(self.credit, AbstractWindow):
-            return self._window_credit(state, sample, dt)
+            return window_credit(self, state, sample, dt)
         return self._look(state, sample, dt, self.credit.step)
 
     def _look(self, state: State, sample: Sample, dt: Scalar, find: Any):
@@ -229,96 +232,10 @@ class Law(AbstractFlow):
     def _scalars(self, instant, memory, update) -> dict[str, Array]:
         if not isinstance(self.credit, AbstractCostateFlow):
             return {}
-        flows = isinstance(self.update, AbstractUpdateFlow)
-        kinetic = self.update.kinetic(update) if flows else 0.0
+        kinetic = 0.0
+        if isinstance(self.update, AbstractUpdateFlow):
+            kinetic = self.update.kinetic(update)
         return self.credit.scalars(instant, memory, kinetic)
-
-    def _moved(self, w: Params, state: State, point: Point, dt: Scalar):
-        """(x, the memory of its motion) one step later, under the weights `w`."""
-        network = join(w, state.rest.frozen)
-        inside = single(network)
-        step = lambda x, v, lam, sample, memory: self.motion.step(
-            inside, x, v, lam, sample, memory, dt
-        )
-        streams = (point.x, point.v, point.multiplier, point.sample)
-        return over_streams(network, step)(*streams, state.credit.motion)
-
-    def _windowed(self, state, sample, dt):
-        """Remember the sample; where the window is full, learn from it."""
-        past, point, info = self._remembered(state, sample, dt)
-        due = self.credit.due(past)
-
-        def learn(w, memory):
-            g = self._window_gradient(state, past, dt)
-            new = self.update.step(g, w, memory, dt, info.loss)
-            # Under vmap some of the lanes may be due and others not.
-            return jax.tree.map(lambda a, b: jnp.where(due, a, b), new, (w, memory))
-
-        stay = lambda w, memory: (w, memory)
-        anyone = unvmap_any(due)
-        w, update = jax.lax.cond(anyone, learn, stay, state.w, state.update)
-        x, motion = self._moved(state.w, state, point, dt)
-        return State(x, w, Carried(past, motion), update, state.rest), info
-
-    def _window_credit(self, state, sample, dt):
-        past, point, info = self._remembered(state, sample, dt)
-        due = self.credit.due(past)
-        zeros = lambda: jax.tree.map(jnp.zeros_like, state.w)
-        found = lambda: self._window_gradient(state, past, dt)
-        g = jax.lax.cond(unvmap_any(due), found, zeros)
-        g = jax.tree.map(lambda leaf: jnp.where(due, leaf, 0), g)
-        return g, past, point, info, None
-
-    def _window_gradient(self, state, past, dt) -> Params:
-        residual, frozen = self.residual.over(dt), state.rest.frozen
-        return self.credit.credit(self.cost, residual, state.w, frozen, past, dt)
-
-    def _remembered(self, state, sample, dt):
-        """(the past with this sample, where the state is, info)."""
-        network = state.network
-        inside, sample = single(network), stream_samples(network, sample)
-
-        def one(x, motion, sample):
-            v, heard = self.motion.rate(inside, x, sample, motion)
-            output = self.residual.output(inside, x, v, sample.input)
-            return v, heard, Info(output, output_loss(self.cost, output, sample))
-
-        streams = (state.x, state.credit.motion, sample)
-        v, heard, info = over_streams(network, one)(*streams)
-        info = Info(info.output, over_mean(network, info.loss))
-        past = self.credit.remember(state.credit.memory, state.x, sample)
-        return past, Point(state.x, v, heard, None, sample), info
-
-    def _fresh(self, network, x, fixed):
-        """(memory of the credit, memory of the motion) at the start."""
-        inside = single(network)
-        motion = over_streams(network, lambda x: self.motion.start(inside, x))(x)
-        if isinstance(self.credit, AbstractWindow):
-            return self.credit.start(network, x, fixed), motion
-        start = lambda x: self.credit.start(inside, x, fixed)
-        return over_streams(network, start)(x), motion
-
-    def _restarted(self, state: State, sample: Sample) -> State:
-        """State and traces anew where an episode begins."""
-        if sample.start is None:
-            return state
-        network = state.network
-        start = jnp.asarray(stream_samples(network, sample).start) > 0
-        x = network.initial_state()
-        memory, motion = self._fresh(network, x, state.rest.fixed)
-        carried = state.credit
-
-        def pick(new, old):
-            where = start.reshape(*start.shape, *[1] * (old.ndim - start.ndim))
-            return jnp.where(where, new, old)
-
-        anew = lambda new, old: jax.tree.map(pick, new, old)
-        if isinstance(self.credit, AbstractWindow):
-            memory = carried.memory  # it is cut where episodes begin
-        else:
-            memory = anew(memory, carried.memory)
-        carried = Carried(memory, anew(motion, carried.motion), carried.key)
-        return State(anew(x, state.x), state.w, carried, state.update, state.rest)
 
 
 def _keys(network: Any, key: Array | None) -> tuple[Any, Array | None]:

@@ -23,6 +23,7 @@ from .base import (
     Info,
     Rest,
     State,
+    anew,
     solver_step,
     started,
     without_rest,
@@ -98,17 +99,17 @@ class NLA(AbstractFlow):
         return State(u, w, Carried(None), None, Rest(frozen))
 
     def step(self, state, sample, dt):
-        sample = stream_samples(state.network, sample)
+        state, sample = self._restarted(state, sample)
         args = (state.rest, sample)
         info = self.observe(jnp.zeros_like(dt), without_rest(state), args)
-        return solver_step(self.solver, self, state, sample, dt), info
+        return solver_step(self.solver, self.vector_field, state, sample, dt), info
 
     def estimate(self, state, sample, dt):
-        wide = stream_samples(state.network, sample)
-        E = lambda w: self._energy(state.x, join(w, state.rest.frozen), wide)
+        state, sample = self._restarted(state, sample)
+        E = lambda w: self._energy(state.x, join(w, state.rest.frozen), sample)
         g = jax.grad(E)(state.w)
-        after, info = self.step(state, sample, dt)
-        return g, eqx.tree_at(lambda s: s.w, after, state.w), info
+        held = eqx.tree_at(lambda law: law.rate, self, jnp.zeros_like(self.rate))
+        return g, *held.step(state, sample, dt)
 
     def check(self, state, sample, dt):
         return None
@@ -151,6 +152,15 @@ class NLA(AbstractFlow):
         output = over_streams(network, single(network).output)(y.x)
         loss = output_loss(self.cost, output, sample)
         return Info(output, loss, {"energy": self._energy(y.x, network, sample)})
+
+    def _restarted(self, state, sample):
+        """(voltages anew where an episode begins, the sample of every stream)."""
+        sample = stream_samples(state.network, sample)
+        if sample.start is None:
+            return state, sample
+        fresh = state.network.initial_state()
+        u = anew(jnp.asarray(sample.start), fresh, state.x)
+        return State(u, state.w, state.credit, state.update, state.rest), sample
 
     def _energy(self, u, network, sample) -> Scalar:
         """E(u, u), the mean over the streams of a batch."""

@@ -8,12 +8,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
 from .. import _checks
 from .._types import Array, Float, Params, PyTree, Scalar
 from ..action.cognitive import (
-    Coordinates,
     Phase,
     Potential,
     Slack,
@@ -38,25 +36,17 @@ from .base import (
     State,
     solver_step,
     started,
-    with_rest,
-    without_rest,
 )
-
-
-class Constrained(eqx.Module):
-    """Velocities of the neurons, the slack and its velocity, whether all has begun."""
-
-    x_dot: PyTree
-    slack: PyTree
-    slack_dot: PyTree
-    begun: Scalar
-
-
-class Choices(eqx.Module):
-    """What was chosen for the network: the Gram solver, sweeps to its fixed point."""
-
-    gram: AbstractGram
-    sweeps: int = eqx.field(static=True)
+from .stlp_state import (
+    Choices,
+    Constrained,
+    begun_at,
+    joined,
+    largest,
+    mass_ratio,
+    masses,
+    phase,
+)
 
 
 class STLP(AbstractFlow):
@@ -67,12 +57,11 @@ class STLP(AbstractFlow):
         G = x - sigma(a(x, w, u)) = 0
 
     by d'Alembert's principle from the action of e^{theta t} (T - V). The multipliers
-    delta hold d^2 G/dt^2 = 0. Given them every neuron and every weight moves by what
-    is at hand; they themselves are the solution of a linear system over the whole
-    graph, found by exchanges between neighbours (conjugate gradients) or directly.
+    delta hold d^2 G/dt^2 = 0: given them every neuron and every weight moves by what
+    is at hand; they themselves solve a linear system over the whole graph.
 
     Imposed as a constraint; multipliers lam = -delta from a Gram solve; inertia, which
-    the multipliers need to know, so that no other update will do.
+    they need to know, so that no other update will do.
 
     As m_x/m_w -> 0 delta tends to Backprop's errors with an error of the order of
     that ratio, and for large dissipation w follows the gradient flow at the rate
@@ -95,12 +84,10 @@ class STLP(AbstractFlow):
     - `lagrangian`: your own L(network, q, v, sample) in place of T - V, with a
       diagonal mass matrix; `constraint`: your own G(network, q, sample), of one number
       per neuron. q and v are `Coordinates` (x, w, slack), `network` holds w.
-    - `gram`: how the multipliers are solved for; default `Automatic`. A `Result`
-      prints what was chosen.
+    - `gram`: how the multipliers are solved for; default `Automatic`.
     - `stabilisation`: drift control; default `Projection`, and within the vector
       field `Baumgarte` of rate theta/2.
-    - `solver`: any diffrax solver, one step of which is taken per sample; by default
-      the steps of `ExponentialDamping`.
+    - `solver`: of diffrax, one step per sample; default `ExponentialDamping`.
 
     Betti & Gori (2019), "Spatiotemporal Local Propagation", arXiv 1907.05106.
     """
@@ -136,12 +123,12 @@ class STLP(AbstractFlow):
     ):
         self.cost = Cost() if cost is None else cost
         _checks.instance("cost", self.cost, Cost)
-        _checks.positive("inertia", inertia)
         _checks.non_negative("dissipation", dissipation)
-        _checks.positive("neuron_mass", neuron_mass)
         weight_mass = {} if weight_mass is None else weight_mass
-        for name, mass in weight_mass.items():
-            _checks.positive(f"weight_mass[{name!r}]", mass)
+        masses = {"inertia": inertia, "neuron_mass": neuron_mass}
+        masses |= {f"weight_mass[{name!r}]": m for name, m in weight_mass.items()}
+        for name, mass in masses.items():
+            _checks.positive(name, mass)
         self.inertia, self.dissipation = as_number(inertia), as_number(dissipation)
         self.neuron_mass = as_number(neuron_mass)
         self.weight_mass = {name: as_number(m) for name, m in weight_mass.items()}
@@ -171,7 +158,7 @@ class STLP(AbstractFlow):
         zeros = lambda tree: jax.tree.map(jnp.zeros_like, tree)
         begun = jnp.zeros((), jnp.result_type(*jax.tree.leaves(x)))
         credit = Constrained(zeros(x), room, room, begun)
-        gram = self.gram.bind(network, self._ratio())
+        gram = self.gram.bind(network, mass_ratio(self))
         choices = Choices(gram, sweeps_needed(network, self.slack))
         return State(x, w, credit, zeros(w), Rest(frozen, choices))
 
@@ -181,15 +168,16 @@ class STLP(AbstractFlow):
         flow = consistent_start(
             state.rest.frozen, phase(state), t, signal, sweeps=state.rest.fixed.sweeps
         )
-        return _state(flow, jnp.ones_like(state.credit.begun), state.rest)
+        return joined(flow, jnp.ones_like(state.credit.begun), state.rest)
 
     def step(self, state, sample, dt):
         state, sample, reaction, info = self._placed(state, sample, dt)
         if self.solver is not None:
-            return solver_step(self.solver, self, state, sample, dt), info
+            field = self.vector_field
+            return solver_step(self.solver, field, state, sample, dt), info
         damping = ExponentialDamping(self.dissipation)
         flow = damping.advance(phase(state), reaction.acceleration, dt)
-        return _state(Phase(*flow), state.credit.begun, state.rest), info
+        return joined(Phase(*flow), state.credit.begun, state.rest), info
 
     def estimate(self, state, sample, dt):
         placed, _, reaction, _ = self._placed(state, sample, dt)
@@ -210,7 +198,7 @@ class STLP(AbstractFlow):
         if all(map(np.array_equal, *map(jax.tree.leaves, (state.x, fresh)))):
             return
         begun = self.begin(state, jnp.zeros((), state.credit.begun.dtype), sample)
-        gap = float(_largest(jax.tree.map(jnp.subtract, state.x, begun.x)))
+        gap = float(largest(jax.tree.map(jnp.subtract, state.x, begun.x)))
         if gap > float(jnp.finfo(state.credit.begun.dtype).eps) ** 0.5:
             wanted = "the forward pass of the input at the start"
             _checks.reject("x0", wanted, f"off by {gap:.3g}")
@@ -225,16 +213,13 @@ class STLP(AbstractFlow):
         """(v, a) with the multipliers solved for at (t, y)."""
         rest, _ = args
         v, a = self.motion(rest.fixed.gram)(t, phase(y), args)
-        return _state(Phase(v, a), jnp.zeros_like(y.credit.begun), None)
+        return joined(Phase(v, a), jnp.zeros_like(y.credit.begun), None)
 
     def project(self, t, y: State, args) -> State:
         """y on the constraints, as `stabilisation` wants it; for `Projected` too."""
-        newton = self.stabilisation.projections
-        if newton == 0:
-            return y
-        motion = self.motion(args[0].fixed.gram)
-        flow = motion.project(t, phase(y), args, newton=newton)
-        return _state(Phase(*flow), y.credit.begun, y.rest)
+        motion, newton = self.motion(args[0].fixed.gram), self.stabilisation.projections
+        flow = motion.project(t, phase(y), args, newton=newton) if newton else phase(y)
+        return joined(Phase(*flow), y.credit.begun, y.rest)
 
     def observe(self, t, y, args) -> Info:
         """Output and loss; L = T - V and the energy T + V, without the factor
@@ -256,22 +241,19 @@ class STLP(AbstractFlow):
     def _placed(self, state, sample, dt):
         """(the state on its constraints, sample, the reaction there, info)."""
         require_rates(sample)
-        t, args = jnp.zeros_like(dt), (state.rest, sample)
-        rest, moving = state.rest, without_rest(state)
-        begin = lambda y: without_rest(self.begin(with_rest(y, rest), t, sample))
-        begun = state.credit.begun > 0
-        state = with_rest(jax.lax.cond(begun, lambda y: y, begin, moving), rest)
+        t, args, rest = jnp.zeros_like(dt), (state.rest, sample), state.rest
+        state = begun_at(self, state, sample, t)
         newton = self.stabilisation.projections
         motion = self.motion(rest.fixed.gram)
         flow, reaction = motion.settle(t, phase(state), args, newton=newton)
-        state = _state(Phase(*flow), state.credit.begun, rest)
+        state = joined(Phase(*flow), state.credit.begun, rest)
         return state, sample, reaction, self._info(t, state, args, reaction)
 
     def _gradient(self, state, reaction) -> Params:
         """dM/dw = V_w - G_w^T delta: what stands where descent has its gradient."""
-        masses = self._masses(phase(state).v).w
+        mass = masses(self, phase(state).v).w
         lost = {
-            k: scaled(self.dissipation * masses[k], v) for k, v in state.update.items()
+            k: scaled(self.dissipation * mass[k], v) for k, v in state.update.items()
         }
         return jax.tree.map(
             lambda f, r, p: -f - r - p, reaction.force.w, reaction.reaction.w, lost
@@ -285,8 +267,8 @@ class STLP(AbstractFlow):
         more = {
             "lagrangian": self._lagrangian(t, q, v, args),
             "energy": energy(self._lagrangian)(t, q, v, args),
-            "residual": _largest(reaction.G),
-            "residual_rate": _largest(reaction.G_dot),
+            "residual": largest(reaction.G),
+            "residual_rate": largest(reaction.G_dot),
             "iterations": reaction.iterations,
         }
         return Info(output, output_loss(self.cost, output, sample), more)
@@ -299,7 +281,7 @@ class STLP(AbstractFlow):
         if self.lagrangian is not None:
             return self.lagrangian(network, q, v, sample)
         return cognitive_lagrangian(
-            self.cost, network, q, v, self._masses(v), sample,
+            self.cost, network, q, v, masses(self, v), sample,
             slack=self.slack, potential=self.potential,
         )  # fmt: skip
 
@@ -320,38 +302,5 @@ class STLP(AbstractFlow):
             return self.constraint(network, q, sample)
         return constraint(network, q, sample.input)
 
-    def _masses(self, v: Coordinates) -> Coordinates:
-        slack = self.slack
-        room = None if slack is None else jax.tree.map(lambda _: slack.mass, v.slack)
-        weights = {name: self.weight_mass.get(name, self.inertia) for name in v.w}
-        return Coordinates(jax.tree.map(lambda _: self.neuron_mass, v.x), weights, room)
-
-    def _ratio(self) -> float:
-        """The largest m_x/m_W, for the choice of a Gram solver."""
-        masses = [self.inertia, *self.weight_mass.values()]
-        if any(isinstance(mass, Tracer) for mass in [*masses, self.neuron_mass]):
-            return float("inf")  # unknown inside a transformation
-        lightest = min(float(np.min(mass)) for mass in masses)
-        return float(np.max(self.neuron_mass)) / lightest
-
 
 _HEAVY = 1e12
-
-
-def phase(state: State) -> Phase:
-    """Coordinates and velocities of a state of `STLP`."""
-    at, moves = state.credit, state.update
-    q = Coordinates(state.x, state.w, at.slack)
-    return Phase(q, Coordinates(at.x_dot, moves, at.slack_dot))
-
-
-def _state(flow: Phase, begun: Scalar, rest: Rest | None) -> State:
-    q, v = flow
-    credit = Constrained(v.x, q.slack, v.slack, begun)
-    return State(q.x, q.w, credit, v.w, rest)
-
-
-def _largest(tree: PyTree) -> Scalar:
-    return jnp.max(
-        jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(tree)])
-    )

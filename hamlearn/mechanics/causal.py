@@ -39,8 +39,7 @@ class AbstractPolicy(eqx.Module):
     @property
     @abstractmethod
     def joint(self) -> bool:
-        """Whether it concerns the costates of the weights too: looks at H or at other
-        costates, or moves p_w otherwise than by dp_w/dt = H_w - theta p_w (inertia)."""
+        """Whether it looks at more than each costate by itself: H, other costates."""
 
     @abstractmethod
     def init(self, q: PyTree) -> PyTree[Float[Array, "..."]]:

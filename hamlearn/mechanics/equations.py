@@ -28,7 +28,7 @@ def hamilton(hamiltonian: Callable[..., Scalar], *, dissipation: Any = 0.0) -> F
     **Example:** a spring.
 
         >>> import hamlearn as hl
-        >>> field = hl.hamilton(lambda t, q, p, args: p**2 / 2 + 3 * q**2 / 2)
+        >>> field = hl.mechanics.hamilton(lambda t, q, p, args: p**2 / 2 + 3 * q**2 / 2)
         >>> dq, dp = field(0.0, (1.0, 2.0))
         >>> print(f"{dq:.1f} {dp:.1f}")
         2.0 -3.0
@@ -62,7 +62,8 @@ def euler_lagrange(
     **Example:** a pendulum hanging at a right angle.
 
         >>> import hamlearn as hl, jax.numpy as jnp
-        >>> field = hl.euler_lagrange(lambda t, q, v, args: v**2 / 2 + jnp.cos(q))
+        >>> pendulum = lambda t, q, v, args: v**2 / 2 + jnp.cos(q)
+        >>> field = hl.mechanics.euler_lagrange(pendulum)
         >>> velocity, acceleration = field(0.0, (jnp.pi / 2, jnp.array(0.0)))
         >>> print(f"{acceleration:.3f}")
         -1.000

@@ -1,0 +1,1 @@
+"""Networks: parametric vector fields that answer for themselves."""

@@ -1,16 +1,15 @@
 """Networks: parametric vector fields dx/dt = f(x, u) with a readout y = h(x, u)."""
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Float, PyTree
-
-if TYPE_CHECKING:
-    from .neurons import AbstractNeurons
+from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
+from ..graph.digraph import Digraph
+from ..graph.nodes import NodeSet
 
 
 class AbstractNetwork(eqx.Module):
@@ -67,6 +66,43 @@ class AbstractNetwork(eqx.Module):
     @abstractmethod
     def neurons(self) -> "AbstractNeurons | None":
         """Itself where every weight acts on one neuron only, else None."""
+
+
+class Slopes(eqx.Module):
+    """What makes up dx'/dx at one sample; `rise` is None where x itself is sent."""
+
+    leak: Neurons
+    slope: Neurons
+    rise: Neurons | None = None
+
+    def felt(self, change: Float[Array, "n *rest"]) -> Float[Array, "n *rest"]:
+        """How what is sent changes with the states, along their leading axis."""
+        if self.rise is None:
+            return change
+        return self.rise.reshape(-1, *[1] * (change.ndim - 1)) * change
+
+
+class AbstractNeurons(AbstractNetwork):
+    """Neurons on a digraph: weights on edges, from inputs, and one bias each."""
+
+    graph: eqx.AbstractVar[Digraph]
+    weight: eqx.AbstractVar[Edges]
+    input_weight: eqx.AbstractVar[Float[Array, "input_nodes inputs"] | None]
+    bias: eqx.AbstractVar[Neurons]
+    input_nodes: eqx.AbstractVar[NodeSet]
+
+    @property
+    @abstractmethod
+    def own_time(self) -> Neurons:
+        """The time constant of every neuron's own leak."""
+
+    @abstractmethod
+    def slopes(self, x: Neurons, u: Float[Array, "inputs"], dt: Scalar) -> Slopes:
+        """Leaks and slopes of a step of `dt` at state `x`."""
+
+    @abstractmethod
+    def sent(self, x: Neurons) -> Neurons:
+        """What the neurons send at state `x`."""
 
 
 def euler(

@@ -102,3 +102,8 @@ def stream_keys(network: AbstractNetwork, key: Any) -> Any:
     if key is None or not isinstance(network, Batch):
         return key
     return jax.random.split(key, network.size)
+
+
+def streams_of(network: AbstractNetwork) -> tuple[int, ...]:
+    """The leading shape of its state: (streams,), or () of a single one."""
+    return (network.size,) if isinstance(network, Batch) else ()

@@ -8,7 +8,6 @@ neurons with tau_r = 0 send phi(x_j) and have slope_i = dt/tau_i, rise_j = phi'(
 A weight into neuron i moves x_i alone within one step; `receivers` says which i.
 """
 
-from abc import abstractmethod
 from collections.abc import Callable
 
 import equinox as eqx
@@ -16,48 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .._types import Array, Edges, Float, Int, Neurons, Params, Scalar
+from .._types import Array, Float, Int, Neurons, Params, Scalar
 from ..graph.aggregation import Dense, DenseWithoutLoops, EvenLayers, Layered, Rows
-from ..graph.digraph import Digraph
-from ..graph.nodes import NodeSet
-from .base import AbstractNetwork
-
-
-class Slopes(eqx.Module):
-    """What makes up dx'/dx at one sample; `rise` is None where x itself is sent."""
-
-    leak: Neurons
-    slope: Neurons
-    rise: Neurons | None = None
-
-    def felt(self, change: Float[Array, "n *rest"]) -> Float[Array, "n *rest"]:
-        """How what is sent changes with the states, along their leading axis."""
-        if self.rise is None:
-            return change
-        return self.rise.reshape(-1, *[1] * (change.ndim - 1)) * change
-
-
-class AbstractNeurons(AbstractNetwork):
-    """Neurons on a digraph: weights on edges, from inputs, and one bias each."""
-
-    graph: eqx.AbstractVar[Digraph]
-    weight: eqx.AbstractVar[Edges]
-    input_weight: eqx.AbstractVar[Float[Array, "input_nodes inputs"] | None]
-    bias: eqx.AbstractVar[Neurons]
-    input_nodes: eqx.AbstractVar[NodeSet]
-
-    @property
-    @abstractmethod
-    def own_time(self) -> Neurons:
-        """The time constant of every neuron's own leak."""
-
-    @abstractmethod
-    def slopes(self, x: Neurons, u: Float[Array, "inputs"], dt: Scalar) -> Slopes:
-        """Leaks and slopes of a step of `dt` at state `x`."""
-
-    @abstractmethod
-    def sent(self, x: Neurons) -> Neurons:
-        """What the neurons send at state `x`."""
+from .base import AbstractNetwork, AbstractNeurons
 
 
 def slope_at(function: Callable[[Neurons], Neurons], a: Neurons) -> Neurons:

@@ -16,8 +16,8 @@ from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.levels import Levels, levels_of
 from ..graph.nodes import NodeSet
-from .base import euler
-from .neurons import AbstractNeurons, Slopes, slope_at
+from .base import AbstractNeurons, Slopes, euler
+from .neurons import slope_at
 from .partition import fields_trainable
 from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
 

@@ -116,7 +116,7 @@ def hierarchy(time: float) -> Lesson:
         return eqx.tree_at(lambda n: (n.input_weight, n.weight), network, values)
 
     def signal(k):
-        t = 0.01 * k
+        t = 0.01 * jnp.asarray(k, float)
         return jnp.sum(jnp.sin(jnp.array([0.49, 1.07, 1.98]) * t))[None]
 
     return Lesson(
@@ -155,11 +155,16 @@ def wide(time: float, *, seed: int = 0, streams: int = 8) -> Lesson:
     first_only = lambda g, _: {
         name: leaf if leaf.ndim > 1 else leaf * layer for name, leaf in g.items()
     }
+
+    def signal(k):
+        t = 0.02 * jnp.asarray(k, float)
+        return jnp.sum(jnp.sin(w * t + phase), axis=1, keepdims=True) / 2
+
     optimizer = optax.chain(optax.stateless(first_only), optax.adam(rate))
     return Lesson(
         hl.Batch(net(keys[1]), streams),
         hl.Batch(net(keys[2]), streams),
-        lambda k: jnp.sum(jnp.sin(w * (0.02 * k) + phase), axis=1, keepdims=True) / 2,
+        signal,
         hl.updates.as_update(optimizer),
         nudging=0.0,
         time=time,

@@ -118,9 +118,9 @@ def train(
     for epoch in range(len(rows), epochs):
         start = time.perf_counter()
         state, seen = _epoch(law, state, *_streams(digits, orders[epoch]))
+        averaged = eqx.tree_at(lambda s: s.w, state, state.update[1])
         right = [
-            accuracy(law, hl.join(w, state.rest.frozen).network, digits)
-            for w in (state.w, state.update[1])
+            accuracy(law, each.network.network, digits) for each in (state, averaged)
         ]
         row = (epoch + 1, 100 * float(seen), 100 * right[0], 100 * right[1])
         names = ("epoch", "seen", "test_now", "test", "seconds")

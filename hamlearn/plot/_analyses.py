@@ -121,7 +121,7 @@ def _dashes() -> list[Any]:
 
 
 @styled
-def locality(table: Tabled) -> "Figure":
+def audit(table: Tabled) -> "Figure":
     """A table as a picture: blue where the answer is yes, vermilion where it is no.
 
     For `analysis.locality`, and any other table.

@@ -39,7 +39,7 @@ def run(result: Run, *, time_unit: str = "time units") -> "Figure":
 
 
 @styled
-def tracking(target: Tracked, result: Run) -> "Figure":
+def tracked(target: Tracked, result: Run) -> "Figure":
     """A tracked signal in its own unit, a closer look at its end, and L and H."""
     figure, axes = pyplot().subplots(3, 1, figsize=(9, 7.5), layout="constrained")
     times, count = result.times, len(result.times)

@@ -1,0 +1,1 @@
+"""Running laws: one loop, and what is made of it."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from ..laws.base import AbstractLaw
@@ -56,7 +57,7 @@ def _shown(value: Any) -> str | None:
     if isinstance(value, eqx.Module):
         return describe(value)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number or (eqx.is_array(value) and value.ndim == 0):
+    if number or (isinstance(value, jax.Array) and value.ndim == 0):
         return f"{float(value):.6g}"
     name = getattr(value, "__name__", None) if callable(value) else None
     return None if name == "<lambda>" else name

@@ -52,7 +52,8 @@ def _named(name: str, thing: Any) -> dict[str, str]:
     for field in type(thing).__dataclass_fields__:
         value = getattr(thing, field)
         path = f"{name}.{field}"
-        found |= _named(path, value) if isinstance(value, eqx.Module) else _flat(path, value)
+        inside = isinstance(value, eqx.Module)
+        found |= _named(path, value) if inside else _flat(path, value)
     return found
 
 
@@ -72,7 +73,7 @@ def _digest(tree: Any) -> str:
         if callable(leaf):
             found.update(getattr(leaf, "__qualname__", type(leaf).__name__).encode())
             continue
-        if eqx.is_array(leaf) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if eqx.is_array(leaf) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         array = np.asarray(leaf)
         found.update(f"{array.dtype}{array.shape}".encode() + array.tobytes())

@@ -1,8 +1,9 @@
 """The order in which a step writes what it changes, for XLA's sake.
 
 On a CPU XLA copies an array that it changes in place while something else may still
-have to read the old one. An order that it can see saves the copies of weights,
-costates and traces. On a GPU it needs none, and an order costs passes.
+have to read the old one (openxla/xla issue 20440, jax-ml/jax issue 17845), and
+barriers do not stop it. An order that it can see saves the copies of weights, costates
+and traces. On a GPU it needs none, and an order costs passes.
 """
 
 from typing import Any

@@ -50,7 +50,7 @@ class _Pickler(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, jax.Array):
-            if jax.dtypes.issubdtype(obj.dtype, jax.dtypes.prng_key):
+            if jax.numpy.issubdtype(obj.dtype, jax.dtypes.prng_key):
                 data = np.asarray(jax.random.key_data(obj))
                 return _key, (data, str(jax.random.key_impl(obj)))
             return jax.numpy.asarray, (np.asarray(obj),)

@@ -189,12 +189,12 @@ def _losses(loss, sums: np.ndarray, info: dict[str, np.ndarray]) -> dict[str, fl
     if loss is squared_error:
         batch = info["target"][0].size // info["target"][0].shape[-1]
         means["zero"] = zero / weight
-        means["mean"] = zero / weight - float(mean @ mean) / 2 / batch
+        means["constant"] = zero / weight - float(mean @ mean) / 2 / batch
         means["last"] = last / weight
     elif loss is cross_entropy:
         shares = mean.reshape(-1, info["target"].shape[-1]).mean(axis=0)
         means["uniform"] = float(np.log(shares.size) * shares.sum())
-        means["frequency"] = float(-np.sum(shares * np.log(np.maximum(shares, 1e-300))))
+        means["constant"] = float(-np.sum(shares * np.log(np.maximum(shares, 1e-300))))
     return {name: float(value) for name, value in means.items()}
 
 

@@ -115,10 +115,10 @@ def _check_input(network: Any, sample: Sample) -> None:
             "samples.input", f"of shape {wanted} at each step", f"of shape {shape}"
         )
     if inputs is not None and shape != wanted:
-        more = "" if batch or len(shape) == 1 else " (give a `Batch` for several streams)"
-        _checks.reject(
-            "samples.input", f"of shape {wanted} at each step{more}", f"of shape {shape}"
-        )
+        several = not batch and len(shape) > 1
+        more = " (give a `Batch` for several streams)" if several else ""
+        wanted = f"of shape {wanted} at each step{more}"
+        _checks.reject("samples.input", wanted, f"of shape {shape}")
 
 
 def _check_target(state: State, sample: Sample, error: Exception) -> None:

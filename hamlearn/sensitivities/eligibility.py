@@ -47,7 +47,7 @@ class DrawnFeedback(AbstractFeedback):
     """
 
     def prepare(self, network, x, key):
-        require_key(key, "the feedback weights are drawn")
+        key = require_key(key, "the feedback weights are drawn")
         if all(network.moves_state(name) for name in split(network)[0]):
             wanted = (
                 "one with a readout that learns, which can align with random feedback"

@@ -13,13 +13,8 @@ from jax.flatten_util import ravel_pytree
 
 from .._types import Array, Float, Int, Neurons, Params, PyTree
 from ..graph.aggregation import Dense
-from ..networks.neurons import (
-    AbstractNeurons,
-    Slopes,
-    immediate,
-    leaving_readout,
-    receivers,
-)
+from ..networks.base import AbstractNeurons, Slopes
+from ..networks.neurons import immediate, leaving_readout, receivers
 from ..networks.partition import join, split
 from .base import AbstractSensitivityFlow, with_state_part
 
@@ -100,7 +95,7 @@ def along_rows(
     rows: Int[Array, "weights"],
     P: Float[Array, "n weights"],
 ) -> Float[Array, "n weights"]:
-    """(diag(leak) + diag(slope) W diag(rise)) P, and a number a weight in its row."""
+    """(diag(leak) + diag(slope) W diag(rise)) P, and the fresh part of each weight."""
     fresh = ravel_pytree(immediate(step, x, w))[0]
     if isinstance(network.graph.aggregation, Dense):
         W = now.felt(network.weight.T).T

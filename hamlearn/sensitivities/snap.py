@@ -12,14 +12,8 @@ from .. import _checks
 from .._types import Array, Float, Int, Params, PyTree
 from ..action.action import Instant
 from ..costates.window import number_of_inputs
-from ..networks.neurons import (
-    AbstractNeurons,
-    immediate,
-    leaving_readout,
-    own_weight,
-    receivers,
-    spread,
-)
+from ..networks.base import AbstractNeurons
+from ..networks.neurons import immediate, leaving_readout, own_weight, receivers, spread
 from ..networks.partition import split
 from .base import AbstractSensitivity, with_state_part
 from .pattern import Blocks, Measured, grouped, measured

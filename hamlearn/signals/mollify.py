@@ -25,10 +25,10 @@ def mollify(
     Targets go over with the inputs. A large data set is best given in parts.
 
     **Arguments:** `inputs`, `targets`: arrays of shape (items, channels); `steps`:
-    samples an item; `dt`: time between samples; `width`: eps, half the time of a
+    samples per item; `dt`: time between samples; `width`: eps, half the time of a
     transition, 0 < eps <= tau/2, default tau/4.
 
-    **Returns:** `steps` samples an item, with first and second derivatives.
+    **Returns:** `steps` samples per item, with first and second derivatives.
 
     **Example:**
 
@@ -74,9 +74,8 @@ def _transitions(values: np.ndarray, steps: int, profile: np.ndarray):
     before = values[np.clip(number - 1, 0, last)]
     jump = values[np.clip(number, 0, last)] - before
     parts = [p.astype(values.dtype)[None, :, None] * jump for p in profile]
-    return [
-        part.reshape(-1, values.shape[1]) for part in (before + parts[0], *parts[1:])
-    ]
+    shape = len(values) * steps, values.shape[1]
+    return [part.reshape(shape) for part in (before + parts[0], *parts[1:])]
 
 
 def _checked(name: str, values: Any) -> np.ndarray:

@@ -22,12 +22,12 @@ class Sample(eqx.Module):
 
     input: Shaped[Numbers, "*time inputs"]
     target: Shaped[Numbers, "*time outputs"]
-    weight: Shaped[Numbers, "*time"] | None = None
+    weight: Shaped[Numbers, "..."] | None = None  # for every stream, or for all alike
     input_rate: Shaped[Numbers, "*time inputs"] | None = None
     target_rate: Shaped[Numbers, "*time outputs"] | None = None
     input_acceleration: Shaped[Numbers, "*time inputs"] | None = None
     target_acceleration: Shaped[Numbers, "*time outputs"] | None = None
-    start: Shaped[Numbers, "*time"] | None = None
+    start: Shaped[Numbers, "..."] | None = None
 
     def __call__(self, s: Scalar) -> "Sample":
         if self.input_rate is None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import Scalar
 from ..action.action import kinetic_at
-from ..action.cost import as_number
+from ..action.cost import Cost, as_number
 from ..action.trees import moved, scaled
 from .base import AbstractUpdateFlow
 
@@ -80,3 +80,24 @@ class GradientFlow(AbstractUpdateFlow):
 
     def kinetic(self, memory):
         return 0.0
+
+
+def chosen(
+    cost: Cost, inertia: Any, dissipation: Any, *, given: bool
+) -> tuple[Any, Any]:
+    """(r, theta) of a law, with what was left out.
+
+        theta = sqrt((q + r_w)/r),   r = (q + r_w)/1000
+
+    so that weights react within sqrt(r/(q + r_w)) = 0.03 units of time, whatever the
+    cost. Where another number of the motion is `given`, r = 1.
+    """
+    size = cost.loss_weight + cost.weight_decay
+    size = jnp.where(size > 0, size, 1.0)
+    if inertia is None:
+        inertia = 1.0 if given or dissipation is not None else size / 1000
+    _checks.positive("inertia", inertia)
+    if dissipation is None:
+        dissipation = jnp.sqrt(size / inertia)
+    _checks.non_negative("dissipation", dissipation)
+    return inertia, dissipation

@@ -1,12 +1,12 @@
 """Alignment against laws whose agreement is known in closed form."""
 
 import diffrax as dfx
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from every_law import LAWS, jets, suited
 
 import hamlearn as hl
 from hamlearn import (
@@ -17,10 +17,9 @@ from hamlearn import (
     HamiltonianLearning,
     RateNetwork,
     Sample,
-    VoltageNetwork,
     exact_gradient,
 )
-from hamlearn.analysis import alignment, audited_laws, directions
+from hamlearn.analysis import alignment, directions
 from hamlearn.costates import SignFlip
 from hamlearn.laws import Instantaneous
 
@@ -132,40 +131,10 @@ def test_windows_count_only_their_own_losses(getkey):
         alignment(RTRL(), network, few, dt=DT, window=100)
 
 
-LAWS = {name: audited.law for name, audited in audited_laws().items()}
-
-
-def suited(law, key):
-    """A network that the law takes: rates in two layers, or voltages."""
-    graph, options = Digraph.layered([2, 2]), {"inputs": 1, "outputs": 2, "key": key}
-    read = eqx.nn.Linear(2, 2, key=key)
-    for network in (
-        RateNetwork(graph, **options),
-        RateNetwork(graph, readout=read, **options),
-        VoltageNetwork(graph, prospective_time_constant=0.0, **options),
-        VoltageNetwork(graph, prospective_time_constant=1.0, **options),
-    ):
-        try:
-            law.init(network, key=key)
-        except ValueError:
-            continue
-        return network
-    raise AssertionError("no network for the law")
-
-
-def jets(key):
-    """A smooth stream with its rates, for laws that ask for them."""
-    phase = jax.random.uniform(key, (3,), maxval=6.0)
-    signal = hl.Signal(
-        lambda t: jnp.sin(t + phase[:1]), lambda t: jnp.cos(t + phase[1:])
-    )
-    return signal.jets(DT * jnp.arange(12.0))
-
-
 @pytest.mark.parametrize("name", LAWS)
 def test_every_law_has_directions_and_an_alignment(getkey, name):
     law, key = LAWS[name], getkey()
-    network, samples = suited(law, key), jets(getkey())
+    network, samples = suited(law, key), jets(getkey(), 12, DT)
     each = directions(law, network, samples, dt=DT, key=key)
     w, _ = hl.split(network)
     assert {k: g.shape for k, g in each.items()} == {

@@ -86,7 +86,12 @@ BAD = {
     ("conform", "no.such:Cell"): "`MODULE` must be importable",
     ("conform", "missing.py:Cell"): "no file missing.py",
     ("conform", "hamlearn:Nothing"): "`NAME` must be in hamlearn, but is Nothing",
-    ("conform", "hamlearn.jobs:tracker", "--args", '{"neurons": 2}'): "`--args` must fit",
+    (
+        "conform",
+        "hamlearn.jobs:tracker",
+        "--args",
+        '{"neurons": 2}',
+    ): "`--args` must fit",
     ("conform", "equinox.nn:Identity"): "`--state` must be given",
     ("conform", "hamlearn:Cost", "--args", '{"a": 1}'): "`--args` must fit Cost",
     ("conform", "hamlearn:Cost", "--args", "{a"): "`--args` must be JSON, but is {a",

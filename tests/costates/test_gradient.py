@@ -223,8 +223,8 @@ def test_memory_grows_with_the_stream_its_root_or_not_at_all():
     stored = [scratch(Stored(), N) for N in (100, 1000)]
     assert 900 * state < stored[1] - stored[0] < 8 * 900 * state
     roots = [scratch(Checkpoints(), N) for N in (400, 1600, 6400)]
-    assert 1.6 < (roots[2] - roots[1]) / (roots[1] - roots[0]) < 2.4
-    assert roots[2] < 16 * 80 * state
+    assert 1.9 < (roots[2] - roots[1]) / (roots[1] - roots[0]) < 2.1
+    assert roots[2] < 8 * 80 * state
     free = [scratch(Midpoint(), N) for N in (100, 1000)]
     # Cutting off the first sample may copy the others; states are never stored.
     assert free[1] - free[0] <= 900 * 4 * 8 < 900 * n * 8
@@ -261,8 +261,6 @@ def test_errors_name_the_argument(getkey):
         of(dt=-1.0)
     with pytest.raises(ValueError, match=r"`counted` must be an array of shape \(3\)"):
         of(counted=jnp.ones(4))
-    with pytest.raises(ValueError, match="`memory` must be an AbstractMemory"):
-        of(memory=7)
     one = jax.tree.map(lambda a: a[:1], samples)
     with pytest.raises(ValueError, match=r"`len\(samples\)` must be .* at least 2"):
         of(samples=one, memory=Midpoint())

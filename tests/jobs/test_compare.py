@@ -2,6 +2,7 @@
 
 import json
 
+import equinox as eqx
 import jax
 import numpy as np
 import optax
@@ -271,6 +272,33 @@ def test_a_law_of_your_own_is_a_row(series):
     assert entry.cosine == pytest.approx(1, abs=1e-9)
 
 
+def reservoir(key, neurons, inputs, outputs):
+    """A recurrence that stays as drawn, with slowness drawn too, and a readout."""
+    a, b = jax.random.split(key)
+    return hl.RateNetwork(
+        hl.Digraph.complete(neurons, self_loops=True), inputs=inputs, outputs=neurons, key=a,
+        time_constant=jax.random.uniform(b, (neurons,), minval=1.0, maxval=4.0),
+        readout=eqx.nn.Linear(neurons, outputs, key=b), learn=("readout_map",),
+    )  # fmt: skip
+
+
+def test_every_seed_has_the_numbers_that_were_drawn_for_it(series):
+    """Of a network also those that do not learn."""
+    task, contender = tasks.Forecast(series), Contender(KNOWN["frozen"].law, reservoir)
+    found = hl.compare(
+        task, {"reservoir": contender}, neurons=4, seeds=3, rates=(0.03,),
+        progress=False,
+    )  # fmt: skip
+    (entry,) = found.entries
+    for seed, loss in enumerate(entry.losses):
+        network = reservoir(jax.random.key(seed), 4, 2, 1)
+        law, samples = contender.law(hl.Cost(), 0.03), fitted(task, contender)
+        result = hl.stream(law, network, samples, dt=1.0, progress=False)
+        assert loss == pytest.approx(result.loss.mean(), rel=1e-9)
+    assert entry.weights == 5
+    assert np.isnan(entry.cosine_recurrent)
+
+
 def test_step_sizes_at_an_end_of_those_tried_are_named(series):
     found = compared(series, "frozen", rates=(1e-5, 1e-4))
     assert found.entries[0].at_edge
@@ -280,7 +308,9 @@ def test_step_sizes_at_an_end_of_those_tried_are_named(series):
 
 def test_the_table_is_ranked_and_says_what_costs_nothing(found):
     text = repr(found)
-    laws = [line.split()[0] for line in text.splitlines() if " kB " in line or " B " in line]
+    laws = [
+        line.split()[0] for line in text.splitlines() if " kB " in line or " B " in line
+    ]
     assert laws == [entry.law for entry in found.ranked()]
     assert max(map(len, text.splitlines())) <= 100
     assert f"the last value {found.floors['last']:.3g}" in text

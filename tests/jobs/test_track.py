@@ -52,7 +52,12 @@ def test_settings_are_those_that_are_documented():
 
 def test_what_is_given_is_what_runs():
     target = tasks.sine(duration=2.0, dt=0.01)
-    given = {"inertia": 0.5, "dissipation": 9.0, "weight_decay": 0.25, "loss_weight": 3.0}
+    given = {
+        "inertia": 0.5,
+        "dissipation": 9.0,
+        "weight_decay": 0.25,
+        "loss_weight": 3.0,
+    }
     result = hl.track(target, speed=4.0, neurons=3, seed=2, progress=False, **given)
     law = result.law
     assert float(law.update.inertia) == 0.5

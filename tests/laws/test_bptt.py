@@ -118,7 +118,7 @@ def test_credit_goes_along_the_states_that_were_met(getkey):
         for k in range(8):
             at = x[k] + nudged - jax.lax.stop_gradient(nudged)
             error = net.readout(at, samples.input[k]) - samples.target[k]
-            value += (k >= 4) * jnp.sum(error**2) / 2
+            value += float(k >= 4) * jnp.sum(error**2) / 2
             nudged = at + 0.1 * net(at, samples.input[k])
         return value
 

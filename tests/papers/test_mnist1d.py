@@ -3,7 +3,9 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from mnist1d.data import get_dataset_args, make_dataset
 
@@ -55,6 +57,23 @@ def test_streams_hold_digits_and_their_labels():
     np.testing.assert_allclose(x[360, 25], digits.train[125, 0], rtol=1e-6)
     assert labels[360, 25] == digits.train_labels[125]
     assert labels[359, 25] == digits.train_labels[25]
+
+
+def test_running_mean_is_that_of_a_loop():
+    update = hl.updates.Optax(optax.sgd, learning_rate=0.1)
+    law = hl.RTRL(update=module.Averaged(update, 0.25))
+    net = hl.RateNetwork(hl.Digraph(2, [0], [1]), key=jax.random.key(0))
+    start, samples = law.init(net), (jnp.zeros((9, 0)), jnp.ones((9, 1)))
+    record = lambda state, sample, info: state.w["bias"]
+    end, w = hl.scan(law, start, samples, 0.1, record)
+    plain = hl.RTRL(update=update)
+    plain, _ = hl.scan(plain, plain.init(net), samples, 0.1)
+    np.testing.assert_array_equal(end.w["bias"], plain.w["bias"])
+    mean = np.asarray(start.w["bias"])
+    for now in np.asarray(w):
+        mean = mean + 0.25 * (now - mean)
+    np.testing.assert_allclose(end.update[1]["bias"], mean, rtol=1e-13)
+    assert np.abs(mean - w[-1]).max() > 1e-4
 
 
 def test_training_goes_on_from_its_checkpoint(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pytest
 
-from hamlearn.cli import reproduce as command
+from hamlearn import papers
 from hamlearn.papers import Claim, _mnist1d_curve, write_page
 from hamlearn.papers._gallery import EXHIBITS, PAPERS
 from hamlearn.papers._page import kind
@@ -114,7 +114,7 @@ def test_committed_curve_is_what_is_drawn_and_said(tmp_path):
 def test_command_all_writes_the_page(monkeypatch, capsys, drawn):
     found = [("nilp", Claim("lq_x", 1.0, 0.0, None, "holds")),
              ("stlp", Claim("stlp_bp", 3.0, None, 2.0, "holds if small"))]  # fmt: skip
-    monkeypatch.setattr(command, "everything", lambda out, quick: iter(found))
+    monkeypatch.setattr(papers, "everything", lambda out, quick: iter(found))
     from hamlearn.cli import main
 
     assert main(["reproduce", "all", "--out", str(drawn), "--json"]) == 0

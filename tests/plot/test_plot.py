@@ -88,7 +88,7 @@ def _extent(band):
 def test_locality_says_in_words_what_the_colours_say():
     rows = ("A", True, 1.5), ("B", False, None)
     table = Table("T", ("law", "causal", "per_edge"), rows)
-    drawn = plot.locality(table).axes[0].tables[0]
+    drawn = plot.audit(table).axes[0].tables[0]
     text = lambda row, column: drawn[row, column].get_text().get_text()
     assert [text(0, k) for k in range(3)] == ["law", "causal", "per edge"]
     assert [text(1, k) for k in range(3)] == ["A", "yes", "1.5"]
@@ -165,7 +165,7 @@ def test_laws_keep_their_colours_in_every_figure():
     x = np.array([0.1, 1.0])
     wanted = to_rgba(plot.looks(["RTRL"])["RTRL"].colour)
     few = plot.spectra(x, {"RTRL": x}).axes[0].lines[0]
-    many = plot.learning_curves(x, {"UORO": x, "BPTT": x, "RTRL": x}).axes[0].lines[2]
+    many = plot.learning_curves(x, {"UORO": x, "RTRL": x, "BPTT": x}).axes[0].lines[1]
     assert colour(few) == colour(many) == wanted
 
 
@@ -218,7 +218,7 @@ def test_a_result_draws_itself():
 def test_tracking_is_drawn_in_the_unit_of_the_signal():
     target = hl.tasks.sine(duration=2.0, dt=0.01)
     result = hl.track(target, progress=False)
-    whole, closer, scalars = plot.tracking(target, result).axes
+    whole, closer, scalars = plot.tracked(target, result).axes
     np.testing.assert_array_equal(lines(whole)[0], target.values)
     np.testing.assert_array_equal(lines(whole)[1], target.unscaled(result.output))
     np.testing.assert_array_equal(lines(closer)[0], target.values[-25:])

@@ -503,7 +503,7 @@ def test_losses_are_those_of_numpy():
     wanted = {
         "loss": half(every.output - y),
         "zero": half(y),
-        "mean": half(y - y.mean(axis=0)),
+        "constant": half(y - y.mean(axis=0)),
         "last": half(np.diff(y, axis=0, prepend=y[:1])),
     }
     assert set(result.losses) == set(wanted)
@@ -512,7 +512,7 @@ def test_losses_are_those_of_numpy():
     card = repr(result)
     for part in ("Hamiltonian learning", "SignFlip", "Digraph(3 nodes, 9 edges",
                  "210 of dt = 0.01 (2.1 units of time)", "µs per sample",
-                 f"zero {wanted['zero']:.4g}", f"mean {wanted['mean']:.4g}",
+                 f"zero {wanted['zero']:.4g}", f"constant {wanted['constant']:.4g}",
                  f"last {wanted['last']:.4g}"):  # fmt: skip
         assert part in card
     tenth = every.loss[:21].mean(), every.loss[-21:].mean()
@@ -533,7 +533,7 @@ def test_weighted_losses():
     np.testing.assert_allclose(result.losses["zero"], zero, rtol=1e-12)
     mean = np.average(y, axis=0, weights=weight)
     wanted = np.average(np.sum((y - mean) ** 2, axis=1) / 2, weights=weight)
-    np.testing.assert_allclose(result.losses["mean"], wanted, rtol=1e-12)
+    np.testing.assert_allclose(result.losses["constant"], wanted, rtol=1e-12)
 
 
 def test_cross_entropy_baselines():
@@ -549,7 +549,7 @@ def test_cross_entropy_baselines():
     np.testing.assert_allclose(result.losses["uniform"], np.log(3), rtol=1e-12)
     shares = y.mean(axis=0)
     wanted = -np.sum(shares * np.log(shares))
-    np.testing.assert_allclose(result.losses["frequency"], wanted, rtol=1e-12)
+    np.testing.assert_allclose(result.losses["constant"], wanted, rtol=1e-12)
 
 
 def test_export(tmp_path):

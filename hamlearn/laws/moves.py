@@ -1,0 +1,53 @@
+"""Where the state of a network goes, and where it begins."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from .._types import Params, Scalar
+from ..action.action import Point
+from ..costates.window import AbstractWindow
+from ..networks.batch import over_streams, single
+from ..networks.partition import join
+from ..signals.signal import Sample
+from ..signals.streams import stream_samples
+from .base import Carried, State, anew
+
+
+def moved(law: Any, w: Params, state: State, point: Point, dt: Scalar):
+    """(x, the memory of its motion) one step later, under the weights `w`."""
+    network = join(w, state.rest.frozen)
+    inside = single(network)
+    step = lambda x, v, lam, sample, memory: law.motion.step(
+        inside, x, v, lam, sample, memory, dt
+    )
+    streams = (point.x, point.v, point.multiplier, point.sample)
+    return over_streams(network, step)(*streams, state.credit.motion)
+
+
+def fresh(law: Any, network, x, fixed):
+    """(memory of the credit, memory of the motion) at the start."""
+    inside = single(network)
+    motion = over_streams(network, lambda x: law.motion.start(inside, x))(x)
+    if isinstance(law.credit, AbstractWindow):
+        return law.credit.start(network, x, fixed), motion
+    start = lambda x: law.credit.start(inside, x, fixed)
+    return over_streams(network, start)(x), motion
+
+
+def restarted(law: Any, state: State, sample: Sample) -> State:
+    """State and traces anew where an episode begins."""
+    if sample.start is None:
+        return state
+    network = state.network
+    start = jnp.asarray(stream_samples(network, sample).start)
+    x = network.initial_state()
+    memory, motion = fresh(law, network, x, state.rest.fixed)
+    carried = state.credit
+    if isinstance(law.credit, AbstractWindow):
+        memory = carried.memory  # it is cut where episodes begin
+    else:
+        memory = anew(start, memory, carried.memory)
+    carried = Carried(memory, anew(start, motion, carried.motion), carried.key)
+    x = anew(start, x, state.x)
+    return State(x, state.w, carried, state.update, state.rest)
