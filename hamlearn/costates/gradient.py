@@ -28,9 +28,8 @@ from .window import pulled_back
 class Gradient(eqx.Module):
     """What a stream costs, and its derivatives.
 
-    `w`: by what learns, by name; `x0`: by the state at the start; `value`: the sum of
-    the running costs that count; `start`: the state at the start, for `Midpoint` as
-    recovered on the way back.
+    `w`: by what learns, by name; `x0`: by the start; `value`: the sum of the running
+    costs that count; `start`: as `Midpoint` recovered it on the way back.
     """
 
     w: Params
@@ -57,8 +56,8 @@ class Run(eqx.Module):
 
     @property
     def length(self) -> int:
-        """The number of samples."""
-        return self.samples.target.shape[0]
+        """Samples."""
+        return len(self.samples.target)
 
     @property
     def nothing(self) -> Scalar:
@@ -298,5 +297,4 @@ def _slopes(
 
 
 def _mean(network: AbstractNetwork, tree: PyTree) -> PyTree:
-    """A sum over the streams as their mean, or one stream's share of the mean."""
     return scaled(1 / math.prod(streams_of(network)), tree)

@@ -7,7 +7,6 @@ import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from .. import _checks
 from .._types import Array, Float, Params, PyTree, Scalar
@@ -46,6 +45,7 @@ from .stlp_state import (
     mass_ratio,
     masses,
     phase,
+    require_start,
 )
 
 
@@ -63,22 +63,21 @@ class STLP(AbstractFlow):
     Imposed as a constraint; multipliers lam = -delta from a Gram solve; inertia, which
     they need to know, so that no other update will do.
 
-    As m_x/m_w -> 0 delta tends to Backprop's errors with an error of the order of
-    that ratio, and for large dissipation w follows the gradient flow at the rate
-    1/(m_w theta). Both are needed: with equal masses the direction is wrong. An input
-    that oscillates with m_x omega^2 > 1 makes the motion unstable.
+    As m_x/m_w -> 0 delta tends to Backprop's errors, to the order of that ratio, and
+    for large dissipation w follows the gradient flow at the rate 1/(m_w theta): with
+    equal masses the direction is wrong. An input that oscillates with
+    m_x omega^2 > 1 makes the motion unstable.
 
-    Samples need the first two derivatives of their input: see `mollify`. The first
-    step moves the state onto the constraints by itself. Float32 serves down to
-    m_x/m_w of about 1e-5. Takes forward-mode derivatives of the network (see `RTRL`).
+    Samples need two derivatives of their input: see `mollify`. The first step moves
+    the state onto the constraints. Float32 serves down to m_x/m_w of about 1e-5. Takes
+    forward-mode derivatives of the network (see `RTRL`).
 
     **Arguments:**
 
     - `cost`: q loss and weight decay are the potential; `inertia`: m_w > 0;
       `dissipation`: theta >= 0, in 1/time.
     - `neuron_mass`: m_x > 0, one number or one per neuron.
-    - `weight_mass`: masses by name of weight, of one number or one per edge, where
-      they differ from the inertia.
+    - `weight_mass`: by name of weight, where it differs from the inertia.
     - `slack`: a `Slack` for graphs with cycles, where it is required.
     - `potential`: a further U(network, x, sample) to go down on.
     - `lagrangian`: your own L(network, q, v, sample) in place of T - V, with a
@@ -139,10 +138,11 @@ class STLP(AbstractFlow):
         within = Projection(within=Baumgarte(half, half))
         self.stabilisation = within if stabilisation is None else stabilisation
         self.solver = solver
-        _checks.instance("slack", slack, (Slack, type(None)))
-        _checks.instance("gram", self.gram, AbstractGram)
-        _checks.instance("stabilisation", self.stabilisation, AbstractStabilisation)
-        _checks.instance("solver", solver, (dfx.AbstractSolver, type(None)))
+        kinds = {"gram": AbstractGram, "stabilisation": AbstractStabilisation}
+        kinds |= {"slack": (Slack, type(None))}
+        kinds |= {"solver": (dfx.AbstractSolver, type(None))}
+        for name, kind in kinds.items():
+            _checks.instance(name, getattr(self, name), kind)
 
     @property
     def title(self) -> str:
@@ -151,9 +151,8 @@ class STLP(AbstractFlow):
     def init(self, network, *, x0=None, key=None) -> State:
         network, x = started(network, x0)
         w, frozen = split(network)
-        for name in self.weight_mass:
-            if name not in w:
-                _checks.reject("weight_mass", f"masses of {sorted(w)}", repr(name))
+        for name in self.weight_mass.keys() - w.keys():
+            _checks.reject("weight_mass", f"masses of {sorted(w)}", repr(name))
         room = None if self.slack is None else jax.tree.map(jnp.zeros_like, x)
         zeros = lambda tree: jax.tree.map(jnp.zeros_like, tree)
         begun = jnp.zeros((), jnp.result_type(*jax.tree.leaves(x)))
@@ -192,22 +191,14 @@ class STLP(AbstractFlow):
     def check(self, state, sample, dt):
         """`x0`, where given, fits the first sample without slack."""
         require_rates(sample)
-        if self.slack is not None or float(state.credit.begun) > 0:
-            return
-        fresh = state.network.initial_state()
-        if all(map(np.array_equal, *map(jax.tree.leaves, (state.x, fresh)))):
-            return
-        begun = self.begin(state, jnp.zeros((), state.credit.begun.dtype), sample)
-        gap = float(largest(jax.tree.map(jnp.subtract, state.x, begun.x)))
-        if gap > float(jnp.finfo(state.credit.begun.dtype).eps) ** 0.5:
-            wanted = "the forward pass of the input at the start"
-            _checks.reject("x0", wanted, f"off by {gap:.3g}")
+        if self.slack is None:
+            require_start(self, state, sample)
 
     def chosen(self, state):
         return eqx.tree_at(lambda law: law.gram, self, state.rest.fixed.gram)
 
     def no_rates(self) -> str | None:
-        return None  # the exact flow stays where projections put it
+        return None
 
     def vector_field(self, t, y, args) -> State:
         """(v, a) with the multipliers solved for at (t, y)."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from .. import _checks
 from .._types import PyTree, Scalar
 from ..action.cognitive import Coordinates, Phase
 from ..mechanics.gram import AbstractGram
@@ -93,3 +94,17 @@ def mass_ratio(law: Any) -> float:
         return float("inf")  # unknown inside a transformation
     lightest = min(float(np.min(mass)) for mass in known)
     return float(np.max(law.neuron_mass)) / lightest
+
+
+def require_start(law: AbstractFlow, state: State, sample: Sample) -> None:
+    """**Raises:** `ValueError` where `x0` was given and is off the constraints."""
+    if float(state.credit.begun) > 0:
+        return
+    fresh = state.network.initial_state()
+    if all(map(np.array_equal, *map(jax.tree.leaves, (state.x, fresh)))):
+        return
+    begun = law.begin(state, jnp.zeros((), state.credit.begun.dtype), sample)
+    gap = float(largest(jax.tree.map(jnp.subtract, state.x, begun.x)))
+    if gap > float(jnp.finfo(state.credit.begun.dtype).eps) ** 0.5:
+        wanted = "the forward pass of the input at the start"
+        _checks.reject("x0", wanted, f"off by {gap:.3g}")
