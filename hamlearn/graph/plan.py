@@ -137,7 +137,6 @@ def _steps(width, rows):
     until = row[own] + np.minimum((k + 1) * many_rows, rows[own])
     node = node[own] + np.maximum(k - alone[own], 0) * many_nodes
     read = np.minimum(since, rows.sum() - many_rows)
-    node = np.minimum(node, width.sum() - many_nodes)
     return np.stack([read, since, until, node], axis=1), many_rows, many_nodes
 
 

@@ -65,8 +65,8 @@ class Scanned(AbstractSweep):
     Edges stand in rows of one receiver each; where a row has ended, its sender is the
     number of nodes, which is none of them. A step reads `rows_at_once` rows from
     `steps[:, 0]` on, of which those between `steps[:, 1]` and `steps[:, 2]` count, and
-    `nodes_at_once` nodes from `steps[:, 3]` on. A node that is early in a step comes
-    again when it is due, before an edge reads it.
+    `nodes_at_once` nodes from `steps[:, 3]` on, or the last ones. A node that is early
+    in a step comes again when it is due, before an edge reads it.
     """
 
     edges: Rows

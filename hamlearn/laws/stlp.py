@@ -28,6 +28,7 @@ from ..mechanics.equations import DiagonalMass, energy
 from ..mechanics.gram import AbstractGram, Automatic
 from ..mechanics.stabilisation import AbstractStabilisation, Baumgarte, Projection
 from ..networks.partition import join, split
+from ..updates.inertia import chosen
 from .base import (
     AbstractFlow,
     Info,
@@ -74,9 +75,11 @@ class STLP(AbstractFlow):
 
     **Arguments:**
 
-    - `cost`: q loss and weight decay are the potential; `inertia`: m_w > 0;
-      `dissipation`: theta >= 0, in 1/time.
-    - `neuron_mass`: m_x > 0, one number or one per neuron.
+    - `cost`: q loss and weight decay are the potential.
+    - `inertia`: m_w > 0; `dissipation`: theta >= 0, in 1/time. By default theta =
+      sqrt((q + r_w)/m_w) and m_w = 1; with no mass and no theta, m_w = (q + r_w)/1000:
+      weights that react within 0.03 units of time.
+    - `neuron_mass`: m_x > 0, one number or one per neuron; by default 1e-3 m_w.
     - `weight_mass`: by name of weight, where it differs from the inertia.
     - `slack`: a `Slack` for graphs with cycles, where it is required.
     - `potential`: a further U(network, x, sample) to go down on.
@@ -108,9 +111,9 @@ class STLP(AbstractFlow):
         self,
         cost: Cost | None = None,
         *,
-        inertia: Any = 1.0,
-        dissipation: Any = 1.0,
-        neuron_mass: Any = 1e-3,
+        inertia: Any = None,
+        dissipation: Any = None,
+        neuron_mass: Any = None,
         weight_mass: dict[str, Any] | None = None,
         slack: Slack | None = None,
         potential: Potential | None = None,
@@ -122,9 +125,11 @@ class STLP(AbstractFlow):
     ):
         self.cost = Cost() if cost is None else cost
         _checks.instance("cost", self.cost, Cost)
-        _checks.non_negative("dissipation", dissipation)
+        given = neuron_mass is not None
+        inertia, dissipation = chosen(self.cost, inertia, dissipation, given=given)
+        neuron_mass = neuron_mass if given else 1e-3 * inertia
         weight_mass = {} if weight_mass is None else weight_mass
-        masses = {"inertia": inertia, "neuron_mass": neuron_mass}
+        masses = {"neuron_mass": neuron_mass}
         masses |= {f"weight_mass[{name!r}]": m for name, m in weight_mass.items()}
         for name, mass in masses.items():
             _checks.positive(name, mass)

@@ -92,8 +92,8 @@ def mass_ratio(law: Any) -> float:
     known = [law.inertia, *law.weight_mass.values()]
     if any(isinstance(mass, Tracer) for mass in [*known, law.neuron_mass]):
         return float("inf")  # unknown inside a transformation
-    lightest = min(float(np.min(mass)) for mass in known)
-    return float(np.max(law.neuron_mass)) / lightest
+    lightest = min(np.asarray(mass).min() for mass in known)
+    return float(np.asarray(law.neuron_mass).max() / lightest)
 
 
 def require_start(law: AbstractFlow, state: State, sample: Sample) -> None:

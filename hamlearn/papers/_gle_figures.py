@@ -73,7 +73,8 @@ def latent_equilibrium(
     last = {name: _part(run, slice(end - 40_000, end)) for name, run in runs.items()}
     for (name, run), colour in zip(last.items(), COLOURS, strict=False):
         saw.plot(run["time"], run["output"], color=colour, label=name)
-    saw.plot(run["time"], run["target"], color="0.4", label="target")
+    shown = last["LE"]
+    saw.plot(shown["time"], shown["target"], color="0.4", label="target")
     saw.set(xlabel="time (ms)", ylabel="output")
     saw.set_title("sawtooth of 10 Hz from sines, while taught", fontsize=10)
     saw.legend(frameon=False, fontsize=8)

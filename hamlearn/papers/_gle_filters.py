@@ -20,20 +20,23 @@ def transfer(
 ) -> np.ndarray:
     """What a closure does to tones e^{iwt}, measured; tau_m = 1."""
     periods, points = 30, 2000
-    dt = 2 * np.pi / w / points
-    n = len(w)
-    times = hl.costates.NeuronTimes(jnp.ones(n), jnp.full(n, tau_r), jnp.asarray(dt))
     phase = 2 * jnp.pi / points * jnp.arange(float(periods * points))
     leak = hl.costates.EulerLeak()
 
-    def step(memory, phase):
-        s = jnp.full(n, jnp.sin(phase))
-        error = closure.error(s, memory, times)
-        return closure.advance(s, memory, times, leak), error
+    def heard(dt):
+        """The error over time, of tones dt apart."""
+        times = hl.costates.NeuronTimes(jnp.ones(1), jnp.full(1, tau_r), dt)
 
-    _, error = jax.lax.scan(step, closure.init(jnp.zeros(n)), phase)
-    last = np.exp(-1j * np.asarray(phase[-points:]))[:, None]
-    return 2j * np.mean(np.asarray(error[-points:]) * last, axis=0)
+        def step(memory, phase):
+            s = jnp.sin(phase)[None]
+            error = closure.error(s, memory, times)
+            return closure.advance(s, memory, times, leak), error
+
+        return jax.lax.scan(step, closure.init(jnp.zeros(1)), phase)[1][-points:, 0]
+
+    error = jax.jit(jax.vmap(heard))(jnp.asarray(2 * np.pi / w / points))
+    last = np.exp(-1j * np.asarray(phase[-points:]))
+    return 2j * np.mean(np.asarray(error) * last, axis=1)
 
 
 def step_response(tau_r: float, *, layers: int = 6) -> tuple[np.ndarray, np.ndarray]:

@@ -64,13 +64,13 @@ def chunks(law, state, samples, position: int, size: int, dt) -> Iterator[Chunk]
 
 
 def chunk_size(chunk: int | None, every: int, state: State, total: int | None) -> int:
-    """Samples per chunk: a multiple of `every`, about 50 ms of work by default.
+    """Samples per chunk: a multiple of `every`, by default some ten ms of work.
 
     Where the length is known and can be divided evenly, it is: a rest of another
     length would be a second program.
     """
     numbers = max(sum(leaf.size for leaf in _samples.floats(state)), 1)
-    wanted = chunk or int(np.clip(2**22 // numbers, 256, 32768))
+    wanted = chunk or int(np.clip(2**27 // numbers, 256, 32768))
     wanted = -(-wanted // every) * every
     if chunk is not None or total is None:
         return wanted
@@ -87,7 +87,9 @@ def healthy(infos: PyTree, finite: np.ndarray, count: int) -> int:
     """How many steps gave finite infos and left a finite state behind."""
     fine = count if finite.all() else count - 1
     for leaf in _samples.floats(infos):
-        bad = ~np.isfinite(np.asarray(leaf, np.float64)).reshape(count, -1).all(axis=1)
+        known = np.issubdtype(leaf.dtype, np.inexact)
+        leaf = leaf if known else np.asarray(leaf, np.float32)  # bfloat16
+        bad = ~np.isfinite(leaf).reshape(count, -1).all(axis=1)
         if bad.any():
             fine = min(fine, int(np.argmax(bad)))
     return fine

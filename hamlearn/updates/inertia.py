@@ -98,6 +98,6 @@ def chosen(
         inertia = 1.0 if given or dissipation is not None else size / 1000
     _checks.positive("inertia", inertia)
     if dissipation is None:
-        dissipation = jnp.sqrt(size / inertia)
+        dissipation = jnp.sqrt(size / jnp.asarray(inertia, size.dtype))
     _checks.non_negative("dissipation", dissipation)
     return inertia, dissipation

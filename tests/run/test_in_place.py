@@ -22,7 +22,7 @@ FLAT = SymmetricFeedback()
 
 def looped(law, network, inputs, outputs):
     """The compiled loop of a law over some samples."""
-    start = law.init(network)
+    start = law.init(network, key=jax.random.key(0))
     samples = hl.Sample(jnp.zeros((8, inputs)), jnp.ones((8, outputs)))
     moving = start.x, start.w, start.credit, start.update
 
