@@ -41,7 +41,9 @@ def added(a: PyTree, b: PyTree) -> PyTree:
 
 def scaled(factor: Any, a: PyTree) -> PyTree:
     """factor times a, in the dtype of a."""
-    return jax.tree.map(lambda leaf: jnp.asarray(factor, leaf.dtype) * leaf, a)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(factor, jnp.result_type(leaf)) * leaf, a
+    )
 
 
 def moved(y: PyTree, h: Any, rate: PyTree) -> PyTree:

@@ -4,12 +4,12 @@ from ..run.tables import Table as Table
 from .alignment import alignment as alignment
 from .alignment import directions as directions
 from .boundary_value import boundary_value as boundary_value
-from .conformance import Conformance as Conformance
+from .conformance import ConformanceReport as ConformanceReport
 from .conformance import conformance as conformance
 from .energy import EnergyBalance as EnergyBalance
 from .energy import energy_balance as energy_balance
 from .filter_picture import alignment_by_frequency as alignment_by_frequency
-from .gap import Gap as Gap
+from .gap import ActionGap as ActionGap
 from .gap import gap as gap
 from .gap import law_action as law_action
 from .laws import audited_laws as audited_laws

@@ -172,8 +172,8 @@ def _start(law: AbstractLaw, problem: Problem, key: Any) -> State:
 
 def _averaged(law: AbstractLaw) -> int:
     """Over how many samples the law's g is a mean."""
-    mean = isinstance(law, Law) and isinstance(law.credit, ProspectiveAdjoint)
-    return law.credit.window if mean else 1
+    credit = law.credit if isinstance(law, Law) else None
+    return credit.window if isinstance(credit, ProspectiveAdjoint) else 1
 
 
 def _compiled(run: Any, fast: bool, *arguments: Any) -> tuple[Any, int]:

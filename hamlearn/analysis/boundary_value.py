@@ -106,8 +106,8 @@ def boundary_value(
     guess = velocity
     if guess is None:
         guess = two_point(cost, network, samples, **action, tolerance=1e-5).velocity
-    tolerance = jnp.asarray(tolerance, horizon.dt.dtype)
-    v, count = _newton(Problem(horizon), guess, tolerance, max_steps)
+    enough = jnp.asarray(tolerance, horizon.dt.dtype)
+    v, count = _newton(Problem(horizon), guess, enough, max_steps)
     return appraise(horizon, v, steps=int(count))
 
 

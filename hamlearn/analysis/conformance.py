@@ -30,7 +30,7 @@ _COST = (
 
 
 @dataclass(frozen=True, repr=False)
-class Conformance:
+class ConformanceReport:
     """What `conformance` found; prints as tables.
 
     **Attributes:** `title`; `laws`: by name what is known of each, or why it was not
@@ -110,7 +110,7 @@ def conformance(
     draws: int = 16,
     laws: Mapping[str, AbstractLaw] | None = None,
     key: Array | None = None,
-) -> Conformance:
+) -> ConformanceReport:
     """Put a network under every law and report what each makes of it.
 
     On a random stream, with the weights held, the summed credit of each law is held
@@ -151,7 +151,7 @@ def conformance(
             report.add_all(problem, chosen, draws, precision)
             horizons[precision] = horizon(problem.network, problem.samples, problem.dt)
     title = f"{network.name} under every law, {steps} samples of dt = {dt}"
-    return Conformance(title, report.laws, report.table(), horizons)
+    return ConformanceReport(title, report.laws, report.table(), horizons)
 
 
 def _dtype(network: AbstractNetwork) -> str:

@@ -15,7 +15,6 @@ from ..action.trees import inner, scaled
 from ..costates.base import AbstractCostateFlow
 from ..costates.flow import CostateFlow
 from ..laws.base import (
-    AbstractFlow,
     AbstractLaw,
     Carried,
     Info,
@@ -126,8 +125,11 @@ def _watched(law: AbstractLaw) -> "_AbstractWatched":
         return _Mechanics(law)
     if isinstance(law, HamiltonianFlow):
         return _Canonical(law)
-    costate = isinstance(law, Law) and isinstance(law.credit, AbstractCostateFlow)
-    if costate and isinstance(law.update, AbstractUpdateFlow):
+    if (
+        isinstance(law, Law)
+        and isinstance(law.credit, AbstractCostateFlow)
+        and isinstance(law.update, AbstractUpdateFlow)
+    ):
         return _Canonical(law)
     wanted = (
         "one with a Hamiltonian (`HamiltonianLearning`, `HamiltonianFlow`, `STLP`, "
@@ -143,7 +145,7 @@ class _AbstractWatched(AbstractLaw):
     the end of a step and the start of the next the sample alone is another.
     """
 
-    law: eqx.AbstractVar[AbstractFlow]
+    law: eqx.AbstractVar[Any]
 
     @abstractmethod
     def powers(self, state: State, sample: Sample, dt: Scalar) -> dict[str, Scalar]:

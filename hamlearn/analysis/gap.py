@@ -20,7 +20,7 @@ from ._sums import begun
 from .two_point import Optimum, action, two_point
 
 
-class Gap(eqx.Module):
+class ActionGap(eqx.Module):
     """The action of a causal law, that of the optimum, and their ratio."""
 
     law: Scalar
@@ -46,7 +46,7 @@ def gap(
     key: Array | None = None,
     find: Callable[..., Optimum] | None = None,
     **options: Any,
-) -> Gap:
+) -> ActionGap:
     """The cost of a causal law over the optimum of the same problem.
 
     **Arguments:** `settle`: how many first samples only the law sees. The optimum then
@@ -56,15 +56,16 @@ def gap(
     a device of the law. `find`: what finds the optimum, by default `two_point`;
     `options`: for it.
 
-    **Returns:** a `Gap`; the weights of a law move in jumps, v_k = (w_{k+1} - w_k)/dt.
+    **Returns:** an `ActionGap`; the weights of a law move in jumps,
+    v_k = (w_{k+1} - w_k)/dt.
     """
     judge = _judge(law, cost, inertia, dissipation)
     J, (start, x, after) = law_action(
         law, network, samples, dt=dt, settle=settle, x0=x0, key=key, **judge
     )
     find = two_point if find is None else find
-    cost = judge.pop("cost")
-    return Gap(J, find(cost, start, after, dt=dt, x0=x, **judge, **options))
+    price = judge.pop("cost")
+    return ActionGap(J, find(price, start, after, dt=dt, x0=x, **judge, **options))
 
 
 def law_action(
@@ -98,8 +99,8 @@ def law_action(
         state.w,
         path,
     )
-    cost = judge.pop("cost")
-    J = action(cost, start, after, v, dt=dt, x0=x, **judge)
+    price = judge.pop("cost")
+    J = action(price, start, after, v, dt=dt, x0=x, **judge)
     return J, (start, x, after)
 
 

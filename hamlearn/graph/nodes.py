@@ -1,15 +1,10 @@
-"""Directed graphs that carry networks."""
-
-from typing import TYPE_CHECKING
+"""Some nodes of a graph, read and changed together."""
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
 from .._types import Array, Float, Int, Neurons, Shaped
-
-if TYPE_CHECKING:
-    pass
 
 
 class NodeSet(eqx.Module):

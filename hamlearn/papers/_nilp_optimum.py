@@ -38,7 +38,7 @@ def run(*, quick: bool = False) -> Iterator[Claim]:
     yield Claim("pontryagin_residual", max(residuals), None, 1e-3, verdict)
 
 
-def _gap(task, settle: int, theta: float, seed: int) -> hl.analysis.Gap:
+def _gap(task, settle: int, theta: float, seed: int) -> hl.analysis.ActionGap:
     samples = task(duration=DT * (SETTLED + WINDOW), dt=DT).samples()
     samples = jax.tree.map(lambda a: jnp.asarray(a[: settle + WINDOW]), samples)
     network, x0 = tracker(5, 10.0, seed)

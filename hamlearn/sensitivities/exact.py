@@ -119,4 +119,5 @@ def along_any(
 
     _, along = jax.linearize(lambda x: flat(x, flat_w), flat_x)
     fresh = jax.jacrev(flat, argnums=1)(flat_x, flat_w)
-    return jax.vmap(along, 1, 1)(P) + fresh
+    # Where no weight moves the state there are no numbers, in single precision.
+    return jax.vmap(along, 1, 1)(P) + fresh.astype(P.dtype)

@@ -11,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 from classical import damped
+from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
 import hamlearn as hl
@@ -155,7 +156,7 @@ def closed_form(times, target):
     [
         # A readout of the weights: their gradient is d ell/dw itself.
         (hl.RTRL(BARE, Inertia(R, THETA)), instant, Y),
-        (hl.BPTT(BARE, Inertia(R, THETA), window=1), instant, Y),
+        (hl.BPTT(BARE, Inertia(R, THETA), window=1, inputs=1), instant, Y),
         # tau_r = tau_m: no lag, so that errors at each instant are exact.
         (hl.LE(BARE, Inertia(R, THETA)), lambda: voltage(TAU), Y),
         # The error filter undoes the lag of a slow neuron, whatever its weight does.
@@ -205,8 +206,6 @@ def test_rtrl_with_inertia_as_a_flow():
         Q * (y[0] - Y) * y[3] + DECAY * y[1] - THETA * y[2],
         (U - y[3]) / TAU,
     )
-    from scipy.integrate import solve_ivp
-
     errors = []
     for dt in (0.04, 0.02):
         steps = round(4 / dt)
@@ -246,7 +245,6 @@ REFUSED = {
     "`solver` must be None for a law with `AtRest`, which has no rates": lambda: hl.Law(
         COST, AtRest(1), Inertia(), solver=Euler()
     ),
-    "`credit` must be an? .* but is Inertia": lambda: hl.Law(COST, Inertia()),
     "`update` must be an update of `hl.updates` or an optimizer": lambda: hl.RTRL(
         update=0.1
     ),

@@ -113,7 +113,7 @@ def test_evaluation_holds_the_weights_and_runs_the_network():
     for name, leaf in learned.state.w.items():
         np.testing.assert_array_equal(judged.state.w[name], leaf)
     x = learned.state.x
-    u, y = wave(30)
+    u, _ = wave(30)
     for k in range(30):
         out = learned.network.readout(x, jnp.asarray(u[k]))
         np.testing.assert_allclose(judged.output[k], out, rtol=1e-10)

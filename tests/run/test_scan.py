@@ -99,7 +99,9 @@ LAWS = {
 DISSIPATED = [
     n
     for n in LAWS
-    if "flip" in n or "sign" in n or n in ("RTRL", "SnAp-1", "BPTT, inertia", "time reversal", "GLE", "STLP")
+    if "flip" in n
+    or "sign" in n
+    or n in ("RTRL", "SnAp-1", "BPTT, inertia", "time reversal", "GLE", "STLP")
 ]
 
 
