@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Bool
 
 from .. import _checks
 from .._types import Array, Float, Int, Params, PyTree, Scalar
@@ -31,7 +32,7 @@ class Past(eqx.Module):
     input: Float[Array, "*past inputs"]
     target: Float[Array, "*past outputs"]
     weight: Float[Array, "*past"]
-    start: Float[Array, "*past"]
+    start: Bool[Array, "*past"]
     place: Int[Array, ""]
     phase: Int[Array, ""]
     seen: Int[Array, ""]
@@ -74,13 +75,22 @@ class AbstractWindow(eqx.Module):
         inside, one = single(network), first_stream(network, x)
         batch = streams_of(network)
         y = eqx.filter_eval_shape(inside.readout, one, jnp.zeros(inputs, dtype))
-        zeros = lambda *shape: jnp.zeros((self.length, *batch, *shape), dtype)
+        zeros = lambda *shape, dtype=dtype: jnp.zeros(
+            (self.length, *batch, *shape), dtype
+        )
         past_x = jax.tree.map(
             lambda leaf: jnp.zeros((self.length, *leaf.shape), leaf.dtype), x
         )
         none = jnp.zeros((), jnp.int32)
         return Past(
-            past_x, zeros(inputs), zeros(*y.shape), zeros(), zeros(), none, none, none
+            past_x,
+            zeros(inputs),
+            zeros(*y.shape),
+            zeros(),
+            zeros(dtype=bool),
+            none,
+            none,
+            none,
         )
 
     def remember(self, past: Past, x: PyTree, sample: Sample) -> Past:
@@ -119,7 +129,7 @@ class AbstractWindow(eqx.Module):
         )
         known = age <= past.seen
         counted = (known & (age <= self.window)).astype(weight.dtype)
-        begins = (start > 0) | (age >= past.seen).reshape(-1, *[1] * (start.ndim - 1))
+        begins = start | (age >= past.seen).reshape(-1, *[1] * (start.ndim - 1))
         samples = Sample(u, y, weight)
         inside = single(network)
         one = lambda x, sample, begins: self.adjoint(

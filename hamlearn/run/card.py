@@ -90,22 +90,22 @@ def _loss_rows(loss: np.ndarray, losses: dict[str, float]) -> list[tuple[str, st
 def _speed(result: Any) -> str:
     if result.us_per_sample is not None:
         return pace_text(result.us_per_sample)
-    why = "one chunk, compiling included" if result.dt else "compiling included"
+    why = "few chunks, compiling included" if result.dt else "compiling included"
     return f"not measured ({duration_text(result.seconds)} in all, {why})"
 
 
 def pace(clock: list[tuple[int, float]]) -> float | None:
     """Median µs per sample over chunks, without those that waited to compile.
 
-    These are the first, and where there are many the second; where there are few the
-    last but one may be, for a rest of another length, so that the median is the lower
-    one. None for one chunk.
+    A chunk is computed while the one before is looked at: the first waits to compile,
+    the last but one for a rest of another length, after which the last seems to take
+    no time. None for fewer than four chunks.
 
     **Arguments:** `clock`: (samples, seconds) at the start and after every chunk.
     """
     steps = np.diff(np.array(clock), axis=0)
-    if len(steps) < 2:
+    if len(steps) < 4:
         return None
-    steps = steps[2:] if len(steps) > 4 else steps[1:]
+    steps = steps[1:-1]
     each = steps[:, 1] / np.maximum(steps[:, 0], 1)
     return float(np.percentile(each, 50, method="lower")) * 1e6

@@ -13,6 +13,7 @@ import hamlearn as hl
 from hamlearn.action import Slack
 from hamlearn.costates import SmoothSign
 from hamlearn.laws import NLA
+from hamlearn.laws.hamiltonian_flow import LearningHamiltonian
 from hamlearn.mechanics import Heun
 
 LENGTH, DT = 12, 0.1
@@ -41,8 +42,14 @@ LAWS = {
     "flip flow": (
         lambda: hl.HamiltonianLearning(dissipation=1.0, solver=Heun()), rate
     ),
-    "own H": (
+    "smooth sign": (
         lambda: hl.HamiltonianLearning(policy=SmoothSign(), dissipation=1.0), rate
+    ),
+    "own H": (
+        lambda: hl.HamiltonianLearning(
+            hamiltonian=LearningHamiltonian(hl.Cost(), 1.0), dissipation=1.0
+        ),
+        rate,
     ),
     "GLE": (lambda: hl.GLE(nudging=0.1), voltage),
     "LE": (lambda: hl.LE(), lambda key: voltage(key, 1.0)),
@@ -103,14 +110,14 @@ def test_two_episodes_are_two_runs(name, getkey):
     assert max(np.abs(leaf[LENGTH + 3 :]).max() for leaf in g.values()) > 1e-3
     # Without the flag the second run would remember the first.
     other, _ = credits(law, fresh, samples)
-    late = lambda tree: [leaf[LENGTH + 3] for leaf in jax.tree.leaves(tree)]
+    late = lambda tree: [leaf[LENGTH:] for leaf in jax.tree.leaves(tree)]
     gap = [np.abs(a - b).max() for a, b in zip(late(g), late(other), strict=True)]
     assert max(gap) > 1e-6
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", [name for name in LAWS if name != "smooth sign"])
 def test_streams_of_a_batch_begin_each_in_its_own_time(name, getkey):
-    """The mean of what each stream has by itself; `own H` sums costates over them."""
+    """The mean of what each stream has by itself; `SmoothSign` looks at H of all."""
     make, kind = LAWS[name]
     law, network, samples = make(), kind(getkey()), episodes(getkey(), 2)
     flags = np.zeros((2 * LENGTH, 2))
@@ -174,7 +181,7 @@ def test_weights_and_optimizer_go_on(getkey):
         assert g < 1  # p_w' is what is left of p_w, and one sample of credit
 
 
-@pytest.mark.parametrize("slack", [None, Slack(mass=0.1)])
+@pytest.mark.parametrize("slack", [None, Slack(mass=0.5, stiffness=10.0)])
 def test_stlp_begins_anew_on_its_constraints(slack, getkey):
     """A jump of the input, which the motion could not follow."""
     network, signal = dag(getkey()), moving_signal()
@@ -186,7 +193,7 @@ def test_stlp_begins_anew_on_its_constraints(slack, getkey):
     fresh = law.init(network)
     wanted = credits(law, fresh, samples)
     assert_same(credits(law, fresh, starting(twice, flags)), joined(wanted, wanted))
-    state, infos = eqx.filter_jit(hl.scan)(law, fresh, starting(twice, flags), DT)
+    _, infos = eqx.filter_jit(hl.scan)(law, fresh, starting(twice, flags), DT)
     assert infos.more["residual"].max() < 1e-3
     assert infos.more["residual"][LENGTH] < 1e-12
     assert infos.loss[LENGTH:].mean() < 0.9 * infos.loss[:LENGTH].mean()
@@ -202,7 +209,7 @@ def test_streams_of_stlp_begin_each_in_its_own_time(getkey):
     flags[6, 1] = 1
     jump = lambda leaf: leaf.at[6:, 1].set(leaf[:6, 0])
     both = starting(jax.tree.map(jump, both), flags)
-    g, output = credits(law, law.init(hl.Batch(network, 2)), both)
+    _, output = credits(law, law.init(hl.Batch(network, 2)), both)
     own = credits(law, law.init(network), one)
     np.testing.assert_allclose(output[:, 0], own[1], rtol=1e-6)
     np.testing.assert_allclose(output[6:, 1], own[1][:6], rtol=1e-6)
