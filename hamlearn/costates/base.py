@@ -1,20 +1,24 @@
 """One answer to "how is the costate found?": what all of them look like."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 
 from .._types import Array, PyTree, Scalar
 from ..action.action import Instant
+from ..action.residual import AbstractResidual
 
 
 class AbstractCostate(eqx.Module):
     """Finds the multiplier lam of the residual causally, one sample at a time.
 
     With G = v - f the multiplier is minus the costate p of optimal control. One
-    stream is one call; several are mapped over.
+    stream is one call; several are mapped over. `residual` is the kind of residual
+    whose multiplier it finds.
     """
+
+    residual: ClassVar[type[AbstractResidual]] = AbstractResidual
 
     @abstractmethod
     def prepare(self, network: Any, x: PyTree, key: Array | None) -> PyTree:

@@ -1,6 +1,7 @@
 """Errors of voltage neurons, instant or made causal by a filter of their own."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import Neurons
 from ..action.action import Instant, augmented_cost
+from ..action.residual import AbstractResidual, Mismatch
 from ..action.trees import added, negative
 from .base import AbstractCostate
 from .filters import AbstractClosure, AbstractLeak, EulerLeak, NeuronTimes, Prospective
@@ -28,6 +30,7 @@ class Errors(AbstractCostate):
     Ellenberger et al. (2024), "Backpropagation through space, time and the brain".
     """
 
+    residual: ClassVar[type[AbstractResidual]] = Mismatch
     closure: AbstractClosure = Prospective()
     schedule: AbstractSchedule = LayerParallel()
     leak: AbstractLeak = EulerLeak()
@@ -60,6 +63,7 @@ class InstantErrors(AbstractCostate):
     Haider et al. (2021), "Latent equilibrium", NeurIPS.
     """
 
+    residual: ClassVar[type[AbstractResidual]] = Mismatch
     schedule: AbstractSchedule = LayerParallel()
 
     def __check_init__(self):

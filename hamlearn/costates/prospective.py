@@ -1,7 +1,7 @@
 """The exact adjoint of the prospective energy."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import Neurons, Scalar
 from ..action.cost import Cost, as_number, cost_of_output
+from ..action.residual import AbstractResidual, Mismatch
 from ..networks.voltage import VoltageNetwork
 from ..signals.signal import Sample
 from .window import AbstractWindow
@@ -55,6 +56,7 @@ class ProspectiveAdjoint(AbstractWindow):
     The Euler-Lagrange equations of the energy of Ellenberger et al. (2024).
     """
 
+    residual: ClassVar[type[AbstractResidual]] = Mismatch
     window: int = eqx.field(static=True)
     dissipation: Scalar
     discount: Scalar

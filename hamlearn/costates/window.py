@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -44,6 +44,7 @@ class AbstractWindow(eqx.Module):
     Between, nothing is due and the weights rest.
     """
 
+    residual: ClassVar[type[AbstractResidual]] = AbstractResidual
     window: eqx.AbstractVar[int]
     overlap: eqx.AbstractVar[int]
     inputs: eqx.AbstractVar[int | None]
@@ -75,9 +76,7 @@ class AbstractWindow(eqx.Module):
         inside, one = single(network), first_stream(network, x)
         batch = streams_of(network)
         y = eqx.filter_eval_shape(inside.readout, one, jnp.zeros(inputs, dtype))
-        zeros = lambda *shape, dtype=dtype: jnp.zeros(
-            (self.length, *batch, *shape), dtype
-        )
+        zeros = lambda *shape: jnp.zeros((self.length, *batch, *shape), dtype)
         past_x = jax.tree.map(
             lambda leaf: jnp.zeros((self.length, *leaf.shape), leaf.dtype), x
         )
@@ -87,7 +86,7 @@ class AbstractWindow(eqx.Module):
             zeros(inputs),
             zeros(*y.shape),
             zeros(),
-            zeros(dtype=bool),
+            zeros().astype(bool),
             none,
             none,
             none,

@@ -99,7 +99,9 @@ class Law(AbstractFlow):
         _checks.instance("cost", self.cost, Cost)
         kinds = (AbstractCostate, AbstractWindow, AbstractSensitivity)
         _checks.instance("credit", credit, kinds)
-        _checks.instance("residual", self.residual, AbstractResidual)
+        found = isinstance(credit, AbstractCostate | AbstractWindow)
+        wanted = credit.residual if found else AbstractResidual
+        _checks.instance("residual", self.residual, wanted)
         _checks.instance("motion", self.motion, AbstractMotion)
         if solver is not None:
             _checks.instance("solver", solver, dfx.AbstractSolver)

@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ..costates.window import Past
 from ..graph.order import unfoldable_true
 from ..laws.base import State
 
@@ -20,25 +21,38 @@ _LARGE = 2**12
 
 
 def in_turn(new: State, old: State) -> State:
-    """`new`, its large leaves written one after the other, after all small ones.
+    """`new`, where it has large traces with its large arrays written in turn.
 
-    First what the update remembers, then the weights, then what finding the credit
-    remembers: the order in which each is last read.
+    First the state and the small traces, then the weights, then the large traces, for
+    each is read by those before it. Weights and what their update remembers need no
+    order between them, and without large traces nothing does: measured at n = 512 an
+    order there costs Hamiltonian learning 122 in place of 61 us per sample, while that
+    of the traces saves RFLO 99 in place of 43. A ring of past samples is written at
+    one place only, which an order would turn into a pass over all of it.
     """
-    parts = (new.update, new.w, new.credit), (old.update, old.w, old.credit)
-    fresh, tree = jax.tree.flatten(parts[0])
-    stale = tree.flatten_up_to(parts[1])
-    is_large = lambda leaf: eqx.is_inexact_array(leaf) and leaf.size >= _LARGE
-    if not any(map(is_large, fresh)):
+    fresh, tree = jax.tree.flatten(new.credit, is_leaf=_is_ring)
+    stale = tree.flatten_up_to(old.credit)
+    traces = [k for k, leaf in enumerate(fresh) if _is_large(leaf)]
+    if not traces:
         return new
-    small = [leaf for leaf in fresh if not is_large(leaf)]
-    before = _seen([*jax.tree.leaves(new.x), *small])
-    for k, leaf in enumerate(fresh):
-        if is_large(leaf):
-            fresh[k] = _after(before, leaf, stale[k])
-            before = _seen([fresh[k]])
-    update, w, credit = jax.tree.unflatten(tree, fresh)
-    return State(new.x, w, credit, update, new.rest)
+    small = [leaf for leaf in fresh if not _is_ring(leaf) and not _is_large(leaf)]
+    early = [*jax.tree.leaves(new.x), *small]
+    seen = _seen(early)
+    place = lambda leaf, was: _after(seen, leaf, was) if _is_large(leaf) else leaf
+    w = jax.tree.map(place, new.w, old.w)
+    seen = _seen([*jax.tree.leaves((w, new.update)), *early])
+    for k in traces:
+        fresh[k] = _after(seen, fresh[k], stale[k])
+        seen = _seen([fresh[k]])
+    return State(new.x, w, jax.tree.unflatten(tree, fresh), new.update, new.rest)
+
+
+def _is_large(leaf: Any) -> bool:
+    return eqx.is_inexact_array(leaf) and leaf.size >= _LARGE
+
+
+def _is_ring(node: Any) -> bool:
+    return isinstance(node, Past)
 
 
 def _seen(leaves: list[Any]) -> Any:
