@@ -60,7 +60,7 @@ def make_network(seed: int, speed: float) -> tuple[RateNetwork, jax.Array]:
 
 def optimum(*problem, **options) -> Optimum:
     """The minimum near that of descent, to rounding."""
-    rough = two_point(*problem, **options, tolerance=2e-2)
+    rough = two_point(*problem, **options, tolerance=1e-5)
     found = boundary_value(*problem, **options, velocity=rough.velocity)
     assert float(found.value) <= float(rough.value), "not the same minimum"
     return found

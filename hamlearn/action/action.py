@@ -166,7 +166,8 @@ def credit_over_time(
         total = block(part(0, whole))
     else:
         blocks = jax.tree.map(
-            lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), part(0, whole)
+            lambda leaf: leaf.reshape(whole // size, size, *leaf.shape[1:]),
+            part(0, whole),
         )
         zero = jax.tree.map(jnp.zeros_like, w)
         add = lambda total, points: (added(total, block(points)), None)

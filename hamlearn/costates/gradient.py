@@ -162,7 +162,8 @@ class Checkpoints(AbstractMemory):
         size = math.isqrt(run.length)
         whole = size * (run.length // size)
         blocks = jax.tree.map(
-            lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), run.part(0, whole)
+            lambda leaf: leaf.reshape(whole // size, size, *leaf.shape[1:]),
+            run.part(0, whole),
         )
         ahead = lambda x, block: (_forward(run, x, block[0])[0], x)
         x, starts = jax.lax.scan(ahead, run.x0, blocks)
