@@ -49,3 +49,14 @@ def scaled(factor: Any, a: PyTree) -> PyTree:
 def moved(y: PyTree, h: Any, rate: PyTree) -> PyTree:
     """y + h rate, in the dtype of y."""
     return jax.tree.map(lambda y, f: y + jnp.asarray(h, y.dtype) * f, y, rate)
+
+
+def anew(start: Array, fresh: PyTree, old: PyTree) -> PyTree:
+    """`fresh` where an episode begins, `old` elsewhere; `start` for every stream, or
+    for the only one."""
+
+    def pick(fresh, old):
+        where = start.reshape(*start.shape, *[1] * (old.ndim - start.ndim))
+        return jnp.where(where.astype(bool), fresh, old)
+
+    return jax.tree.map(pick, fresh, old)

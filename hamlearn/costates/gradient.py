@@ -14,7 +14,7 @@ from .._types import Array, Float, Numbers, Params, PyTree, Scalar
 from ..action.action import Point, augmented_cost, credit_over_time
 from ..action.cost import Cost, running_cost
 from ..action.residual import Dynamical
-from ..action.trees import added, moved, negative, scaled
+from ..action.trees import added, anew, moved, negative, scaled
 from ..networks.base import AbstractNetwork
 from ..networks.batch import over_mean, over_streams, per_stream, single, streams_of
 from ..networks.dynamics import as_network
@@ -231,15 +231,11 @@ class Midpoint(AbstractMemory):
 
 def _forward(run: Run, x: PyTree, samples: Sample) -> tuple[PyTree, PyTree]:
     """(the state after some samples, the states that they met)."""
-    network, anew = run.network, run.network.initial_state()
-
-    def begun(start, new, old):
-        where = start.reshape(*start.shape, *[1] * (old.ndim - start.ndim))
-        return jnp.where(where > 0, new, old)
+    network, fresh = run.network, run.network.initial_state()
 
     def step(x, sample):
         if sample.start is not None:
-            x = jax.tree.map(partial(begun, sample.start), anew, x)
+            x = anew(sample.start, fresh, x)
         return network.transition(x, sample.input, run.dt), x
 
     return jax.lax.scan(step, x, samples)

@@ -168,17 +168,6 @@ def weights_held(field: Field) -> Field:
     return rates
 
 
-def anew(start: Array, fresh: PyTree, old: PyTree) -> PyTree:
-    """`fresh` where an episode begins, `old` elsewhere; `start` for every stream, or
-    for the only one."""
-
-    def pick(fresh, old):
-        where = start.reshape(*start.shape, *[1] * (old.ndim - start.ndim))
-        return jnp.where(where.astype(bool), fresh, old)
-
-    return jax.tree.map(pick, fresh, old)
-
-
 def solver_step(
     solver: dfx.AbstractSolver, field: Field, state: State, signal: Any, dt: Scalar
 ) -> State:

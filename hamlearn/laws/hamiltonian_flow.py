@@ -12,7 +12,7 @@ from .. import _checks
 from .._types import PyTree, Scalar
 from ..action.action import hamiltonian
 from ..action.cost import Cost, as_number, output_loss
-from ..action.trees import inner, moved
+from ..action.trees import anew, inner, moved
 from ..mechanics.causal import AbstractPolicy, causal_hamilton
 from ..networks.partition import join, split
 from ..signals.streams import stream_samples
@@ -22,7 +22,6 @@ from .base import (
     Info,
     Rest,
     State,
-    anew,
     solver_step,
     started,
     weights_held,

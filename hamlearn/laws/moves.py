@@ -6,12 +6,13 @@ import jax.numpy as jnp
 
 from .._types import Params, Scalar
 from ..action.action import Point
+from ..action.trees import anew
 from ..costates.window import AbstractWindow
 from ..networks.batch import over_streams, single
 from ..networks.partition import join
 from ..signals.signal import Sample
 from ..signals.streams import stream_samples
-from .base import Carried, State, anew
+from .base import Carried, State
 
 
 def moved(law: Any, w: Params, state: State, point: Point, dt: Scalar):

@@ -12,6 +12,7 @@ from .. import _checks
 from .._types import Scalar
 from ..action.cost import Cost, as_number, output_loss
 from ..action.prospective import prospective_energy
+from ..action.trees import anew
 from ..costates.prospective import require_voltages
 from ..mechanics.solvers import Euler
 from ..networks.batch import over_mean, over_streams, single
@@ -23,7 +24,6 @@ from .base import (
     Info,
     Rest,
     State,
-    anew,
     solver_step,
     started,
     without_rest,

@@ -69,9 +69,8 @@ class STLP(AbstractFlow):
     equal masses the direction is wrong. An input that oscillates with
     m_x omega^2 > 1 makes the motion unstable.
 
-    Samples need two derivatives of their input: see `mollify`. The first step moves
-    the state onto the constraints. Float32 serves down to m_x/m_w of about 1e-5. Takes
-    forward-mode derivatives of the network (see `RTRL`).
+    Samples need two derivatives of their input (`mollify`) and the network forward-mode
+    ones (see `RTRL`). Float32 serves down to m_x/m_w of about 1e-5.
 
     **Arguments:**
 
@@ -144,8 +143,8 @@ class STLP(AbstractFlow):
         self.stabilisation = within if stabilisation is None else stabilisation
         self.solver = solver
         kinds = {"gram": AbstractGram, "stabilisation": AbstractStabilisation}
-        kinds |= {"slack": (Slack, type(None))}
-        kinds |= {"solver": (dfx.AbstractSolver, type(None))}
+        none = type(None)
+        kinds |= {"slack": (Slack, none), "solver": (dfx.AbstractSolver, none)}
         for name, kind in kinds.items():
             _checks.instance(name, getattr(self, name), kind)
 
@@ -247,10 +246,8 @@ class STLP(AbstractFlow):
 
     def _gradient(self, state, reaction) -> Params:
         """dM/dw = V_w - G_w^T delta: what stands where descent has its gradient."""
-        mass = masses(self, phase(state).v).w
-        lost = {
-            k: scaled(self.dissipation * mass[k], v) for k, v in state.update.items()
-        }
+        mass, theta = masses(self, phase(state).v).w, self.dissipation
+        lost = {k: scaled(theta * mass[k], v) for k, v in state.update.items()}
         return jax.tree.map(
             lambda f, r, p: -f - r - p, reaction.force.w, reaction.reaction.w, lost
         )

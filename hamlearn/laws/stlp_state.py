@@ -11,10 +11,11 @@ from jax.core import Tracer
 from .. import _checks
 from .._types import PyTree, Scalar
 from ..action.cognitive import Coordinates, Phase
+from ..action.trees import anew
 from ..mechanics.gram import AbstractGram
 from ..signals.signal import Sample
 from ..signals.streams import stream_samples
-from .base import AbstractFlow, Rest, State, anew, with_rest, without_rest
+from .base import AbstractFlow, Rest, State, with_rest, without_rest
 
 
 class Constrained(eqx.Module):

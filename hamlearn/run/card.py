@@ -1,5 +1,6 @@
 """A result in words: what learned, on what, how well and how fast."""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -63,8 +64,9 @@ def _shown(value: Any) -> str | None:
     return None if name == "<lambda>" else name
 
 
-def _fields(thing: Any) -> Any:
-    return getattr(type(thing), "__dataclass_fields__", {})
+def _fields(thing: Any) -> list[str]:
+    known = dataclasses.is_dataclass(thing)
+    return [field.name for field in dataclasses.fields(thing)] if known else []
 
 
 def _span(samples: int, dt: float | None) -> str:

@@ -1,5 +1,6 @@
 """What a checkpoint belongs to: law, network, step and stream, by name and value."""
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ class Fingerprint:
 def _named(name: str, thing: Any) -> dict[str, str]:
     """Digests of everything in a module, by path."""
     found = {name: type(thing).__qualname__}
-    for field in type(thing).__dataclass_fields__:
+    for field in (field.name for field in dataclasses.fields(thing)):
         value = getattr(thing, field)
         path = f"{name}.{field}"
         inside = isinstance(value, eqx.Module)

@@ -81,7 +81,9 @@ LAWS = {
     "flip": (flow, rate_network),
     "flip, Euler": (lambda theta: flow(theta, solver=Euler()), rate_network),
     "flip, Adam": (
-        lambda theta: flow(theta, update=Optax(optax.adam, learning_rate=0.01)),
+        lambda theta: hl.HamiltonianLearning(
+            COST, dissipation=theta, update=Optax(optax.adam, learning_rate=0.01)
+        ),
         rate_network,
     ),
     "smooth sign": (lambda theta: flow(theta, policy=SmoothSign(0.5)), rate_network),

@@ -511,7 +511,7 @@ def test_losses_are_those_of_numpy():
         np.testing.assert_allclose(result.losses[name], value, rtol=1e-12)
     card = repr(result)
     for part in ("Hamiltonian learning", "SignFlip", "Digraph(3 nodes, 9 edges",
-                 "210 of dt = 0.01 (2.1 units of time)", "µs per sample",
+                 "210 of dt = 0.01 (2.1 units of time)",
                  f"zero {wanted['zero']:.4g}", f"constant {wanted['constant']:.4g}",
                  f"last {wanted['last']:.4g}"):  # fmt: skip
         assert part in card

@@ -62,12 +62,7 @@ def test_weights_stay_with_their_answers():
     assert shaped(samples, immediate=True).start is None
 
 
-NO_CHANNELS = pytest.mark.xfail(
-    reason="mollify cannot reshape signals without channels", strict=True
-)
-
-
-@pytest.mark.parametrize("steps", [1, pytest.param(4, marks=NO_CHANNELS)])
+@pytest.mark.parametrize("steps", [1, 4])
 def test_signals_without_input_keep_their_shape(steps):
     signal = tasks.sine(duration=2.0, dt=0.02)
     made = shaped(signal.samples(), immediate=False, steps=steps)
