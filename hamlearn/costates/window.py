@@ -2,11 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from equinox.internal import hashable_combine, hashable_partition
 from jaxtyping import Bool
 
 from .. import _checks
@@ -75,7 +77,8 @@ class AbstractWindow(eqx.Module):
         inputs = number_of_inputs(network, self.inputs)
         inside, one = single(network), first_stream(network, x)
         batch = streams_of(network)
-        y = eqx.filter_eval_shape(inside.readout, one, jnp.zeros(inputs, dtype))
+        u = jax.ShapeDtypeStruct((inputs,), dtype)
+        y = _answer.eval_shape(*hashable_partition(inside, eqx.is_array), one, u)
         zeros = lambda *shape: jnp.zeros((self.length, *batch, *shape), dtype)
         past_x = jax.tree.map(
             lambda leaf: jnp.zeros((self.length, *leaf.shape), leaf.dtype), x
@@ -173,6 +176,12 @@ class Adjoint(AbstractWindow):
         _, p = pulled_back(cost, network, x, samples, counted, begins, dt)
         v = jax.tree.map(jnp.zeros_like, x)
         return v, scaled(-dt, p), counted
+
+
+@partial(jax.jit, static_argnums=1)
+def _answer(arrays: Any, static: Any, x: PyTree, u: Float[Array, "inputs"]):
+    """The output; only its shape is asked for, which JAX remembers."""
+    return hashable_combine(arrays, static).readout(x, u)
 
 
 def pulled_back(

@@ -43,8 +43,7 @@ def _name(path: tuple[Any, ...]) -> str:
 def fields_trainable(module: eqx.Module, names: Sequence[str]) -> PyTree[bool]:
     """True at the floating-point arrays of the named fields, False elsewhere."""
     spec = jax.tree.map(lambda _: False, module)
-    for name in names:
-        floats = jax.tree.map(eqx.is_inexact_array, getattr(module, name))
-        where = lambda m, name=name: getattr(m, name)
-        spec = eqx.tree_at(where, spec, floats, is_leaf=lambda leaf: leaf is None)
-    return spec
+    floats = [jax.tree.map(eqx.is_inexact_array, getattr(module, n)) for n in names]
+    where = lambda m: [getattr(m, name) for name in names]
+    is_none = lambda leaf: leaf is None
+    return eqx.tree_at(where, spec, floats, is_leaf=is_none) if names else spec
