@@ -35,7 +35,7 @@ from . import _floors
 from ._record import spread, write
 
 INPUTS, OUTPUTS, TAU, RATE = 4, 4, 4.0, 1e-4
-SHORT, LONG, BUDGET = 500, 20_000, 12.0
+SHORT, LONG, BUDGET = 500, 20_000, 8.0
 SGD = hl.updates.Optax(optax.sgd, learning_rate=RATE)
 Made = tuple[Any, Any, Any]
 

@@ -33,6 +33,8 @@ COLUMNS = (
     "law", "local_in_space", "local_in_time", "causal", "per_node", "per_edge",
     "weight_transport",
 )  # fmt: skip
+# A part written for a user's own network may ask another one for what it lacks.
+_REFUSALS = (ValueError, TypeError, AttributeError)
 _NETWORKS = (
     rate_ring, rate_chain, read_ring, voltage_chain(0.0), voltage_chain(1.0),
 )  # fmt: skip
@@ -100,7 +102,7 @@ def extent(law: AbstractLaw, *, dt: float = 0.1) -> tuple[bool | None, bool | No
     """(local in space, local in time), as in `locality`; None where it does not run."""
     try:
         graph, state = _start(_audited(law), jnp.tanh)
-    except ValueError:
+    except _REFUSALS:
         return None, None
     depth = max(place(a.shape, graph).past for a in leaves(state).values())
     step, samples = perturbed(law, state, dt), random_jets(0, 3 + 2 * depth)
@@ -122,7 +124,7 @@ def _start(audited: Audited, activation: Any) -> tuple[Any, State]:
         network = made(make, activation, str(jnp.zeros(()).dtype))
         try:
             state = law.init(network, key=key)
-        except ValueError as error:
+        except _REFUSALS as error:
             refusal = refusal or error
             continue
         if isinstance(law, AbstractFlow):
