@@ -59,6 +59,7 @@ def _as_quality(compared: list[Record]) -> Record:
 def page(records: dict[str, Record], results: Path, figures: Path, device: str) -> str:
     """All sections, in Markdown; figures are written to a folder beside the page."""
     sections = (
+        ("door", _sections_laws.door),
         ("cost", _sections.cost),
         ("length", _sections.length),
         ("sparse", _sections.sparse),
@@ -99,7 +100,7 @@ def _where(records: dict[str, Record]) -> str:
         versions = ", ".join(
             f"{k} {v}" for k, v in e["versions"].items() if k.startswith("jax")
         )
-        kind = "quick" if record["quick"] else "full"
+        kind = "quick" if record.get("quick") else "full"
         kind = "cut short" if record.get("unfinished") else kind
         command = f"`{e.get('command', '')}`"
         rows.append((name, e["device"], versions, e["commit"], command, kind))
@@ -109,6 +110,8 @@ def _where(records: dict[str, Record]) -> str:
         "blocked calls, run in turn; ratios are taken round by round, so that load "
         "on the machine falls on both sides. On a CPU everything runs on one core and "
         "time is that of the processor; on a GPU it is that of the wall, after a wait "
-        "for the device."
+        "for the device. Except for the door, all was measured at version 0.1, where "
+        "the rows `bptt` and `bptt-sqrt` time the gradient of a stream, now "
+        "`hl.exact_gradient`, not the law."
     )
     return about + "\n\n" + table(head, rows)

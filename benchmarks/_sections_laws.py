@@ -86,6 +86,36 @@ def audit(record: Record) -> list[str]:
     ]
 
 
+def door(record: Record) -> list[str]:
+    """What a call of `hl.stream` and of `hl.scan` costs."""
+    rows = []
+    for row in record["rows"]:
+        if "scan_us" not in row:
+            continue
+        cells = [f"{row['scan_us']['median']:.3g}"]
+        for name in ("stream_over_scan", "fixed_ms", "scan_over_floor", "seeds"):
+            found = row.get(name)
+            cells.append(
+                ""
+                if found is None
+                else f"{found['median']:.2f} ({found['min']:.2f} .. {found['max']:.2f})"
+            )
+        rows.append((row["law"], row["neurons"], row["batch"], *cells))
+    head = (
+        "law", "neurons", "streams", "us a sample, `scan`", "`stream` / `scan`",
+        "fixed ms of a call of `stream`", "`scan` / plain JAX",
+        "8 seeds by `vmap` / 8 times one",
+    )  # fmt: skip
+    return [
+        "## The door",
+        "What a user gets, second calls, by `python -m benchmarks.door`: `hl.scan` is "
+        "the loop inside, `hl.stream` the front door with its clock, records and "
+        "checks. The fixed part is what a call takes before and after the samples. "
+        "Brackets are least and most over rounds.",
+        table(head, rows),
+    ]
+
+
 def plain(rows: list[dict[str, Any]]) -> list[str]:
     """Ratios to plain JAX of the gradients and approximations, single and batched."""
     shown = []
