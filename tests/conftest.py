@@ -1,5 +1,8 @@
 """Settings of every test: double precision, strict promotion, several CPU devices."""
 
+import gc
+from pathlib import Path
+
 import equinox.internal as eqxi
 import jax
 import matplotlib
@@ -14,6 +17,20 @@ matplotlib.use("Agg")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_num_cpu_devices", 2)
+
+
+MAPPED = 25_000
+"""Memory maps after which compiled programs are let go; Linux gives a process 65,530."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_let_go():
+    """Let go of a process's compiled programs before Linux runs out of memory maps for them."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > MAPPED:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
