@@ -5,6 +5,7 @@ are tasks; lower-case functions make ready ones, or work on any.
 """
 
 from ._csv import from_csv as from_csv
+from .conditioning import TraceConditioning as TraceConditioning
 from .decisions import DelayedXOR as DelayedXOR
 from .decisions import EvidenceAccumulation as EvidenceAccumulation
 from .digit_rows import DigitRows as DigitRows
@@ -14,9 +15,13 @@ from .endless import AbstractEndless as AbstractEndless
 from .floors import floors_of as floors_of
 from .forecast import Forecast as Forecast
 from .frozen import frozen_recurrence as frozen_recurrence
+from .frozen import immediate_derivative as immediate_derivative
 from .frozen import readout_only as readout_only
 from .lorenz import Lorenz as Lorenz
 from .mackey_glass import MackeyGlass as MackeyGlass
+from .memory import DelayedCue as DelayedCue
+from .memory import Flag as Flag
+from .memory import MatchToSample as MatchToSample
 from .mnist1d import MNIST1D as MNIST1D
 from .paired import Paired as Paired
 from .ready import comparable as comparable

@@ -11,7 +11,7 @@ from .. import _checks
 from .._types import Array
 from ..action.cost import cross_entropy
 from ..signals.signal import Sample
-from .endless import AbstractEndless, at_end, episodes
+from .endless import AbstractEndless, choice, episodes
 from .task import Facts, accuracy
 
 BLIND = float(np.log(2))  # nats, of a fair coin
@@ -62,7 +62,7 @@ class DelayedXOR(AbstractEndless):
         bits = jax.random.bernoulli(key, shape=(2,))
         shown = 2 * bits.astype(float) - 1
         u = jnp.zeros((length, 2)).at[jnp.array([0, self.delay + 1]), 0].set(shown)
-        return Sample(u.at[-1, 1].set(1), *_choice(bits[0] ^ bits[1], length))
+        return Sample(u.at[-1, 1].set(1), *choice(bits[0] ^ bits[1], length))
 
 
 class EvidenceAccumulation(AbstractEndless):
@@ -124,13 +124,7 @@ class EvidenceAccumulation(AbstractEndless):
         u = u.at[when, 0].set(1 - right).at[when, 1].set(right)
         u = u.at[-1, 2].set(1)
         u = u.at[:, 3].set(0.1 * jax.random.normal(b, (length,)))
-        return Sample(u, *_choice(jnp.sum(right) > self.cues / 2, length))
-
-
-def _choice(second: Array, length: int) -> tuple[Array, Array]:
-    """(targets, weights) of an episode that ends in the first or the second answer."""
-    answer = jax.nn.one_hot(second.astype(int), 2, dtype=float)
-    return jnp.tile(answer, (length, 1)), at_end(length, 1)
+        return Sample(u, *choice(jnp.sum(right) > self.cues / 2, length))
 
 
 def _majority(seen: int, others: int) -> float:

@@ -59,3 +59,26 @@ def episodes(
 def at_end(length: int, steps: int) -> Float[Array, "time"]:
     """Weights of the loss: 1 in the last steps of an episode."""
     return jnp.zeros(length).at[length - steps :].set(1)
+
+
+def choice(second: Array, length: int) -> tuple[Array, Array]:
+    """(targets, weights) of an episode that ends in the first or the second answer."""
+    answer = jax.nn.one_hot(second.astype(int), 2, dtype=float)
+    return jnp.tile(answer, (length, 1)), at_end(length, 1)
+
+
+def distractors(
+    key: Array, steps: int, channels: int, probability: float
+) -> Float[Array, "time channels"]:
+    """In every sample, with a probability, a 1 in one channel out of several."""
+    a, b = jax.random.split(key)
+    shown = jax.random.bernoulli(a, probability, (steps, 1))
+    where = jax.random.randint(b, (steps,), 0, channels)
+    return jnp.where(shown, jax.nn.one_hot(where, channels, dtype=float), 0)
+
+
+def check_distractors(channels: int, probability: float) -> None:
+    """**Raises:** `ValueError` naming the one that is none."""
+    _checks.at_least("channels", channels, 0)
+    if not 0 <= probability <= 1:
+        _checks.reject("probability", "between 0 and 1", probability)

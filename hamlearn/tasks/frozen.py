@@ -1,4 +1,4 @@
-"""The control of every comparison: a readout learned on a recurrence left as drawn."""
+"""The controls of every comparison: the recurrence left as drawn, and no trace."""
 
 from typing import Any
 
@@ -10,6 +10,7 @@ from .. import _checks
 from .._types import Loss
 from ..action.cost import Cost, squared_error
 from ..laws.bptt import BPTT
+from ..laws.law import Law
 from ..networks.base import AbstractNetwork
 from ..run.stream import stream
 from ..signals.signal import Sample
@@ -36,10 +37,31 @@ def frozen_recurrence(
     _checks.instance("samples", samples, Sample)
     learns = optax.sgd(0.03) if optimizer is None else optimizer
     law = BPTT(Cost(loss=loss), readout_only(learns, prefix=prefix), window=1)
-    losses = stream(law, network, samples, dt=dt, progress=False).loss
-    end = slice(-max(1, len(losses) // 10), None)
-    weight = np.ones(len(losses)) if samples.weight is None else samples.weight
-    return float(np.sum(losses[end]) / np.sum(np.asarray(weight)[end]))
+    return _last_tenth(law, network, samples, dt)
+
+
+def immediate_derivative(
+    network: AbstractNetwork,
+    samples: Sample,
+    *,
+    dt: Any,
+    loss: Loss = squared_error,
+    optimizer: optax.GradientTransformation | None = None,
+) -> float:
+    """The loss with credit that reaches one step back and no further.
+
+        g_k = ell_w + ell_x(x_k) df(x_{k-1}, u_{k-1})/dw   at fixed x_{k-1}
+
+    The mean over the last tenth of the stream. Where a trace is claimed to help, it
+    must beat this with the best step size of both.
+
+    **Arguments:** `optimizer`: by default RMSprop at a rate of 1e-3, without which
+    this control is weaker than it need be.
+    """
+    _checks.instance("samples", samples, Sample)
+    learns = optax.rmsprop(1e-3) if optimizer is None else optimizer
+    law = BPTT(Cost(loss=loss), learns, window=1, overlap=1)
+    return _last_tenth(law, network, samples, dt)
 
 
 def readout_only(
@@ -63,3 +85,11 @@ def readout_only(
         return frozen, state
 
     return optax.GradientTransformation(optimizer.init, update)
+
+
+def _last_tenth(law: Law, network: AbstractNetwork, samples: Sample, dt: Any) -> float:
+    """The mean loss over the last tenth of a stream, over what is asked there."""
+    losses = stream(law, network, samples, dt=dt, progress=False).loss
+    end = slice(-max(1, len(losses) // 10), None)
+    weight = np.ones(len(losses)) if samples.weight is None else samples.weight
+    return float(np.sum(losses[end]) / np.sum(np.asarray(weight)[end]))

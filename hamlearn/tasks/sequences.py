@@ -9,7 +9,13 @@ from .. import _checks
 from .._types import Array
 from ..action.cost import cross_entropy
 from ..signals.signal import Sample
-from .endless import AbstractEndless, at_end, episodes
+from .endless import (
+    AbstractEndless,
+    at_end,
+    check_distractors,
+    distractors,
+    episodes,
+)
 from .task import Facts, accuracy
 
 
@@ -117,22 +123,27 @@ class Adding(AbstractEndless):
 class Copy(AbstractEndless):
     """Symbols to be repeated after a delay, when a cue says so.
 
-    Inputs: one-hot symbols and the cue, symbols + 1 of them; targets one-hot, for
+    Inputs: one-hot symbols, the cue, and distractors; targets one-hot, for
     `cross_entropy`: ln of the number of symbols without memory. Every item must be
-    held for items + delay steps, all of them at once.
+    held for items + delay steps, all of them at once; a linear map of so many inputs
+    and the present one is right always.
 
     **Arguments:** `symbols`: how many there are; `items`: in an episode; `delay`:
-    silent steps between the last item and the recall.
+    steps between the last item and the recall; `channels`: of distractors;
+    `probability`: of one of them in any sample.
     """
 
     symbols: int = eqx.field(static=True, default=8)
     items: int = eqx.field(static=True, default=3)
     delay: int = eqx.field(static=True, default=5)
+    channels: int = eqx.field(static=True, default=0)
+    probability: float = eqx.field(static=True, default=0.25)
 
     def __check_init__(self):
         _checks.at_least("symbols", self.symbols, 2)
         _checks.at_least("items", self.items, 1)
         _checks.at_least("delay", self.delay, 0)
+        check_distractors(self.channels, self.probability)
 
     @property
     def episode(self) -> int:
@@ -141,10 +152,10 @@ class Copy(AbstractEndless):
 
     @property
     def facts(self) -> Facts:
-        """As many outputs as symbols and one input more, `cross_entropy`."""
+        """As many outputs as symbols, inputs as symbols, cue and channels."""
         return Facts(
             "copy",
-            inputs=self.symbols + 1,
+            inputs=self.symbols + 1 + self.channels,
             outputs=self.symbols,
             length=20_000,
             loss=cross_entropy,
@@ -154,18 +165,22 @@ class Copy(AbstractEndless):
         )
 
     def floors(self) -> dict[str, float]:
-        """Mean cross-entropy at recall, in nats; a constant has no memory."""
-        return {"constant": float(np.log(self.symbols)), "exact": 0.0}
+        """Mean cross-entropy at recall, in nats, with the last inputs known."""
+        blind = float(np.log(self.symbols))
+        return {"constant": blind, "taps within": blind, "taps beyond": 0.0}
 
     def draw(self, key: Array, steps: int) -> Sample:
         return episodes(self._one, self.episode, key, steps)
 
     def _one(self, key: Array) -> Sample:
+        a, b = jax.random.split(key)
         length, recall = self.episode, self.items + self.delay
-        drawn = jax.random.randint(key, (self.items,), 0, self.symbols)
+        drawn = jax.random.randint(a, (self.items,), 0, self.symbols)
         shown = jax.nn.one_hot(drawn, self.symbols, dtype=float)
         u = jnp.zeros((length, self.symbols + 1))
         u = u.at[: self.items, :-1].set(shown).at[recall:, -1].set(1)
+        noise = distractors(b, length, self.channels, self.probability)
+        u = jnp.concatenate([u, noise], axis=1)
         y = jnp.full((length, self.symbols), 1 / self.symbols)
         return Sample(u, y.at[recall:].set(shown), at_end(length, self.items))
 

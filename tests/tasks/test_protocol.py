@@ -16,6 +16,11 @@ ENDLESS = {
     "copy": tasks.Copy(),
     "xor": tasks.DelayedXOR(),
     "evidence": tasks.EvidenceAccumulation(),
+    "cue": tasks.DelayedCue(6, 4),
+    "match": tasks.MatchToSample(),
+    "flag": tasks.Flag(),
+    "late flag": tasks.Flag(late=3),
+    "trace": tasks.TraceConditioning(10),
     "teacher": tasks.TeacherStudent(),
     "lorenz": tasks.Lorenz(),
     "mackey-glass": tasks.MackeyGlass(),
@@ -50,8 +55,12 @@ def test_samples_are_what_the_facts_say(name):
 
 NUMBERS = (
     "adding", "teacher", "lorenz", "mackey-glass", "sine", "heartbeat", "forecast",
-    "paired",
+    "paired", "trace",
 )  # fmt: skip
+
+
+# Of bits and silent samples five in a row come again by chance.
+COME_AGAIN = ("add", "copy", "xor", "cue", "match", "trace")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -59,7 +68,7 @@ def test_tests_are_on_other_samples(name):
     """No stretch of five samples that was learned from is tested on."""
     task, key = ALL[name], jax.random.key(3)
     learned, fresh = task.samples(key, 60), task.samples(key, 60, test=True)
-    if name in ("add", "copy", "xor"):  # bits and silent samples come again by chance
+    if name in COME_AGAIN:
         assert not np.array_equal(learned.input, fresh.input)
         return
     asked = (lambda s: s.target) if task.inputs == 0 else (lambda s: s.input)
