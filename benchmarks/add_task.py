@@ -14,14 +14,8 @@ import jax
 import numpy as np
 import optax
 
-from hamlearn import (
-    Cost,
-    Digraph,
-    DivergenceWarning,
-    RateNetwork,
-    cross_entropy,
-    stream,
-)
+from hamlearn import Cost, Digraph, DivergenceWarning, RateNetwork, stream
+from hamlearn.action import cross_entropy
 from hamlearn.laws import (
     BPTT,
     KFRTRL,

@@ -99,7 +99,7 @@ def laws() -> dict[str, Callable[[int, int, int], Made]]:
         "instantaneous": hl.laws.Instantaneous(cost, SGD, sweeps=1),
         "eprop": hl.EProp(cost, SGD),
         "snap1": hl.SnAp1(cost, SGD),
-        "uoro": hl.UORO(cost, SGD),
+        "uoro": hl.laws.UORO(cost, SGD),
         "kfrtrl": hl.laws.KFRTRL(cost, SGD),
         "rtrl": hl.RTRL(cost, SGD),
         "bptt, window 100": hl.BPTT(cost, SGD, window=100),

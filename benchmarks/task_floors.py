@@ -22,7 +22,7 @@ from hamlearn import tasks
 from ._record import write
 
 STEPS, NEURONS = 40_000, 32
-ENTROPY = hl.cross_entropy
+ENTROPY = hl.action.cross_entropy
 
 
 def streams(seed: int) -> dict[str, tuple[hl.Sample, Any]]:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from . import costates as costates
     from . import laws as laws
     from . import mechanics as mechanics
+    from . import networks as networks
     from . import plot as plot
     from . import sensitivities as sensitivities
     from . import signals as signals
     from . import tasks as tasks
     from . import updates as updates
     from .action.cost import Cost as Cost
-    from .action.cost import cross_entropy as cross_entropy
     from .costates.gradient import exact_gradient as exact_gradient
     from .graph.digraph import Digraph as Digraph
     from .jobs.compare import compare as compare
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from .laws.snap import SnAp as SnAp
     from .laws.snap import SnAp1 as SnAp1
     from .laws.stlp import STLP as STLP
-    from .laws.stochastic import UORO as UORO
     from .networks.batch import Batch as Batch
+    from .networks.diagonal import DiagonalNetwork as DiagonalNetwork
     from .networks.dynamics import Dynamics as Dynamics
     from .networks.partition import join as join
     from .networks.partition import split as split
     from .networks.rate import RateNetwork as RateNetwork
+    from .networks.stack import Stack as Stack
     from .networks.voltage import VoltageNetwork as VoltageNetwork
     from .run.checkpoint import load_state as load_state
     from .run.result import DivergenceWarning as DivergenceWarning
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
     from .run.solve import solve as solve
     from .run.stream import resume as resume
     from .run.stream import stream as stream
-    from .signals.mollify import mollify as mollify
     from .signals.signal import Sample as Sample
     from .signals.signal import Signal as Signal
 
@@ -61,6 +61,7 @@ _ROOMS = (
     "costates",
     "laws",
     "mechanics",
+    "networks",
     "plot",
     "sensitivities",
     "signals",
@@ -68,7 +69,7 @@ _ROOMS = (
     "updates",
 )
 _PLACES = {
-    "action.cost": ("Cost", "cross_entropy"),
+    "action.cost": ("Cost",),
     "costates.gradient": ("exact_gradient",),
     "graph.digraph": ("Digraph",),
     "jobs.compare": ("compare",),
@@ -81,18 +82,18 @@ _PLACES = {
     "laws.rtrl": ("RTRL",),
     "laws.snap": ("SnAp", "SnAp1"),
     "laws.stlp": ("STLP",),
-    "laws.stochastic": ("UORO",),
     "networks.batch": ("Batch",),
+    "networks.diagonal": ("DiagonalNetwork",),
     "networks.dynamics": ("Dynamics",),
     "networks.partition": ("join", "split"),
     "networks.rate": ("RateNetwork",),
+    "networks.stack": ("Stack",),
     "networks.voltage": ("VoltageNetwork",),
     "run.checkpoint": ("load_state",),
     "run.result": ("DivergenceWarning", "Result"),
     "run.scan": ("scan",),
     "run.solve": ("solve",),
     "run.stream": ("resume", "stream"),
-    "signals.mollify": ("mollify",),
     "signals.signal": ("Sample", "Signal"),
 }
 _WHERE = {name: place for place, names in _PLACES.items() for name in names}

@@ -1,1 +1,15 @@
 """Networks: parametric vector fields that answer for themselves."""
+
+from .base import AbstractNetwork as AbstractNetwork
+from .base import AbstractUnits as AbstractUnits
+from .batch import Batch as Batch
+from .diagonal import DiagonalNetwork as DiagonalNetwork
+from .dynamics import Dynamics as Dynamics
+from .heads import AbstractHead as AbstractHead
+from .heads import MixedHead as MixedHead
+from .heads import OwnHead as OwnHead
+from .heads import ProductHead as ProductHead
+from .rate import RateNetwork as RateNetwork
+from .stack import Memoryless as Memoryless
+from .stack import Stack as Stack
+from .voltage import VoltageNetwork as VoltageNetwork

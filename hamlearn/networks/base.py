@@ -7,9 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
+from .._types import Array, Edges, Float, Neurons, Params, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.nodes import NodeSet
+from .filters import Filters
 
 
 class AbstractNetwork(eqx.Module):
@@ -67,6 +68,11 @@ class AbstractNetwork(eqx.Module):
     def neurons(self) -> "AbstractNeurons | None":
         """Itself where every weight acts on one neuron only, else None."""
 
+    @abstractmethod
+    def units(self) -> "dict[str, AbstractUnits] | None":
+        """Its layers of units that do not hear each other, from the input to the
+        output, by what the names of their weights begin with; else None."""
+
 
 class Slopes(eqx.Module):
     """What makes up dx'/dx at one sample; `rise` is None where x itself is sent."""
@@ -103,6 +109,32 @@ class AbstractNeurons(AbstractNetwork):
     @abstractmethod
     def sent(self, x: Neurons) -> Neurons:
         """What the neurons send at state `x`."""
+
+
+class AbstractUnits(AbstractNetwork):
+    """Units that do not hear each other; a state of some numbers for every unit.
+
+    A weight that moves the state acts on one unit, or on all of a class that shares
+    it. The trace of every weight then has as many numbers as a unit.
+    """
+
+    @property
+    @abstractmethod
+    def holomorphic(self) -> tuple[str, ...]:
+        """Names of weights (2, units, ...) that are real and imaginary part of numbers
+        in which the complex state is holomorphic: dx/d(imaginary) = i dx/d(real)."""
+
+    @abstractmethod
+    def apart(self, w: Params) -> Params:
+        """The weights with what units share once for every unit of its own."""
+
+    @abstractmethod
+    def own_outputs(self) -> bool:
+        """Whether output j is made by unit j and weights of its own alone."""
+
+    @abstractmethod
+    def filters(self) -> Filters | None:
+        """What its units do to what they hear, where they are linear filters of it."""
 
 
 def euler(

@@ -64,6 +64,9 @@ class Batch(AbstractNetwork):
     def neurons(self) -> None:
         return None
 
+    def units(self) -> None:
+        return None
+
 
 def single(network: AbstractNetwork) -> Any:
     """The network of one stream."""

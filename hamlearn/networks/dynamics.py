@@ -79,6 +79,9 @@ class Dynamics(AbstractNetwork):
     def neurons(self) -> None:
         return None
 
+    def units(self) -> None:
+        return None
+
 
 def as_network(network: Any, x0: PyTree = None) -> AbstractNetwork:
     """`network` itself, or any module `f(x, u)` wrapped with its start `x0`."""

@@ -151,6 +151,9 @@ class RateNetwork(AbstractNeurons):
     def neurons(self) -> "RateNetwork":
         return self
 
+    def units(self) -> None:
+        return None
+
     @property
     def own_time(self) -> Neurons:
         return self.time_constant

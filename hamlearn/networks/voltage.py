@@ -232,6 +232,9 @@ class VoltageNetwork(AbstractNeurons):
         plain = self.is_plain and "prospective_time_constant" not in self.learn
         return self if plain else None
 
+    def units(self) -> None:
+        return None
+
     @property
     def own_time(self) -> Neurons:
         return self.tau_m

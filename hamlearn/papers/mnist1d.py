@@ -103,7 +103,7 @@ def train(
     updates = epochs * STEPS * (len(digits.train) // STREAMS)
     optimizer = optax.adam(optax.cosine_decay_schedule(rate, updates, alpha=0.01))
     update = Averaged(hl.updates.as_update(optimizer), 1e-4)
-    law = hl.GLE(hl.Cost(loss=hl.cross_entropy), update)
+    law = hl.GLE(hl.Cost(loss=hl.action.cross_entropy), update)
     with warnings.catch_warnings():
         # Six layers amplify jumps 47,000-fold, which the smooth attention is there for.
         warnings.simplefilter("ignore", hl.costates.StabilityWarning)

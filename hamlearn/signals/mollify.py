@@ -33,7 +33,7 @@ def mollify(
     **Example:**
 
         >>> import hamlearn as hl, numpy as np
-        >>> u = hl.mollify([[0.0], [1.0]], [[0.0], [1.0]], steps=4, dt=0.25)
+        >>> u = hl.signals.mollify([[0.0], [1.0]], [[0.0], [1.0]], steps=4, dt=0.25)
         >>> [round(float(value), 2) for value in np.asarray(u.input)[:, 0]]
         [0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0]
 

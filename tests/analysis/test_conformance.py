@@ -15,7 +15,6 @@ from hamlearn import (
     RFLO,
     RTRL,
     STLP,
-    UORO,
     Digraph,
     Dynamics,
     EProp,
@@ -32,7 +31,7 @@ from hamlearn.analysis import compared_laws, conformance
 from hamlearn.analysis._credit import Problem, credit_of_bptt
 from hamlearn.analysis._horizon import horizon
 from hamlearn.costates.gradient import Checkpoints, Stored
-from hamlearn.laws import RecurrentBackprop
+from hamlearn.laws import UORO, RecurrentBackprop
 from hamlearn.mechanics import Euler
 from hamlearn.sensitivities.base import AbstractSensitivity
 from hamlearn.sensitivities.exact import Exact

@@ -11,7 +11,6 @@ from online_twin import COST, DT, mean_over_signs, relative, summed
 from hamlearn import (
     RFLO,
     RTRL,
-    UORO,
     Batch,
     Digraph,
     Dynamics,
@@ -28,6 +27,7 @@ from hamlearn import (
 from hamlearn.action.cost import running_cost
 from hamlearn.laws import (
     KFRTRL,
+    UORO,
     FeedbackAlignment,
     Instantaneous,
     Law,
@@ -103,6 +103,9 @@ class Veiled(AbstractNetwork):
         return True
 
     def neurons(self):
+        return None
+
+    def units(self):
         return None
 
 

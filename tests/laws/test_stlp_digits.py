@@ -56,7 +56,7 @@ def test_digits_as_a_smooth_stream():
         inertia=inertia, dissipation=theta, neuron_mass=1e-4 * inertia,
         stabilisation=Projection(3),
     )  # fmt: skip
-    samples = hl.mollify(images[shown], targets[shown], steps=STEPS, dt=DT)
+    samples = hl.signals.mollify(images[shown], targets[shown], steps=STEPS, dt=DT)
     result = hl.stream(law, network, samples, dt=DT, progress=False, record_every=STEPS)
     reference = descended(network, images[shown], targets[shown])
     ours = accuracy(result.network, images[1400:], labels[1400:])

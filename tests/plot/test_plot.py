@@ -180,7 +180,7 @@ def entry(law, losses, us):
 def test_comparison_draws_what_it_was_given():
     entries = [entry("rtrl", (1.0, 3.0, 2.0), 12.34), entry("bptt", (np.inf,) * 3, 1e3)]
     asks = lambda: "asks"
-    task = SimpleNamespace(name="T", loss=hl.cross_entropy, describe=asks)
+    task = SimpleNamespace(name="T", loss=hl.action.cross_entropy, describe=asks)
     found = SimpleNamespace(
         task=task, floors={"linear": 0.7}, trivial=4.0, trivial_name="no change",
         ranked=lambda: entries, scored_on=100,

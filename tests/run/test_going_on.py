@@ -26,7 +26,7 @@ LAWS = {
     "traces and moments": hl.RTRL(update=Optax(optax.adam, learning_rate=1e-2)),
     "costates": hl.HamiltonianLearning(inertia=1.0, dissipation=2.0),
     "a window": hl.BPTT(window=30, overlap=5),
-    "random keys": hl.UORO(),
+    "random keys": hl.laws.UORO(),
 }
 
 

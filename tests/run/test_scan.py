@@ -59,7 +59,7 @@ LAWS = {
     "SnAp-2": (lambda theta: hl.SnAp(COST, SGD, order=2), rate_network),
     "RFLO": (lambda theta: hl.RFLO(COST, SGD), rate_network),
     "e-prop": (lambda theta: hl.EProp(COST, SGD), rate_network),
-    "UORO": (lambda theta: hl.UORO(COST, SGD), rate_network),
+    "UORO": (lambda theta: hl.laws.UORO(COST, SGD), rate_network),
     "KF-RTRL": (lambda theta: hl.laws.KFRTRL(COST, SGD), rate_network),
     "BPTT": (lambda theta: hl.BPTT(COST, SGD, window=6, overlap=3), rate_network),
     "BPTT, inertia": (

@@ -21,11 +21,11 @@ from hamlearn import (
     RateNetwork,
     Sample,
     Signal,
-    cross_entropy,
     resume,
     solve,
     stream,
 )
+from hamlearn.action import cross_entropy
 from hamlearn.costates import HysteresisSign, SignFlip
 from hamlearn.mechanics import Euler, Heun, RungeKutta4
 from hamlearn.run import chunks

@@ -10,7 +10,6 @@ from online_twin import COST, DT, mean_over_signs, relative, summed
 from hamlearn import (
     RFLO,
     RTRL,
-    UORO,
     Batch,
     Digraph,
     EProp,
@@ -25,6 +24,7 @@ from hamlearn import (
 from hamlearn.action.cost import running_cost
 from hamlearn.laws import (
     KFRTRL,
+    UORO,
     FeedbackAlignment,
     Instantaneous,
     RecurrentBackprop,

@@ -70,7 +70,7 @@ def test_the_add_task_is_learned_through_time_and_not_with_the_recurrence_frozen
         samples = Add((2, 3)).samples(jax.random.key(2), 30_000)
         return hl.stream(law, network, samples, dt=1.0, progress=False).loss[-5000:]
 
-    cost, sgd = hl.Cost(loss=hl.cross_entropy), optax.sgd(0.05)
+    cost, sgd = hl.Cost(loss=hl.action.cross_entropy), optax.sgd(0.05)
     learned = final(hl.RTRL(cost, sgd)).mean()
     frozen = final(hl.laws.Instantaneous(cost, readout_only(sgd), sweeps=0)).mean()
     floors = Add((2, 3)).floors()

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from hamlearn import cross_entropy
-from hamlearn.action import squared_error
+from hamlearn.action import cross_entropy, squared_error
 from hamlearn.tasks import Paired, accuracy
 
 RNG = np.random.default_rng(0)

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from hamlearn import Sample, cross_entropy, tasks
-from hamlearn.action import squared_error
+from hamlearn import Sample, tasks
+from hamlearn.action import cross_entropy, squared_error
 from hamlearn.tasks import floors_of
 
 RNG = np.random.default_rng(0)

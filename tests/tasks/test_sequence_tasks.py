@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hamlearn import cross_entropy
+from hamlearn.action import cross_entropy
 from hamlearn.tasks import (
     Add,
     Adding,

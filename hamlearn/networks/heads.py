@@ -1,0 +1,151 @@
+"""What is made of complex states: outputs of diagonal layers."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import DTypeLike
+
+from .. import _checks
+from .._types import Array, Float
+
+
+class AbstractHead(eqx.Module):
+    """Outputs y of states h, real and imaginary part, and of the layer's input u.
+
+    `own`: whether y_j is made of h_j and weights of its own alone. Elementwise first
+    and a matrix after, in the next layer, is what lets credit pass through a stack
+    exactly; a matrix before the nonlinearity does not.
+    """
+
+    own: ClassVar[bool] = False
+
+    @abstractmethod
+    def __call__(
+        self, h: Float[Array, "2 modes"], u: Float[Array, "inputs"]
+    ) -> Float[Array, "outputs"]:
+        """y."""
+
+    @property
+    @abstractmethod
+    def modes(self) -> int:
+        """How many states it reads."""
+
+
+class MixedHead(AbstractHead):
+    """A hidden layer of all states, and a linear readout.
+
+        y = V z + c,   z = tanh(Re(C h) + D u + b) [* tanh(Q u)]
+
+    **Arguments:** `modes`, `inputs`, `outputs`; `hidden`: how many z; `product`: with
+    the second factor, for answers that are a product of memory and input; `dtype`;
+    `key`: C, D, Q, V ~ N(0, 1/fan-in), b and c start at zero.
+    """
+
+    mix: Float[Array, "2 hidden modes"]
+    skip: Float[Array, "hidden inputs"]
+    bias: Float[Array, "hidden"]
+    factor: Float[Array, "hidden inputs"] | None
+    readout_weight: Float[Array, "outputs hidden"]
+    readout_bias: Float[Array, "outputs"]
+
+    def __init__(
+        self,
+        modes: int,
+        *,
+        inputs: int,
+        outputs: int = 1,
+        hidden: int,
+        product: bool = False,
+        dtype: DTypeLike | None = None,
+        key: Array,
+    ):
+        for name, size in (("modes", modes), ("outputs", outputs), ("hidden", hidden)):
+            _checks.at_least(name, size, 1)
+        _checks.at_least("inputs", inputs, 0)
+        keys = jax.random.split(key, 4)
+        dtype = jnp.zeros((), dtype).dtype
+        self.mix = _normal(keys[0], (2, hidden, modes), modes, dtype)
+        self.skip = _normal(keys[1], (hidden, inputs), inputs, dtype)
+        self.bias = jnp.zeros(hidden, dtype)
+        self.factor = None
+        if product:
+            self.factor = _normal(keys[2], (hidden, inputs), inputs, dtype)
+        self.readout_weight = _normal(keys[3], (outputs, hidden), hidden, dtype)
+        self.readout_bias = jnp.zeros(outputs, dtype)
+
+    def __call__(self, h, u):
+        z = self.mix[0] @ h[0] - self.mix[1] @ h[1]
+        z = jnp.tanh(z + self.skip @ u + self.bias)
+        if self.factor is not None:
+            z = z * jnp.tanh(self.factor @ u)
+        return self.readout_weight @ z + self.readout_bias
+
+    @property
+    def modes(self):
+        return self.mix.shape[2]
+
+
+class OwnHead(AbstractHead):
+    """y_j = tanh(Re h_j + D_j u + b_j): one output for every mode.
+
+    **Arguments:** `modes`, `inputs`, `dtype`; `key`: D ~ N(0, 1/inputs), b starts at
+    zero.
+    """
+
+    own: ClassVar[bool] = True
+    skip: Float[Array, "modes inputs"]
+    bias: Float[Array, "modes"]
+
+    def __init__(
+        self, modes: int, *, inputs: int, dtype: DTypeLike | None = None, key: Array
+    ):
+        _checks.at_least("modes", modes, 1)
+        _checks.at_least("inputs", inputs, 0)
+        dtype = jnp.zeros((), dtype).dtype
+        self.skip = _normal(key, (modes, inputs), inputs, dtype)
+        self.bias = jnp.zeros(modes, dtype)
+
+    def __call__(self, h, u):
+        return jnp.tanh(h[0] + self.skip @ u + self.bias)
+
+    @property
+    def modes(self):
+        return self.bias.shape[0]
+
+
+class ProductHead(AbstractHead):
+    """y_j = sigmoid(Re h_j + D_j u + b_j) tanh(Im h_j + E_j u + c_j): a gate and what
+    it lets pass, one output for every mode.
+
+    **Arguments:** `modes`, `inputs`, `dtype`; `key`: D, E ~ N(0, 1/inputs), b and c
+    start at zero.
+    """
+
+    own: ClassVar[bool] = True
+    skip: Float[Array, "2 modes inputs"]
+    bias: Float[Array, "2 modes"]
+
+    def __init__(
+        self, modes: int, *, inputs: int, dtype: DTypeLike | None = None, key: Array
+    ):
+        _checks.at_least("modes", modes, 1)
+        _checks.at_least("inputs", inputs, 0)
+        dtype = jnp.zeros((), dtype).dtype
+        self.skip = _normal(key, (2, modes, inputs), inputs, dtype)
+        self.bias = jnp.zeros((2, modes), dtype)
+
+    def __call__(self, h, u):
+        gate, value = h + self.skip @ u + self.bias
+        return jax.nn.sigmoid(gate) * jnp.tanh(value)
+
+    @property
+    def modes(self):
+        return self.bias.shape[1]
+
+
+def _normal(key: Array, shape: tuple[int, ...], fan_in: int, dtype: Any) -> Array:
+    scale = jnp.asarray(max(fan_in, 1) ** -0.5, dtype)
+    return scale * jax.random.normal(key, shape, dtype)
