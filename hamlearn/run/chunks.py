@@ -50,10 +50,23 @@ def advance(law, state: State, block: Sample, count: int, dt: Any):
     return _part(law, state, block, dt, np.asarray(count, np.int32))
 
 
-def chunks(law, state, samples, position: int, size: int, dt) -> Iterator[Chunk]:
-    """Chunks in order, each handed out once the next one is already computing."""
-    dtype, ready = _samples.state_dtype(state), None
-    for block, count in _samples.blocks(samples, size, position):
+def chunks(
+    law, state, samples, position: int, size: int, dt, patience: float | None
+) -> Iterator[Chunk]:
+    """Chunks in order, each handed out once the next one is already computing.
+
+    Where the source raises, what it delivered before is computed and handed out.
+    """
+    dtype, ready, error = _samples.state_dtype(state), None, None
+    source = _samples.blocks(samples, size, position, patience)
+    while True:
+        try:
+            block, count = next(source)
+        except StopIteration:
+            break
+        except BaseException as raised:
+            error = raised
+            break
         block = _samples.cast(block, dtype)
         state, infos, finite = advance(law, state, block, count, dt)
         if ready is not None:
@@ -61,6 +74,8 @@ def chunks(law, state, samples, position: int, size: int, dt) -> Iterator[Chunk]
         ready = Chunk(block, count, state, infos, finite)
     if ready is not None:
         yield ready
+    if error is not None:
+        raise error
 
 
 def chunk_size(chunk: int | None, every: int, state: State, total: int | None) -> int:

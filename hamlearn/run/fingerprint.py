@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _checks
 from ..laws.base import AbstractLaw, State, without_rest
+from ..signals.samples import state_dtype
 from ..signals.signal import Sample
 
 
@@ -29,7 +30,10 @@ class Fingerprint:
         parts = {"dt": repr(float(dt)), "first sample": _digest(head)}
         parts |= _named("law", law)
         parts |= _named("network", state.network)
-        return cls(parts, _lowered(law, state, head, dt), jax.__version__)
+        begun = (state.x, state.credit, state.update, state.rest.fixed)
+        parts["start (`x0`, `key`)"] = _digest(begun)
+        where = f"{jax.__version__} on {jax.default_backend()}"
+        return cls(parts, _lowered(law, state, head, dt), where)
 
     def check(self, saved: dict[str, Any]) -> None:
         """**Raises:** `ValueError` naming what differs from a saved one."""
@@ -47,24 +51,29 @@ class Fingerprint:
         return {"parts": self.parts, "step": self.step, "jax": self.jax}
 
 
-def _named(name: str, thing: Any) -> dict[str, str]:
+def _named(path: str, thing: Any) -> dict[str, str]:
     """Digests of everything in a module, by path."""
-    found = {name: type(thing).__qualname__}
-    for field in (field.name for field in dataclasses.fields(thing)):
-        value = getattr(thing, field)
-        path = f"{name}.{field}"
-        inside = isinstance(value, eqx.Module)
-        found |= _named(path, value) if inside else _flat(path, value)
+    if isinstance(thing, eqx.Module):
+        inside = [(f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing)]
+    elif isinstance(thing, dict):
+        inside = [(str(name), value) for name, value in thing.items()]
+    elif isinstance(thing, list | tuple):
+        inside = [(str(number), value) for number, value in enumerate(thing)]
+    else:
+        return {path: _shown(thing)}
+    found = {path: type(thing).__qualname__}
+    for name, value in inside:
+        found |= _named(f"{path}.{name}", value)
     return found
 
 
-def _flat(path: str, value: Any) -> dict[str, str]:
+def _shown(value: Any) -> str:
     if callable(value):
-        inside = getattr(value, "__qualname__", type(value).__qualname__)
-        return {path: f"{getattr(value, '__module__', '')}.{inside}"}
+        name = getattr(value, "__qualname__", type(value).__qualname__)
+        return f"{getattr(value, '__module__', '')}.{name}"
     if isinstance(value, str | int | float | bool | None):
-        return {path: repr(value)}
-    return {path: _digest(value)}
+        return repr(value)
+    return _digest(value)
 
 
 def _digest(tree: Any) -> str:
@@ -89,6 +98,6 @@ def _lowered(law: AbstractLaw, state: State, head: Sample, dt: Any) -> str:
         after, info = law.step(state, head, dt)
         return without_rest(after), info
 
-    dtype = jax.tree.leaves(state.w)[0].dtype
+    dtype = state_dtype(state)
     text = jax.jit(step).lower(arrays, head, jax.numpy.asarray(dt, dtype)).as_text()
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """What a run keeps: thinned infos, and exact sums of losses a chunk."""
 
-from pathlib import Path
+import io
+import pickle
 from typing import Any
 
 import equinox as eqx
@@ -22,10 +23,8 @@ class Piece(eqx.Module):
 class Records:
     """Infos of every k-th sample by name, and per chunk the sums for mean losses."""
 
-    def __init__(self):
-        self.pieces: list[Piece] = []
-        self._files: list[str] = []
-        self._saved = 0
+    def __init__(self, pieces: list[Piece] | None = None):
+        self.pieces = [] if pieces is None else pieces
 
     def add(
         self, block: Sample, infos: Any, count: int, position: int, every: int
@@ -38,8 +37,10 @@ class Records:
         rows = {name: leaf[keep] for name, leaf in named_leaves(infos).items()}
         rows["target"] = target[keep]
         rows["sample"] = position + np.arange(count)[keep]
-        before = self.pieces[-1].last_target if self.pieces else target[0]
-        sums = _sums(target, before, infos.loss, block.weight)
+        last = self.pieces[-1] if self.pieces else None
+        before = target[0] if last is None else last.last_target
+        so_far = None if last is None else last.sums
+        sums = _sums(so_far, target, before, infos.loss, block.weight)
         self.pieces.append(Piece(position, rows, sums, target[-1]))
 
     def drop_from(self, position: int) -> None:
@@ -51,43 +52,30 @@ class Records:
         return _joined(self.pieces)
 
     def sums(self) -> np.ndarray:
-        """One row a chunk: see `_sums`."""
-        if not self.pieces:
-            return np.zeros((1, 5))
-        return np.stack([piece.sums for piece in self.pieces])
-
-    def save(self, path: Path, position: int) -> list[str]:
-        """Write what is not on disk yet; the names of all files so far."""
-        fresh = self.pieces[self._saved :]
-        if fresh:
-            name = f"records-{position}.npz"
-            extra = {
-                "__sums": np.stack([piece.sums for piece in fresh]),
-                "__last": fresh[-1].last_target,
-            }
-            np.savez(path / name, **(extra | _joined(fresh)))  # pyright: ignore[reportArgumentType]
-            self._files.append(name)
-            self._saved = len(self.pieces)
-        return list(self._files)
-
-    @classmethod
-    def load(cls, path: Path, files: list[str]) -> "Records":
-        """The records in these files; each comes back as one piece."""
-        records = cls()
-        for file in files:
-            with np.load(path / file) as data:
-                names = [name for name in data.files if not name.startswith("__")]
-                rows = {name: data[name] for name in names}
-                # One row of sums a chunk survives; the pieces only carry them along.
-                for k, sums in enumerate(data["__sums"]):
-                    part = rows if k == 0 else {n: a[:0] for n, a in rows.items()}
-                    records.pieces.append(Piece(0, part, sums, data["__last"]))
-        records._files, records._saved = list(files), len(records.pieces)
-        return records
+        """See `_sums`."""
+        return self.pieces[-1].sums if self.pieces else np.zeros(5)
 
 
-def _sums(target, before, loss, weight) -> np.ndarray:
-    """(weight, loss, |y|^2/2, |y - last y|^2/2, y...), each summed over a chunk."""
+def to_frame(pieces: list[Piece]) -> bytes:
+    """Some pieces in a row as the bytes of one, with arrays of any type."""
+    last = pieces[-1]
+    whole = (pieces[0].start, _joined(pieces), last.sums, last.last_target)
+    return pickle.dumps(whole, protocol=5)
+
+
+def from_frames(data: bytes) -> list[Piece]:
+    """The pieces in frames one behind the other."""
+    pieces, stream = [], io.BytesIO(data)
+    while stream.tell() < len(data):
+        pieces.append(Piece(*pickle.load(stream)))
+    return pieces
+
+
+def _sums(so_far, target, before, loss, weight) -> np.ndarray:
+    """Sums up to the end of a chunk: (weight, loss, |y|^2/2, |y - last y|^2/2, y...).
+
+    Added one after the other, so that they do not depend on where chunks end.
+    """
     count = target.shape[0]
     batch = int(np.prod(target.shape[1:-1]))
     weight = np.ones(count) if weight is None else np.asarray(weight)[:count]
@@ -95,10 +83,13 @@ def _sums(target, before, loss, weight) -> np.ndarray:
     rows = np.concatenate([before[None], target]).astype(np.float64)
     rows = rows.reshape(count + 1, -1)
     halves = [
-        (weight @ a**2).sum() / (2 * batch) for a in (rows[1:], np.diff(rows, axis=0))
+        weight * (a**2).sum(axis=1) / (2 * batch)
+        for a in (rows[1:], np.diff(rows, axis=0))
     ]
-    total = [weight.sum(), np.sum(loss, dtype=np.float64), *halves]
-    return np.array([*total, *(weight @ rows[1:])])
+    each = np.stack([weight, loss.astype(np.float64), *halves, *(weight * rows[1:].T)])
+    if so_far is None:
+        so_far = np.zeros(len(each))
+    return np.cumsum(np.concatenate([so_far[:, None], each], axis=1), axis=1)[:, -1]
 
 
 def _joined(pieces: list[Piece]) -> dict[str, np.ndarray]:

@@ -181,7 +181,7 @@ class Result:
 
 def _losses(loss, sums: np.ndarray, info: dict[str, np.ndarray]) -> dict[str, float]:
     """Mean loss of the run and of predictors that learn nothing."""
-    weight, total, zero, last, *targets = sums.sum(axis=0)
+    weight, total, zero, last, *targets = sums
     if weight == 0:
         return {}
     means = {"loss": total / weight}

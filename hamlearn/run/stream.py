@@ -18,12 +18,14 @@ from ..laws.base import AbstractLaw, State
 from ..laws.held import WeightsHeld
 from ..signals import samples as _samples
 from ..signals.signal import Sample
-from .checkpoint import Checkpoint, restore
+from .checkpoint import At, Checkpoint
 from .chunks import chunk_size, chunks, healthy, located
 from .fingerprint import Fingerprint
+from .guard import guarded
 from .records import Records
 from .result import DivergenceWarning, Result
 from .scan import strong
+from .seen import Seen
 
 
 def stream(
@@ -40,6 +42,7 @@ def stream(
     chunk: int | None = None,
     checkpoint: str | Path | None = None,
     every: int = 1_000_000,
+    every_seconds: float = 300.0,
     progress: bool = True,
 ) -> Result:
     """Let `law` learn from samples as they come, one step of `dt` per sample.
@@ -60,23 +63,33 @@ def stream(
     - `x0`, `key`: see `law.init`; not with a state.
     - `record_every`: keep the info of every k-th sample.
     - `chunk`: samples per compiled call; 256 to 32768 by default, more for small nets.
-    - `checkpoint`: a directory to save to about every `every` samples, and when the
-      run is interrupted; `resume` goes on from there.
+    - `checkpoint`: a new folder to save to, and that no other process may save to at
+      the same time: at the start, after about `every` samples or `every_seconds`,
+      whichever comes first, and when the run ends or is interrupted, by SIGTERM too.
+      `resume` goes on from there.
     - `progress`: a progress bar for runs longer than a second.
 
     **Returns:** a `Result`. A run that leaves the finite numbers stops there, warns,
     says when and which quantity, and keeps everything from before.
 
-    **Raises:** `ValueError` for bad arguments and for samples that are not finite.
+    Samples that a source delivers before it raises, are learned from and saved.
+
+    **Raises:** `ValueError` for bad arguments, for samples that are not finite and for
+    a folder with an older run.
     """
     _checks.instance("law", law, AbstractLaw)
     law = law if learn else WeightsHeld(law)
     head, samples = _samples.first(samples)
     state = _started(law, start, x0, key)
-    options = Options(dt, record_every, chunk, checkpoint, every, progress, callback)
+    options = Options(
+        dt, record_every, chunk, checkpoint, every, every_seconds, progress, callback
+    )
     law.check(state, _cast(head, state), dt)
     saved = _checkpoint(law, start, state, head, options)
-    return _run(law, state, samples, Records(), 0, options, saved)
+    at, records = At(state, 0, Seen()), Records()
+    with guarded(checkpoint):
+        saved.first(at, records)
+        return _run(law, at, samples, records, options, saved)
 
 
 def resume(
@@ -93,13 +106,15 @@ def resume(
     record_every: int = 1,
     chunk: int | None = None,
     every: int = 1_000_000,
+    every_seconds: float = 300.0,
     progress: bool = True,
 ) -> Result:
     """Go on with a `stream` from its last checkpoint, as if it had not stopped.
 
     Takes the arguments of that `stream`, with the samples from the start: those
     already learned from are skipped. To change something on purpose, give
-    `hl.load_state(checkpoint)` to `stream`.
+    `hl.load_state(checkpoint)` to `stream`. A checkpoint that is damaged is named in a
+    warning, and the one before is taken.
 
     **Raises:** `ValueError` when there is no checkpoint or it is of another law,
     network, dt or stream; what differs is named.
@@ -108,10 +123,16 @@ def resume(
     law = law if learn else WeightsHeld(law)
     head, samples = _samples.first(samples)
     state = _started(law, start, x0, key)
-    options = Options(dt, record_every, chunk, checkpoint, every, progress, callback)
+    options = Options(
+        dt, record_every, chunk, checkpoint, every, every_seconds, progress, callback
+    )
     saved = _checkpoint(law, start, state, head, options)
-    state, records, position = restore(checkpoint, state, saved.fingerprint)
-    return _run(law, state, samples, records, position, options, saved)
+    if not Path(checkpoint).is_dir():
+        _checks.reject("checkpoint", "the folder of an earlier run", str(checkpoint))
+    with guarded(checkpoint):
+        at, records = saved.restore(state)
+        samples = _skipped(samples, at)
+        return _run(law, at, samples, records, options, saved)
 
 
 class Options(eqx.Module):
@@ -122,6 +143,7 @@ class Options(eqx.Module):
     chunk: int | None
     checkpoint: str | Path | None
     every: int
+    every_seconds: float
     progress: bool
     callback: Callable[[State, int], None] | None = None
 
@@ -132,6 +154,7 @@ class Options(eqx.Module):
         if self.chunk is not None:
             _checks.at_least("chunk", self.chunk, 1)
         _checks.at_least("every", self.every, 1)
+        _checks.positive("every_seconds", self.every_seconds)
 
 
 def _started(law: AbstractLaw, start: Any, x0: PyTree, key: Array | None) -> State:
@@ -149,60 +172,80 @@ def _cast(sample: Sample, state: State) -> Sample:
 
 
 def _checkpoint(law, start, state, head, options: Options) -> Checkpoint:
+    every = options.every, options.every_seconds
     if options.checkpoint is None:
-        return Checkpoint(None, options.every, None)
+        return Checkpoint(None, every, None)
     fingerprint = Fingerprint.of(law, state, _cast(head, state), options.dt)
-    return Checkpoint(options.checkpoint, options.every, fingerprint)
+    return Checkpoint(options.checkpoint, every, fingerprint)
 
 
-def _run(law, state, samples, records, position, options, saved) -> Result:
-    dt = jnp.asarray(options.dt, _samples.state_dtype(state))
-    total = _samples.length(samples)
-    left = None if total is None else total - position
-    size = chunk_size(options.chunk, options.record_every, state, left)
+def _skipped(samples: Any, at: At) -> Any:
+    """The samples behind those that a run has seen.
+
+    **Raises:** `ValueError` where those are others, or fewer.
+    """
+    before, rest = _samples.divided(samples, at.position)
+    dtype, seen, count = _samples.state_dtype(at.state), Seen(), 0
+    for block, length in _samples.blocks(before, 4096) if at.position else ():
+        seen, count = seen.then(_samples.cast(block, dtype), length), count + length
+    if count < at.position:
+        wanted = f"at least the {at.position} that the run has seen"
+        _checks.reject("samples", wanted, f"only {count}")
+    if seen != at.seen:
+        wanted = f"those of the run, {at.position} of which it has seen"
+        _checks.reject("samples", wanted, "others")
+    return rest
+
+
+def _run(law, at: At, samples, records, options, saved: Checkpoint) -> Result:
+    dt = jnp.asarray(options.dt, _samples.state_dtype(at.state))
+    left = _samples.length(samples)
+    size = chunk_size(options.chunk, options.record_every, at.state, left)
     bar = tqdm(
-        total=total,
-        initial=position,
+        total=None if left is None else at.position + left,
+        initial=at.position,
         unit=" samples",
         unit_scale=True,
         delay=1.0,
         leave=False,
         disable=not options.progress,
     )
-    # State and position change in one assignment: an interruption sees both or none.
-    at, divergence = (state, position), None
-    clock = [(position, time.perf_counter())]
+    divergence, clock = None, [(at.position, time.perf_counter())]
+    patience = None if options.checkpoint is None else options.every_seconds
     try:
-        for chunk in chunks(law, state, samples, position, size, dt):
-            state, position = at
+        source = chunks(law, at.state, samples, at.position, size, dt, patience)
+        for chunk in source:
             after, count = chunk.after, chunk.count
             infos = _first(chunk.infos, count)
             fine = healthy(infos, np.asarray(chunk.finite), count)
             if fine < count:
                 divergence, after, count = located(
-                    law, state, chunk.block, fine, dt, position, float(options.dt)
+                    law, at.state, chunk.block, fine, dt, at.position, float(options.dt)
                 )
                 infos = _first(infos, count)
-            records.add(chunk.block, infos, count, position, options.record_every)
-            at = (after, position + count)
-            clock.append((position + count, time.perf_counter()))
+            records.add(chunk.block, infos, count, at.position, options.record_every)
+            seen = at.seen.then(chunk.block, count) if options.checkpoint else at.seen
+            # In one assignment: an interruption sees all of it or nothing.
+            at = At(after, at.position + count, seen)
+            clock.append((at.position, time.perf_counter()))
             bar.update(count)
             if options.callback is not None:
-                options.callback(*at)
+                options.callback(at.state, at.position)
             if divergence is not None:
                 break
-            saved.maybe(after, records, position + count)
+            saved.maybe(at, records)
     except BaseException:
-        records.drop_from(at[1])
-        saved.now(at[0], records, at[1])
+        records.drop_from(at.position)
+        saved.now(at, records)
         raise
     finally:
         bar.close()
-    state, position = at
-    saved.now(state, records, position)
+    saved.now(at, records)
     if divergence is not None:
         warnings.warn(str(divergence), DivergenceWarning, stacklevel=3)
-    return Result.of_stream(law, state, records, options, position, clock, divergence)
+    return Result.of_stream(
+        law, at.state, records, options, at.position, clock, divergence
+    )
 
 
 def _first(infos: PyTree, count: int) -> PyTree:

@@ -1,5 +1,6 @@
 """Samples on their way into a run: arrays or any iterable, in blocks of one length."""
 
+import time
 from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 from typing import Any
@@ -26,28 +27,43 @@ def traced(samples: Any, dtype: Any) -> Sample:
     return jax.tree.map(floating, samples)
 
 
-def blocks(samples: Any, size: int, skip: int = 0) -> Iterator[tuple[Sample, int]]:
+def blocks(
+    samples: Any, size: int, position: int = 0, patience: float | None = None
+) -> Iterator[tuple[Sample, int]]:
     """Consecutive blocks of `size` samples, the last one padded, with their lengths.
 
     **Arguments:** `samples`: a `Sample` or an (input, target) pair of arrays with a
-    leading axis of time, or an iterable of such for one step each; `skip`: how many
-    to leave out at the start.
+    leading axis of time, or an iterable of such for one step each; `position`: the
+    number of the first; `patience`: seconds after which a block that an iterable has
+    not filled is handed out as it is.
 
     **Raises:** `ValueError` for samples that are NaN, infinite, or of another shape
-    than the first; the position is named.
+    than the first; the position is named. What the iterable itself raises, once the
+    samples before have been handed out.
     """
     whole = _as_arrays(samples)
     if whole is None:
-        parts = _batched(islice(iter(samples), skip, None), size, skip)
+        parts = _batched(iter(samples), size, position, patience)
     else:
-        starts = range(skip, whole.target.shape[0], size)
+        starts = range(0, whole.target.shape[0], size)
         parts = (_cut(whole, start, start + size) for start in starts)
-    expected, position = None, skip
+    expected = None
     for part in parts:
         expected = _checked(part, expected, position)
         count = part.target.shape[0]
         yield _padded(part, size), count
         position += count
+
+
+def divided(samples: Any, count: int) -> tuple[Any, Any]:
+    """(the first `count` samples, the rest), both to be taken in this order."""
+    whole = _as_arrays(samples)
+    if whole is None:
+        iterator = iter(samples)
+        return islice(iterator, count), iterator
+    there = whole.target.shape[0]
+    rest = _cut(whole, count, there) if count < there else iter(())
+    return _cut(whole, 0, count), rest
 
 
 def length(samples: Any) -> int | None:
@@ -109,13 +125,29 @@ def as_sample(item: Any) -> Any:
     return item
 
 
-def _batched(items: Iterator, size: int, position: int) -> Iterator[Sample]:
-    while chunk := [as_sample(item) for item in islice(items, size)]:
+def _batched(
+    items: Iterator, size: int, position: int, patience: float | None
+) -> Iterator[Sample]:
+    error = None
+    while error is None:
+        chunk: list[Any] = []
+        began = time.monotonic()
+        try:
+            for item in islice(items, size):
+                chunk.append(as_sample(item))
+                if patience is not None and time.monotonic() - began > patience:
+                    break
+        except BaseException as raised:  # what came before is not lost
+            error = raised
+        if not chunk:
+            break
         shapes = [jax.tree.map(np.shape, item) for item in chunk]
         for k, other in enumerate(shapes):
             _same_shape(shapes[0], other, position + k)
         yield jax.tree.map(lambda *leaves: np.stack(leaves), *chunk)
         position += len(chunk)
+    if error is not None:
+        raise error
 
 
 def _same_shape(expected: Any, got: Any, position: int) -> None:

@@ -380,7 +380,7 @@ def test_resume_after_an_exception(tmp_path, at, error):
 
 
 def test_checkpoints_of_other_runs_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"`checkpoint` must be a directory with a"):
+    with pytest.raises(ValueError, match=r"`checkpoint` must be a folder with a whole"):
         resume(tmp_path, LAW, small_network(), wave(10), dt=DT)
     quietly(LAW, small_network(), wave(10), checkpoint=tmp_path)
     other = RateNetwork(Digraph.complete(4, self_loops=True), inputs=1, key=KEY)
@@ -469,6 +469,7 @@ OPTIONS = {
     "`record_every` must be an integer of at least 1, but is 0.": {"record_every": 0},
     "`chunk` must be an integer of at least 1, but is -5.": {"chunk": -5},
     "`every` must be an integer of at least 1, but is 0.": {"every": 0},
+    "`every_seconds` must be positive, but is 0.0.": {"every_seconds": 0},
 }
 
 
