@@ -37,5 +37,6 @@ from .sign import HysteresisSign as HysteresisSign
 from .sign import NoFlip as NoFlip
 from .sign import SignFlip as SignFlip
 from .sign import SmoothSign as SmoothSign
+from .window import AbstractAdjoint as AbstractAdjoint
 from .window import AbstractWindow as AbstractWindow
 from .window import Adjoint as Adjoint

@@ -13,7 +13,7 @@ from ..action.cost import Cost, as_number, cost_of_output
 from ..action.residual import AbstractResidual, Mismatch
 from ..networks.voltage import VoltageNetwork
 from ..signals.signal import Sample
-from .window import AbstractWindow
+from .window import AbstractAdjoint
 
 
 def prospective_costate(
@@ -42,7 +42,7 @@ def prospective_costate(
     return error, error - s
 
 
-class ProspectiveAdjoint(AbstractWindow):
+class ProspectiveAdjoint(AbstractAdjoint):
     """The Euler-Lagrange equations of the prospective action, backward in a window.
 
         A = sum_k d^k C_k / N,   d = e^{(theta - rho) dt},   u_{k+1} = u_k + dt v_k

@@ -27,7 +27,8 @@ class Past(eqx.Module):
     """The last samples and the states they met, in a ring.
 
     `place`: where the next one goes; `phase`: how many since the last update; `seen`:
-    how many there are, at most the length of the ring.
+    how many there are, at most the length of the ring; `carried`: what is known of the
+    time before the window, None where nothing is.
     """
 
     x: PyTree
@@ -38,10 +39,11 @@ class Past(eqx.Module):
     place: Int[Array, ""]
     phase: Int[Array, ""]
     seen: Int[Array, ""]
+    carried: PyTree = None
 
 
 class AbstractWindow(eqx.Module):
-    """The costates of the last `window + overlap` samples, once every `window`.
+    """Credit from the last `window + overlap` samples, once every `window`.
 
     Between, nothing is due and the weights rest.
     """
@@ -56,15 +58,15 @@ class AbstractWindow(eqx.Module):
         """Say what does not fit."""
 
     @abstractmethod
-    def adjoint(
-        self, cost: Cost, network: Any, x: PyTree, samples: Sample,
-        counted: Float[Array, "time"], begins: Any, dt: Scalar,
-    ) -> tuple[PyTree, PyTree, Float[Array, "time"]]:  # fmt: skip
-        """(v, lam, how much ell counts) at every sample of one stream's past.
+    def carried(self, network: AbstractNetwork, x: PyTree) -> PyTree:
+        """What is known of the time before the window, at the start of the stream."""
 
-        **Arguments:** `x`: the states met; `counted`: 1 where a sample belongs to the
-        window, 0 where it is older; `begins`: where an episode does.
-        """
+    @abstractmethod
+    def credit(
+        self, cost: Cost, residual: AbstractResidual, w: Params, frozen: PyTree,
+        past: Past, dt: Scalar,
+    ) -> tuple[Params, PyTree]:  # fmt: skip
+        """(g of the window, what is carried on from it)."""
 
     @property
     def length(self) -> int:
@@ -93,6 +95,7 @@ class AbstractWindow(eqx.Module):
             none,
             none,
             none,
+            self.carried(network, x),
         )
 
     def remember(self, past: Past, x: PyTree, sample: Sample) -> Past:
@@ -111,28 +114,51 @@ class AbstractWindow(eqx.Module):
         phase = (past.phase + 1) % self.window
         seen = jnp.minimum(past.seen + 1, self.length)
         x, u, y, weight, start = jax.tree.map(put, old, now)
-        return Past(x, u, y, weight, start, place, phase, seen)
+        return Past(x, u, y, weight, start, place, phase, seen, past.carried)
 
     def due(self, past: Past) -> Any:
         """Whether the weights move now."""
         return past.phase == 0
 
-    def credit(
-        self, cost: Cost, residual: AbstractResidual, w: Params, frozen: PyTree,
-        past: Past, dt: Scalar,
-    ) -> Params:  # fmt: skip
-        """g, the sum of dM/dw over the window."""
-        network = join(w, frozen)
+    def in_order(self, past: Past) -> tuple[PyTree, Sample, Array, Array]:
+        """(states met, samples, where episodes begin, ages), oldest first."""
         age = jnp.arange(self.length, 0, -1, dtype=jnp.int32)
         order = (past.place - age) % self.length
         x, u, y, weight, start = jax.tree.map(
             lambda leaf: leaf[order],
             (past.x, past.input, past.target, past.weight, past.start),
         )
+        return x, Sample(u, y, weight), start, age
+
+
+class AbstractAdjoint(AbstractWindow):
+    """A window whose costates are found backward, from none after its last sample."""
+
+    @abstractmethod
+    def adjoint(
+        self, cost: Cost, network: Any, x: PyTree, samples: Sample,
+        counted: Float[Array, "time"], begins: Any, dt: Scalar,
+    ) -> tuple[PyTree, PyTree, Float[Array, "time"]]:  # fmt: skip
+        """(v, lam, how much ell counts) at every sample of one stream's past.
+
+        **Arguments:** `x`: the states met; `counted`: 1 where a sample belongs to the
+        window, 0 where it is older; `begins`: where an episode does.
+        """
+
+    def carried(self, network: AbstractNetwork, x: PyTree) -> None:
+        """Nothing: what came before the window is forgotten."""
+        return None
+
+    def credit(
+        self, cost: Cost, residual: AbstractResidual, w: Params, frozen: PyTree,
+        past: Past, dt: Scalar,
+    ) -> tuple[Params, None]:  # fmt: skip
+        """(the sum of dM/dw over the window, None)."""
+        network = join(w, frozen)
+        x, samples, start, age = self.in_order(past)
         known = age <= past.seen
-        counted = (known & (age <= self.window)).astype(weight.dtype)
+        counted = (known & (age <= self.window)).astype(past.weight.dtype)
         begins = start | (age >= past.seen).reshape(-1, *[1] * (start.ndim - 1))
-        samples = Sample(u, y, weight)
         inside = single(network)
         one = lambda x, sample, begins: self.adjoint(
             cost, inside, x, sample, counted, begins, dt
@@ -142,10 +168,10 @@ class AbstractWindow(eqx.Module):
         else:
             v, multiplier, much = jax.vmap(one, 1, 1)(x, samples, begins)
         points = Point(x, v, None, multiplier, samples, much)
-        return credit_over_time(cost, residual, w, frozen, points)
+        return credit_over_time(cost, residual, w, frozen, points), None
 
 
-class Adjoint(AbstractWindow):
+class Adjoint(AbstractAdjoint):
     """The exact costates of the discretised dynamics, backward through the window.
 
         p_k = m_k ell_x(x_k) + (dx_{k+1}/dx_k)^T p_{k+1},   p = 0 after the last sample
@@ -204,7 +230,7 @@ def pulled_back(
     ell_x = jax.vmap(jax.grad(ell))(x, samples)
     if counted is not None:
         ell_x = jax.vmap(scaled)(counted, ell_x)
-    through, each = _transposed(network, x, samples, dt)
+    through, each = transposed(network, x, samples, dt)
 
     def back(p, now):
         ell_x, this, begin = now
@@ -218,7 +244,7 @@ def pulled_back(
     return jax.lax.scan(back, after, (ell_x, each, begins), reverse=True)
 
 
-def _transposed(
+def transposed(
     network: AbstractNetwork, x: PyTree, samples: Sample, dt: Scalar
 ) -> tuple[Callable[[PyTree, PyTree], PyTree], PyTree]:
     """((dx_{k+1}/dx_k)^T p as a function of (this, p), `this` of every sample).

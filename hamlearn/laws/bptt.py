@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .. import _checks
 from ..action.cost import Cost
 from ..costates.window import Adjoint
 from .law import Law
@@ -33,3 +34,25 @@ def BPTT(
     training of recurrent network trajectories".
     """
     return Law(cost, Adjoint(window, overlap, inputs), update, title="BPTT")
+
+
+def SlidingBPTT(
+    cost: Cost | None = None,
+    update: Any = None,
+    *,
+    window: int,
+    inputs: int | None = None,
+) -> Law:
+    """The exact gradient of the present loss through the last `window` samples.
+
+        g_k = ell_w + sum_{j < window} dt p_{k-j} df_{k-j-1}/dw,   p_k = ell_x
+
+    An update at every sample without a lag, for `window` products per edge: the rival
+    of every approximation that costs as much. `BPTT` with a window of one sample.
+
+    **Arguments:** as for `BPTT`.
+
+    Williams & Peng (1990), who call it BPTT(h).
+    """
+    _checks.at_least("window", window, 1)
+    return Law(cost, Adjoint(1, window - 1, inputs), update, title="sliding BPTT")

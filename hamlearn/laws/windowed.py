@@ -1,12 +1,13 @@
 """Steps of a law that waits for the end of a window."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from equinox.internal import unvmap_any
 
-from .._types import Params
+from .._types import Params, PyTree
 from ..action.action import Point
 from ..action.cost import output_loss
 from ..networks.batch import over_mean, over_streams, single
@@ -20,15 +21,17 @@ def windowed(law: Any, state, sample, dt):
     past, point, info = _remembered(law, state, sample, dt)
     due = law.credit.due(past)
 
-    def learn(w, memory):
-        g = _gradient(law, state, past, dt)
-        new = law.update.step(g, w, memory, dt, info.loss)
+    def learn(w, memory, carried):
+        g, after = _credit(law, state, past, dt)
+        new = (*law.update.step(g, w, memory, dt, info.loss), after)
         # Under vmap some of the lanes may be due and others not.
-        return jax.tree.map(lambda a, b: jnp.where(due, a, b), new, (w, memory))
+        pick = lambda a, b: jnp.where(due, a, b)
+        return jax.tree.map(pick, new, (w, memory, carried))
 
-    stay = lambda w, memory: (w, memory)
-    anyone = unvmap_any(due)
-    w, update = jax.lax.cond(anyone, learn, stay, state.w, state.update)
+    stay = lambda *kept: kept
+    kept = (state.w, state.update, past.carried)
+    w, update, carried = jax.lax.cond(unvmap_any(due), learn, stay, *kept)
+    past = replace(past, carried=carried)
     x, motion = moved(law, state.w, state, point, dt)
     return State(x, w, Carried(past, motion), update, state.rest), info
 
@@ -37,13 +40,15 @@ def window_credit(law: Any, state, sample, dt):
     past, point, info = _remembered(law, state, sample, dt)
     due = law.credit.due(past)
     zeros = lambda: jax.tree.map(jnp.zeros_like, state.w)
-    found = lambda: _gradient(law, state, past, dt)
-    g = jax.lax.cond(unvmap_any(due), found, zeros)
-    g = jax.tree.map(lambda leaf: jnp.where(due, leaf, 0), g)
-    return g, past, point, info, None
+    found = lambda: _credit(law, state, past, dt)
+    waits = lambda: (zeros(), past.carried)
+    new = jax.lax.cond(unvmap_any(due), found, waits)
+    pick = lambda a, b: jnp.where(due, a, b)
+    g, carried = jax.tree.map(pick, new, waits())
+    return g, replace(past, carried=carried), point, info, None
 
 
-def _gradient(law: Any, state, past, dt) -> Params:
+def _credit(law: Any, state, past, dt) -> tuple[Params, PyTree]:
     residual, frozen = law.residual.over(dt), state.rest.frozen
     return law.credit.credit(law.cost, residual, state.w, frozen, past, dt)
 

@@ -9,7 +9,7 @@ import optax
 from .. import _checks
 from .._types import Loss
 from ..action.cost import Cost, squared_error
-from ..laws.bptt import BPTT
+from ..laws.bptt import BPTT, SlidingBPTT
 from ..laws.law import Law
 from ..networks.base import AbstractNetwork
 from ..run.stream import stream
@@ -60,7 +60,7 @@ def immediate_derivative(
     """
     _checks.instance("samples", samples, Sample)
     learns = optax.rmsprop(1e-3) if optimizer is None else optimizer
-    law = BPTT(Cost(loss=loss), learns, window=1, overlap=1)
+    law = SlidingBPTT(Cost(loss=loss), learns, window=2)
     return _last_tenth(law, network, samples, dt)
 
 

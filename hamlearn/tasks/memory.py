@@ -151,8 +151,8 @@ class Flag(AbstractEndless):
     @property
     def facts(self) -> Facts:
         """Three inputs and the distractors, two outputs, `cross_entropy`."""
-        which = f"the value {self.late} samples after a" if self.late else "the value at a"
-        about = f"{which} flag, asked up to {self.lag} samples later"
+        where = f"{self.late} samples after" if self.late else "at"
+        about = f"the value {where} a flag, asked up to {self.lag} samples later"
         return _choices("late flag" if self.late else "flag", 3 + self.channels, about)
 
     def floors(self) -> dict[str, float]:

@@ -22,6 +22,7 @@ from hamlearn import (
     split,
     stream,
 )
+from hamlearn.laws import SlidingBPTT
 from hamlearn.updates import Optax
 
 
@@ -220,3 +221,26 @@ def test_unknown_inputs_are_asked_for(getkey):
     state, _ = run(BPTT(Cost(), sgd(1.0), window=3, inputs=2), network, samples)
     exact = exact_gradient(Cost(), network, samples, dt=0.1).w
     close({"drift.a": 1 - state.w["drift.a"]}, exact)
+
+
+@pytest.mark.parametrize("window", [1, 2, 5])
+def test_a_sliding_window_is_the_gradient_of_the_present_loss_alone(getkey, window):
+    network = make_network(Digraph.complete(4, self_loops=True), getkey())
+    samples, law = make_samples(getkey(), 9), SlidingBPTT(Cost(), window=window)
+    state, states = law.init(network), []
+    for k in range(9):
+        states.append(state.x)
+        sample = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
+        g, state, _ = law.estimate(state, sample, jnp.array(0.2))
+    w, frozen = split(network)
+
+    def last(w):
+        net, x = join(w, frozen), states[9 - window]
+        for u in samples.input[9 - window : 8]:
+            x = x + 0.2 * net(x, u)
+        return jnp.sum((net.readout(x, samples.input[8]) - samples.target[8]) ** 2) / 2
+
+    exact = jax.grad(last)(w)
+    for name, leaf in exact.items():
+        np.testing.assert_allclose(g[name], leaf, atol=1e-13)
+    assert (window == 1) == (not np.any(exact["weight"]))
