@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from jaxtyping import Array, Float, Int, PyTree, Shaped
+from jaxtyping import Array, Bool, Float, Int, PyTree, Shaped
 
 Numbers: TypeAlias = Any  # an array of JAX or of NumPy
 Scalar: TypeAlias = Float[Array, ""]
@@ -16,6 +16,7 @@ Loss: TypeAlias = Callable[[Float[Array, "outputs"], Float[Array, "outputs"]], S
 
 __all__ = [
     "Array",
+    "Bool",
     "Callable",
     "Count",
     "Edges",

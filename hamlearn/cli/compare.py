@@ -38,7 +38,7 @@ def add_arguments(commands: Any) -> None:
         metavar="NAME|FILE.csv",
         help=f"{TASKS}, or a CSV file with values or times and values, to forecast",
     )
-    add("--column", help="value column of a CSV file, by name or number")
+    shared.add_reading(add)
     add("--laws", metavar="A,B,...", help=f"by default {LAWS}")
     add("--neurons", type=int, default=16, metavar="N", help="default 16")
     add("--seeds", type=int, default=5, metavar="N", help="default 5")
@@ -75,9 +75,10 @@ def _task(arguments: argparse.Namespace) -> "AbstractTask":
     known = tasks.comparable()
     if arguments.task in known:
         return known[arguments.task]()
-    if not arguments.task.endswith(".csv"):
+    if not shared.is_file(arguments.task):
         shared.choice("--task", arguments.task, known, " or a .csv file")
-    return tasks.Forecast(tasks.from_csv(arguments.task, column=arguments.column))
+    columns = () if arguments.column is None else (arguments.column,)
+    return tasks.Forecast(shared.recording(arguments, arguments.task, *columns))
 
 
 def _save(out: Path, found: "Comparison") -> list[Path]:

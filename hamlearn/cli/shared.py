@@ -1,12 +1,16 @@
 """What several commands do: words for objects, pictures, versions."""
 
+import argparse
 import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..tasks import Recording
 
 
 def choice(option: str, word: str, known: Iterable[str], more: str = "") -> None:
@@ -15,6 +19,34 @@ def choice(option: str, word: str, known: Iterable[str], more: str = "") -> None
     if word not in known:
         wanted = f"one of {', '.join(known)}{more}"
         raise ValueError(f"`{option}` must be {wanted}, but is {word!r}.")
+
+
+def add_reading(add: Any) -> None:
+    """How to read a file, where what is found out is not what is meant."""
+    add("--column", help="value column of a file, by name or number")
+    add("--time", metavar="COLUMN", help="column of times; none: evenly spaced rows")
+    add("--delimiter", metavar="C", help="between cells: a character, tab or space")
+    add("--decimal", choices=(".", ","), help="decimal mark")
+
+
+def is_file(word: str) -> bool:
+    """Whether a word means a file of data."""
+    return Path(word).suffix.lower() in (".csv", ".tsv", ".txt", ".dat")
+
+
+def recording(arguments: argparse.Namespace, path: str, *columns: str) -> "Recording":
+    """The file at `path`, once it is said how it was understood."""
+    from ..tasks import read
+
+    found = read(
+        path,
+        *columns,
+        time=arguments.time,
+        delimiter=arguments.delimiter,
+        decimal=arguments.decimal,
+    )
+    print(found, file=sys.stderr if arguments.json else sys.stdout, flush=True)
+    return found
 
 
 def width() -> int:

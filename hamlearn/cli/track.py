@@ -38,7 +38,7 @@ def add_arguments(commands: Any) -> None:
         help="heartbeat (a real ECG, the default), sine, patched, or a CSV file with "
         "values or times and values",
     )
-    add("--column", help="value column of a CSV file, by name or number")
+    shared.add_reading(add)
     add(
         "--policy",
         choices=POLICIES,
@@ -92,9 +92,10 @@ def _target(arguments: argparse.Namespace) -> "Tracking":
     step = {} if arguments.dt is None else {"dt": arguments.dt}
     if arguments.target in made:
         return made[arguments.target](**step)
-    if not arguments.target.endswith(".csv"):
+    if not shared.is_file(arguments.target):
         shared.choice("--target", arguments.target, made, " or a .csv file")
-    return tasks.from_csv(arguments.target, column=arguments.column, **step)
+    columns = () if arguments.column is None else (arguments.column,)
+    return shared.recording(arguments, arguments.target, *columns).tracking(**step)
 
 
 def _policy(word: str) -> "AbstractPolicy":

@@ -4,7 +4,6 @@ One protocol for all, `AbstractTask`: `samples`, `floors`, and what is asked. Cl
 are tasks; lower-case functions make ready ones, or work on any.
 """
 
-from ._csv import from_csv as from_csv
 from .conditioning import TraceConditioning as TraceConditioning
 from .decisions import DelayedXOR as DelayedXOR
 from .decisions import EvidenceAccumulation as EvidenceAccumulation
@@ -28,6 +27,10 @@ from .ready import comparable as comparable
 from .ready import heartbeat as heartbeat
 from .ready import patched as patched
 from .ready import sine as sine
+from .recording import Recording as Recording
+from .recording import from_csv as from_csv
+from .recording import from_frame as from_frame
+from .recording import read as read
 from .sequences import Add as Add
 from .sequences import Adding as Adding
 from .sequences import Copy as Copy

@@ -6,9 +6,10 @@ import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float
+from .._types import Array, Bool, Float
 from ..signals.signal import Sample
 from .floors import floors_of
+from .recording import Recording
 from .task import AbstractTask, Facts, part
 from .tracking import Tracking
 
@@ -22,12 +23,14 @@ class Forecast(AbstractTask):
     with z the series x and d its change since the sample before, all in units of their
     standard deviation over the first half of the series, so that inputs and targets
     know nothing of the second. Where changes are asked, an output of zero says "no
-    change": what has to be beaten is the last value.
+    change": what has to be beaten is the last value. Over gaps the last value is held
+    as an input; what was not recorded is neither learned from nor scored.
 
     **Arguments:**
 
-    - `series`: values, one a sample, evenly spaced; or a signal to track, such as
-      `heartbeat()` or `from_csv(path)`, of which the recorded samples are used.
+    - `series`: values, one per sample, evenly spaced; or a `Recording`, as `read` makes
+      it, of which the first column is used; or a signal to track, such as
+      `heartbeat()`, of which the recorded samples are used.
     - `ahead`: how many samples to predict over.
     - `changes`: whether the change is asked, or the value.
     - `name`: of an array of values; `most`: how many are used, from the start.
@@ -35,6 +38,7 @@ class Forecast(AbstractTask):
 
     _facts: Facts = eqx.field(static=True)
     values: Float[np.ndarray, "time"]
+    known: Bool[np.ndarray, "time"]
     ahead: int = eqx.field(static=True)
     changes: bool = eqx.field(static=True)
 
@@ -48,16 +52,26 @@ class Forecast(AbstractTask):
         most: int = 20_000,
     ):
         about = "one sample ahead" if ahead == 1 else f"{ahead} samples ahead"
-        source = ""
-        if isinstance(series, Tracking):
+        source, known = "", None
+        if isinstance(series, Tracking | Recording):
             about += f", every {series.interval:.4g} {series.time_unit}"
-            name, source, series = series.name, series.source, series.recording()
+            name, source = series.name, series.source
+        if isinstance(series, Tracking):
+            series = series.recording()
+        elif isinstance(series, Recording):
+            source += f", column {series.columns[0] or 1}"
+            values, recorded = series.even()
+            series, known = values[:, 0], recorded[:, 0]
         _checks.at_least("ahead", ahead, 1)
         _checks.at_least("most", most, 1)
-        self.values = _checked_values(np.asarray(series, np.float64)[:most])
+        self.values = np.asarray(series, np.float64)[:most]
+        _checks.shape("values", self.values, ("time",))
+        _checks.at_least("len(values)", len(self.values), 64)
+        _checks.finite("values", self.values)
+        self.known = np.ones(len(self.values), bool) if known is None else known[:most]
         self.ahead, self.changes = ahead, changes
         length = len(self.values) - ahead - changes
-        _checks.at_least("len(values) - ahead", length, 64)
+        _check(self.values, self.known, length)
         inputs = 2 if changes else 1
         self._facts = Facts(name, inputs, 1, length, about=about, source=source)
 
@@ -69,21 +83,34 @@ class Forecast(AbstractTask):
     @property
     def scale(self) -> float:
         """The unit of the targets: a standard deviation, over the first half."""
-        x = self.values[: len(self.values) // 2]
-        return float((x[self.ahead :] - x[: -self.ahead] if self.changes else x).std())
+        x, known = self._first_half()
+        if not self.changes:
+            return float(x[known].std())
+        return float(_steps(x, self.ahead)[_both(known, self.ahead)].std())
 
     def samples(
         self, key: Array | None = None, steps: int | None = None, *, test: bool = False
     ) -> Sample:
         """In the order of time, by default all; the key draws nothing."""
-        x, known = self.values, self.values[: len(self.values) // 2]
-        z, ahead = (x - known.mean()) / known.std(), self.ahead
-        if not self.changes:
-            return part(Sample(z[:-ahead, None], z[ahead:, None]), steps, test=test)
-        d = np.diff(x) / np.diff(known).std()
-        u = np.stack([z[1:], d], axis=1)[:-ahead]
-        y = (x[1 + ahead :] - x[1:-ahead]) / self.scale
-        return part(Sample(u, y[:, None]), steps, test=test)
+        x, ahead = self.values, self.ahead
+        half, known = self._first_half()
+        z = (x - half[known].mean()) / half[known].std()
+        u, y = z[:-ahead, None], z[ahead:]
+        asked = _both(self.known, ahead)
+        if self.changes:
+            d = np.diff(x) / np.diff(half)[_both(known, 1)].std()
+            u, y = (
+                np.stack([z[1:], d], axis=1)[:-ahead],
+                _steps(x, ahead)[1:] / self.scale,
+            )
+            asked = asked[1:]
+        weight = None if asked.all() else asked.astype(float)
+        return part(Sample(u, y[:, None], weight), steps, test=test)
+
+    def _first_half(self) -> tuple[np.ndarray, np.ndarray]:
+        """(values, which were recorded)."""
+        half = len(self.values) // 2
+        return self.values[:half], self.known[:half]
 
     def floors(self) -> dict[str, float]:
         """Half the squared error, over the second half, of predictors without a net.
@@ -95,16 +122,38 @@ class Forecast(AbstractTask):
         if not self.changes:
             return floors_of(samples, ahead=self.ahead)
         # A level that drifts would mislead least squares in the second half.
-        y = samples.target
-        found = floors_of(Sample(samples.input[:, 1:], y))
-        still = float(np.mean(y[len(y) // 2 : len(y) // 2 * 2] ** 2) / 2)
-        return found | {"last": still}
+        y, weight = samples.target, samples.weight
+        found = floors_of(Sample(samples.input[:, 1:], y, weight))
+        second = slice(len(y) // 2, len(y) // 2 * 2)
+        counts = None if weight is None else weight[second]
+        still = np.average(y[second, 0] ** 2, weights=counts) / 2
+        return found | {"last": float(still)}
 
 
-def _checked_values(values: np.ndarray) -> np.ndarray:
-    _checks.shape("values", values, ("time",))
-    _checks.at_least("len(values)", len(values), 64)
-    _checks.finite("values", values)
-    if np.ptp(values[: len(values) // 2]) == 0:
+def _steps(x: np.ndarray, ahead: int) -> np.ndarray:
+    """How much x changes over `ahead` samples."""
+    return x[ahead:] - x[:-ahead]
+
+
+def _both(known: np.ndarray, ahead: int) -> np.ndarray:
+    """Whether a sample and the one `ahead` of it were recorded."""
+    return known[ahead:] & known[:-ahead]
+
+
+def _check(values: np.ndarray, known: np.ndarray, length: int) -> None:
+    """There is enough of it, and it says more than a straight line."""
+    _checks.at_least("len(values) - ahead", length, 64)
+    half = len(values) // 2
+    asked = _both(known[:half], 1)
+    if asked.sum() < 16:
+        wanted = "a series with recorded neighbours in its first half"
+        _checks.reject("values", wanted, f"one with {int(asked.sum())}")
+    x = values[:half][known[:half]]
+    if np.ptp(x) == 0:
         _checks.reject("values", "changing in the first half", "constant there")
-    return values
+    steps = np.diff(values[:half])[asked]
+    if np.ptp(steps) < 1e-9 * np.abs(x).max():
+        wanted = (
+            "other than a straight line in the first half: nothing is to be learned"
+        )
+        _checks.reject("values", wanted, "one there")

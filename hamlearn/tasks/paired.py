@@ -28,6 +28,7 @@ class Paired(AbstractTask):
     - `classes`: how many labels there are, by default the largest and one more.
     - `loss`, `metric`: others than these. With a loss given that is not
       `cross_entropy`, integers are numbers.
+    - `weight`: shape (time,), 0 where nothing is asked, by default 1.
     - `known`: losses of further predictors, by name.
     - `strictly_causal`: whether target k needs only the inputs before k.
     - `name`, `source`: for tables and files.
@@ -50,6 +51,7 @@ class Paired(AbstractTask):
     _facts: Facts = eqx.field(static=True)
     input: Float[np.ndarray, "time inputs"]
     target: Float[np.ndarray, "time outputs"]
+    weight: Float[np.ndarray, "time"] | None
     known: dict[str, float]
 
     def __init__(
@@ -61,6 +63,7 @@ class Paired(AbstractTask):
         classes: int | None = None,
         loss: Loss | None = None,
         metric: Metric | None = None,
+        weight: Any = None,
         known: Mapping[str, float] | None = None,
         strictly_causal: bool = False,
         source: str = "",
@@ -80,6 +83,10 @@ class Paired(AbstractTask):
         _checks.shape("target", self.target, (len(self.input), "outputs"))
         if loss is cross_entropy:
             _check_shares(self.target)
+        self.weight = None if weight is None else np.asarray(weight, float)
+        if self.weight is not None:
+            _checks.shape("weight", self.weight, (len(self.target),))
+            _checks.non_negative("weight", self.weight)
         inputs, outputs = self.input.shape[1], self.target.shape[1]
         self._facts = Facts(
             name,
@@ -104,7 +111,7 @@ class Paired(AbstractTask):
         self, key: Array | None = None, steps: int | None = None, *, test: bool = False
     ) -> Sample:
         """In their order, by default all; the key draws nothing."""
-        return part(Sample(self.input, self.target), steps, test=test)
+        return part(Sample(self.input, self.target, self.weight), steps, test=test)
 
     def floors(self) -> dict[str, float]:
         """Losses over the second half, of `floors_of` and those `known`."""

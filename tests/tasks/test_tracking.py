@@ -103,24 +103,6 @@ def test_csv_column_by_name_or_number(tmp_path):
         tasks.from_csv(path, column="c")
 
 
-BAD = {
-    "t,v\n0,1\n1,two\n": r"numbers in the value column, but is one with 'two' in row 3",
-    "t,v\n0,1\n0,2\n": r"`times` must be rising, but is 0 after 0 at sample 1",
-    "t,v\n0,1\nsoon,2\n": r"time column, but is one with 'soon' in row 3",
-    "t,a,b\n0,1,2\n1,2,3\n": r"`column` must be one of 3 columns \(t, a, b\), but is",
-    "0,1\n1\n": r"of 2 columns in every row, but is one with 1 in row 2",
-    "": r"`path` must be a CSV file with values, but is signal.csv, which is empty",
-    "5\n": r"at least two samples",
-    "t,v\n0,inf\n1,2\n": r"but is one with 'inf' in row 2",
-}
-
-
-@pytest.mark.parametrize("text", BAD)
-def test_bad_csv_names_the_row_and_the_text(tmp_path, text):
-    with pytest.raises(ValueError, match=BAD[text]):
-        tasks.from_csv(write(tmp_path, text))
-
-
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match=r"`dt` must be positive, but is 0\.0"):
         tasks.sine(dt=0.0)
