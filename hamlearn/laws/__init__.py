@@ -6,6 +6,7 @@ from .base import Info as Info
 from .base import State as State
 from .bptt import BPTT as BPTT
 from .bptt import SlidingBPTT as SlidingBPTT
+from .diagonal import DiagonalRTRL as DiagonalRTRL
 from .eligibility import RFLO as RFLO
 from .eligibility import EProp as EProp
 from .hamiltonian import HamiltonianLearning as HamiltonianLearning

@@ -115,7 +115,8 @@ class AbstractUnits(AbstractNetwork):
     """Units that do not hear each other; a state of some numbers for every unit.
 
     A weight that moves the state acts on one unit, or on all of a class that shares
-    it. The trace of every weight then has as many numbers as a unit.
+    it. The trace of every weight then has as many numbers as a unit. Units are the
+    first axis of such a weight, and of every weight where outputs are units' own.
     """
 
     @property

@@ -18,6 +18,11 @@ class Filters(eqx.Module):
     poles: Float[Array, "2 classes"]
     weight: Float[Array, "2 units inputs"]
 
+    def alone(self) -> "Filters":
+        """The same with a pole of its own for every unit."""
+        each = self.weight.shape[1] // self.poles.shape[1]
+        return Filters(jnp.repeat(self.poles, each, axis=1), self.weight)
+
     def passed(self, dt: Scalar | None) -> Float[Array, "2 classes"]:
         """e^{lam dt}, what a step leaves of a state; lam itself without dt."""
         return self.poles if dt is None else held(self.poles, dt)[0]

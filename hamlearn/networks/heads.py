@@ -125,25 +125,30 @@ class ProductHead(AbstractHead):
     """
 
     own: ClassVar[bool] = True
-    skip: Float[Array, "2 modes inputs"]
-    bias: Float[Array, "2 modes"]
+    gate_weight: Float[Array, "modes inputs"]
+    gate_bias: Float[Array, "modes"]
+    value_weight: Float[Array, "modes inputs"]
+    value_bias: Float[Array, "modes"]
 
     def __init__(
         self, modes: int, *, inputs: int, dtype: DTypeLike | None = None, key: Array
     ):
         _checks.at_least("modes", modes, 1)
         _checks.at_least("inputs", inputs, 0)
+        a, b = jax.random.split(key)
         dtype = jnp.zeros((), dtype).dtype
-        self.skip = _normal(key, (2, modes, inputs), inputs, dtype)
-        self.bias = jnp.zeros((2, modes), dtype)
+        self.gate_weight = _normal(a, (modes, inputs), inputs, dtype)
+        self.value_weight = _normal(b, (modes, inputs), inputs, dtype)
+        self.gate_bias = self.value_bias = jnp.zeros(modes, dtype)
 
     def __call__(self, h, u):
-        gate, value = h + self.skip @ u + self.bias
+        gate = h[0] + self.gate_weight @ u + self.gate_bias
+        value = h[1] + self.value_weight @ u + self.value_bias
         return jax.nn.sigmoid(gate) * jnp.tanh(value)
 
     @property
     def modes(self):
-        return self.bias.shape[1]
+        return self.gate_bias.shape[0]
 
 
 def _normal(key: Array, shape: tuple[int, ...], fan_in: int, dtype: Any) -> Array:

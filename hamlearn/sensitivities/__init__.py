@@ -11,5 +11,10 @@ from .exact import Exact as Exact
 from .frozen import Immediate as Immediate
 from .snap import Diagonal as Diagonal
 from .snap import Sparse as Sparse
+from .stacked import AbstractLink as AbstractLink
+from .stacked import AtOnce as AtOnce
+from .stacked import FittedPoles as FittedPoles
+from .stacked import PassedTraces as PassedTraces
 from .stochastic import KroneckerTrace as KroneckerTrace
 from .stochastic import RankOneTrace as RankOneTrace
+from .units import UnitTraces as UnitTraces

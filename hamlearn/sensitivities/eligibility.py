@@ -14,6 +14,7 @@ from ..costates.instantaneous import require_key, require_neurons
 from ..networks.neurons import immediate, leaving_readout, spread
 from ..networks.partition import split
 from .base import AbstractSensitivity, with_state_part
+from .units import UnitTraces, one_layer
 
 
 class AbstractFeedback(eqx.Module):
@@ -70,7 +71,8 @@ class OwnLeak(AbstractSensitivity):
         s_ij' = leak_i s_ij + dx_i'/dw_ij,   leak_i = 1 - dt/tau_i,   g_ij = L_i s_ij
 
     One number per weight; exact under `SymmetricFeedback` where no neuron hears
-    another. Murray (2019); Bellec et al. (2020).
+    another: on a layer of such units it is `UnitTraces`. Murray (2019); Bellec et al.
+    (2020).
 
     **Arguments:** `feedback`: where L comes from.
     """
@@ -81,14 +83,20 @@ class OwnLeak(AbstractSensitivity):
         _checks.instance("feedback", self.feedback, AbstractFeedback)
 
     def prepare(self, network, x, key):
+        if one_layer(network) and isinstance(self.feedback, SymmetricFeedback):
+            return UnitTraces()
         require_neurons(self, network, "whose trace fades with a neuron's own leak")
         return self.feedback.prepare(network, x, key)
 
     def start(self, network, x, fixed):
+        if isinstance(fixed, UnitTraces):
+            return fixed.start(network, x, None)
         w = leaving_readout(network, split(network)[0])
         return jax.tree.map(jnp.zeros_like, w)
 
     def step(self, instant, fixed, memory):
+        if isinstance(fixed, UnitTraces):
+            return fixed.step(instant, None, memory)
         neurons, u = instant.network.neurons(), instant.u
         w = leaving_readout(neurons, instant.w)
         now = neurons.slopes(instant.x, u, instant.dt)

@@ -17,6 +17,7 @@ from ..networks.base import AbstractNeurons, Slopes
 from ..networks.neurons import immediate, leaving_readout, receivers
 from ..networks.partition import join, split
 from .base import AbstractSensitivityFlow, with_state_part
+from .units import UnitTraces, why_not_exact
 
 
 class Exact(AbstractSensitivityFlow):
@@ -25,20 +26,27 @@ class Exact(AbstractSensitivityFlow):
     In continuous time dP/dt = f_x P + f_w. P is n times the number of weights that
     move the state. Where every weight acts on one neuron f_w has one entry per weight,
     and f_x P is taken edge by edge: O(edges) operations per weight and no product of
-    Jacobians. Any other module, with any pytrees as state and parameters, goes through
-    forward derivatives (f_x P) and transposed ones (f_w).
+    Jacobians. Of units that do not hear each other, and of two layers of them, P is
+    what `UnitTraces` carries. Any other module, with any pytrees as state and
+    parameters, goes through forward derivatives (f_x P) and transposed ones (f_w).
 
     Williams & Zipser (1989), "A learning algorithm for continually running fully
     recurrent neural networks".
     """
 
     def prepare(self, network, x, key):
+        if why_not_exact(network) is None:
+            return UnitTraces()
         return flat_receivers(network, leaving_readout(network, split(network)[0]))
 
     def start(self, network, x, fixed):
+        if isinstance(fixed, UnitTraces):
+            return fixed.start(network, x, None)
         return no_sensitivity(x, leaving_readout(network, split(network)[0]))
 
     def step(self, instant, fixed, memory):
+        if isinstance(fixed, UnitTraces):
+            return fixed.step(instant, None, memory)
         network = instant.network
         w = leaving_readout(network, instant.w)
         g = with_state_part(instant, credited(instant.ell_x, w, memory))
@@ -50,6 +58,8 @@ class Exact(AbstractSensitivityFlow):
         return g, along_rows(neurons, now, step, instant.x, w, fixed, memory)
 
     def rates(self, instant, fixed, memory):
+        if isinstance(fixed, UnitTraces):
+            return fixed.rates(instant, None, memory)
         network = instant.network
         w = leaving_readout(network, instant.w)
         g = with_state_part(instant, credited(instant.ell_x, w, memory))

@@ -17,6 +17,7 @@ from ..networks.neurons import immediate, leaving_readout, own_weight, receivers
 from ..networks.partition import split
 from .base import AbstractSensitivity, with_state_part
 from .pattern import Blocks, Measured, grouped, measured
+from .units import UnitTraces, one_layer
 
 
 class Diagonal(AbstractSensitivity):
@@ -25,8 +26,9 @@ class Diagonal(AbstractSensitivity):
         s_ij' = dx_i'/dx_i s_ij + dx_i'/dw_ij,   g_ij = ell_{x_i} s_ij
 
     with dx_i'/dx_i = leak_i + slope_i w_ii on rate neurons. One number per weight;
-    exact when the recurrent weights are diagonal. Where weights do not act on one
-    neuron each it is `Sparse` of order 1.
+    exact when the recurrent weights are diagonal, and on a layer of units that do not
+    hear each other, where it is `UnitTraces`. Where weights do not act on one neuron
+    each it is `Sparse` of order 1.
 
     **Arguments:** `inputs`: how many the network has, where it does not say so itself.
     """
@@ -36,15 +38,21 @@ class Diagonal(AbstractSensitivity):
     def prepare(self, network, x, key):
         if network.neurons() is not None:
             return None
+        if one_layer(network):
+            return UnitTraces()
         return _measured(network, x, self.inputs, 1)
 
     def start(self, network, x, fixed):
+        if isinstance(fixed, UnitTraces):
+            return fixed.start(network, x, None)
         if fixed is not None:
             return fixed.blocks.empty(_dtype(x))
         w = leaving_readout(network, split(network)[0])
         return jax.tree.map(jnp.zeros_like, w)
 
     def step(self, instant, fixed, memory):
+        if isinstance(fixed, UnitTraces):
+            return fixed.step(instant, None, memory)
         if fixed is not None:
             return _measured_step(instant, fixed, memory)
         neurons, u = instant.network.neurons(), instant.u
@@ -94,6 +102,8 @@ class Sparse(AbstractSensitivity):
         _checks.at_least("order", self.order, 1)
 
     def prepare(self, network, x, key):
+        if one_layer(network):
+            return UnitTraces()
         if network.neurons() is None:
             return _measured(network, x, self.inputs, self.order)
         w = leaving_readout(network, split(network)[0])
@@ -101,9 +111,13 @@ class Sparse(AbstractSensitivity):
             return neighbourhoods(network.neurons(), w, self.order)
 
     def start(self, network, x, fixed):
+        if isinstance(fixed, UnitTraces):
+            return fixed.start(network, x, None)
         return fixed.blocks.empty(_dtype(x))
 
     def step(self, instant, fixed, memory):
+        if isinstance(fixed, UnitTraces):
+            return fixed.step(instant, None, memory)
         if isinstance(fixed, Measured):
             return _measured_step(instant, fixed, memory)
         neurons, near = instant.network.neurons(), fixed.blocks

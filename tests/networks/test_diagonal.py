@@ -156,7 +156,7 @@ def test_a_stack_is_its_layers_at_once():
 def test_a_layer_without_memory_has_no_state():
     net = Memoryless(ProductHead(3, inputs=2, key=KEY), inputs=2)
     u = jnp.array([0.5, -0.5])
-    gate, value = np.asarray(net.head.skip @ u)
+    gate, value = net.head.gate_weight @ u, net.head.value_weight @ u
     want = jnp.tanh(value) / (1 + jnp.exp(-gate))
     np.testing.assert_allclose(net.readout(net.initial_state(), u), want, atol=1e-15)
     assert net.initial_state().size == 0

@@ -1,0 +1,37 @@
+"""RTRL of diagonal layers, at the cost of the network."""
+
+from typing import Any
+
+from ..action.cost import Cost
+from ..sensitivities.stacked import AbstractLink, PassedTraces
+from ..sensitivities.units import UnitTraces
+from .law import Law
+
+
+def DiagonalRTRL(
+    cost: Cost | None = None, update: Any = None, *, link: AbstractLink | None = None
+) -> Law:
+    """Exact gradients online of units that do not hear each other, alone or two deep.
+
+        T' = (dx_i'/dx_i) T + dx_i'/dw,   E_kappa' = a_kappa E_kappa + dy_j/dw
+        g = ell_w + ell_x T + Re sum_kappa r_kappa E_kappa
+
+    with one trace T per weight and K filters E per weight of the lower layer, K the
+    number of poles that the modes of the upper layer share. `RTRL` is the same where
+    this is exact, and falls back on all of dx/dw where it is not; this law refuses
+    such a network by name. With a `link` it approximates: `hl.sensitivities.AtOnce()`
+    is the rule with instantaneous error between layers, `FittedPoles(filters=K)`
+    serves modes with poles of their own.
+
+    Imposed as dynamics; sensitivity `UnitTraces`, or `PassedTraces` with a link; any
+    update.
+
+    **Arguments:** `cost`, `update`: as for `RTRL`; `link`: how layers are linked.
+
+    One layer: Zucchet, Meier, Schug, Mujika, Sacramento (2023), "Online learning of
+    long-range dependencies".
+    """
+    if link is None:
+        return Law(cost, UnitTraces(), update, title="diagonal RTRL")
+    title = f"diagonal RTRL, {type(link).__name__}"
+    return Law(cost, PassedTraces(link), update, title=title)

@@ -1,0 +1,234 @@
+"""Traces of units against derivatives of the whole run, by plain reverse mode."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import hamlearn as hl
+from hamlearn.laws import DiagonalRTRL
+from hamlearn.networks import Memoryless, OwnHead, ProductHead
+from hamlearn.sensitivities import AtOnce, FittedPoles
+
+KEYS = jax.random.split(jax.random.key(5), 6)
+LENGTH, INPUTS = 80, 3
+US = jax.random.normal(KEYS[0], (LENGTH, INPUTS))
+YS = jax.random.normal(KEYS[1], (LENGTH, 1))
+
+
+def truth(net, dt=1.0):
+    """dJ/dw by reverse mode through a loop written here."""
+    w, frozen = hl.split(net)
+
+    @jax.jit
+    def J(w):
+        n = hl.join(w, frozen)
+
+        def step(x, now):
+            u, y = now
+            ell = jnp.sum((n.readout(x, u) - y) ** 2) / 2
+            return n.transition(x, u, dt), ell
+
+        return jax.lax.scan(step, n.initial_state(), (US, YS))[1].sum()
+
+    return jax.grad(J)(w)
+
+
+def summed(law, net, dt=1.0):
+    """The sum of a law's estimates with the weights held."""
+
+    @jax.jit
+    def run(state):
+        def step(state, sample):
+            g, state, _ = law.estimate(state, sample, jnp.asarray(dt))
+            return state, g
+
+        return jax.lax.scan(step, state, hl.Sample(US, YS))
+
+    state, g = run(law.init(net))
+    return jax.tree.map(lambda leaf: leaf.sum(0), g), state
+
+
+def worst(got, want, names=None):
+    """The largest relative error of any leaf."""
+    far = lambda k: jnp.linalg.norm(got[k] - want[k]) / jnp.linalg.norm(want[k])
+    return max(float(far(k)) for k in (want if names is None else names))
+
+
+def lower(kind):
+    head = (OwnHead if kind in ("tanh", "diagonal") else ProductHead)(
+        4, inputs=INPUTS, key=KEYS[2]
+    )
+    if kind in ("tanh", "GLU"):
+        return Memoryless(head, inputs=INPUTS)
+    return hl.DiagonalNetwork(
+        4, inputs=INPUTS, head=head, gated=kind == "gated", key=KEYS[3],
+        time_constant=(1.0, 20.0), classes=2 if kind == "diagonal" else None,
+    )  # fmt: skip
+
+
+def stack(kind, classes, modes=12, **options):
+    above = hl.DiagonalNetwork(
+        modes, inputs=4, hidden=5, classes=classes, key=KEYS[4], **options
+    )
+    return hl.Stack([lower(kind), above])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"time_constant": (1.0, 1000.0)},
+        {"gated": True},
+        {"classes": 2, "phase": 3.0},
+    ],
+)
+def test_one_layer_is_exact(options):
+    net = hl.DiagonalNetwork(4, inputs=INPUTS, key=KEYS[3], **options)
+    g, _ = summed(DiagonalRTRL(), net, 0.7)
+    assert worst(g, truth(net, 0.7)) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes"), [("tanh", 1), ("GLU", 2), ("diagonal", 3), ("gated", 4)]
+)
+def test_two_layers_with_shared_poles_are_exact(kind, classes):
+    """Of every leaf of the lower layer by itself; the instantaneous rule is not."""
+    net = stack(kind, classes)
+    want, (g, state) = truth(net), summed(hl.RTRL(), net)
+    assert worst(g, want) <= 1e-12
+    # K complex numbers per lower weight.
+    for E in state.credit.memory.passed[0].values():
+        assert E.shape[:2] == (2, classes)
+    below = [name for name in want if name.startswith("layers.0")]
+    fails, _ = summed(DiagonalRTRL(link=AtOnce()), net)
+    assert worst(fails, want, below) > 0.3
+    above = [name for name in want if name not in below]
+    assert worst(fails, want, above) <= 1e-12
+
+
+def test_a_filter_that_forgets_at_once_is_the_instantaneous_rule():
+    """K = 1 with a pole that leaves nothing of the state."""
+    net = stack("GLU", 1, time_constant=(1e-3, 1e-3))
+    g, _ = summed(DiagonalRTRL(), net)
+    same, _ = summed(DiagonalRTRL(link=AtOnce()), net)
+    assert worst(g, same) <= 1e-12
+
+
+def test_fitted_filters_come_close_and_are_exact_on_their_own_poles():
+    net = stack("GLU", 3, time_constant=(1.0, 50.0), phase=0.5)
+    want = truth(net)
+    g, _ = summed(DiagonalRTRL(link=FittedPoles(3, (1.0, 50.0), 0.25)), net)
+    assert worst(g, want) <= 1e-9
+    untied = stack("GLU", None, time_constant=(1.0, 50.0), phase=0.5)
+    want = truth(untied)
+    below = [name for name in want if name.startswith("layers.0")]
+    flat = lambda g: np.concatenate([np.ravel(g[name]) for name in below])
+    cosines = []
+    for filters in (1, 6):
+        link = FittedPoles(filters, (1.0, 50.0), 0.125)
+        a, b = flat(summed(DiagonalRTRL(link=link), untied)[0]), flat(want)
+        cosines.append(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+    assert cosines[0] < cosines[1]
+    assert cosines[1] > 0.98
+
+
+def test_one_implementation_of_what_is_the_same():
+    """SnAp of any order and e-prop are RTRL where units do not hear each other."""
+    net = hl.DiagonalNetwork(3, inputs=INPUTS, key=KEYS[3])
+    want, _ = summed(hl.RTRL(), net)
+    feedback = hl.sensitivities.SymmetricFeedback()
+    for law in (
+        hl.SnAp1(),
+        hl.SnAp(order=2),
+        hl.EProp(),
+        hl.RFLO(feedback=feedback),
+    ):
+        kinds = jax.tree.structure(law.init(net).credit.memory)
+        assert kinds == jax.tree.structure(hl.RTRL().init(net).credit.memory)
+    got, _ = summed(hl.SnAp1(), net)
+    assert worst(got, want) == 0
+    with pytest.raises(ValueError, match="`network` must be a RateNetwork"):
+        hl.RFLO().init(net, key=KEYS[0])
+
+
+def test_general_rtrl_finds_the_same():
+    """All of dx/dw, of a stack of three, which `RTRL` falls back on."""
+    lone = stack("tanh", 2, modes=4)
+    three = hl.Stack(
+        [*lone.layers, Memoryless(OwnHead(1, inputs=1, key=KEYS[5]), inputs=1)]
+    )
+    g, state = summed(hl.RTRL(), three)
+    assert state.credit.memory.shape[0] == 8
+    assert worst(g, truth(three)) <= 1e-12
+
+
+def test_memory_begins_anew_with_an_episode():
+    net = stack("diagonal", 2, modes=4)
+    law = hl.RTRL(update=optax.sgd(0.0))
+    start = jnp.zeros(10).at[6].set(1.0)
+    samples = hl.Sample(US[:10], YS[:10], start=start)
+    late = hl.Sample(US[6:10], YS[6:10])
+    a, _ = hl.scan(law, law.init(net), samples, 1.0)
+    b, _ = hl.scan(law, law.init(net), late, 1.0)
+    same = lambda x, y: np.testing.assert_allclose(x, y, atol=1e-14)
+    jax.tree.map(same, (a.x, a.credit.memory), (b.x, b.credit.memory))
+
+
+def test_traces_are_a_flow_too():
+    """Steps of a solver come to the traces of exact steps, as their length does."""
+    net = stack("diagonal", 2, modes=4)
+
+    def after(count, solver):
+        law = hl.RTRL(update=hl.updates.GradientFlow(0.0), solver=solver)
+        samples = (jnp.tile(US[:1], (count, 1)), jnp.tile(YS[:1], (count, 1)))
+        return hl.scan(law, law.init(net), samples, 1.0 / count)[0].credit.memory
+
+    import diffrax as dfx
+
+    # The lower layer's outputs move with its state within one step of the exact map.
+    one = lambda m: m.own[0]["input_weight"]
+    exact = one(after(1, None))
+    np.testing.assert_allclose(one(after(64, dfx.Tsit5())), exact, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("net", "law", "why"),
+    [
+        (
+            lambda: hl.RateNetwork(hl.Digraph.complete(3), inputs=3, key=KEYS[0]),
+            DiagonalRTRL(),
+            "whose units hear each other",
+        ),
+        (
+            lambda: hl.Stack(
+                [
+                    hl.DiagonalNetwork(3, inputs=3, outputs=4, key=KEYS[0]),
+                    hl.DiagonalNetwork(4, inputs=4, classes=2, key=KEYS[1]),
+                ]
+            ),
+            DiagonalRTRL(),
+            "mixes its modes before the nonlinearity",
+        ),
+        (
+            lambda: stack("GLU", None, gated=True),
+            DiagonalRTRL(link=AtOnce()),
+            "no linear filter of what it hears",
+        ),
+        (
+            lambda: hl.Stack(
+                [lower("GLU"), lower_again(), *stack("GLU", 2).layers[1:]]
+            ),
+            DiagonalRTRL(),
+            "a stack of 3 layers",
+        ),
+    ],
+)
+def test_what_breaks_exactness_is_refused_by_name(net, law, why):
+    with pytest.raises(ValueError, match=f"`network` must be .*{why}"):
+        law.init(net())
+
+
+def lower_again():
+    head = OwnHead(4, inputs=4, key=KEYS[2])
+    return hl.DiagonalNetwork(4, inputs=4, head=head, key=KEYS[3])
