@@ -11,6 +11,8 @@ from .eligibility import RFLO as RFLO
 from .eligibility import EProp as EProp
 from .hamiltonian import HamiltonianLearning as HamiltonianLearning
 from .hamiltonian_flow import HamiltonianFlow as HamiltonianFlow
+from .hops import Hops as Hops
+from .hops import SpatialTrace as SpatialTrace
 from .instantaneous import FeedbackAlignment as FeedbackAlignment
 from .instantaneous import Instantaneous as Instantaneous
 from .instantaneous import RecurrentBackprop as RecurrentBackprop

@@ -6,9 +6,11 @@ from .blocks import ExactBlocks as ExactBlocks
 from .eligibility import AbstractFeedback as AbstractFeedback
 from .eligibility import DrawnFeedback as DrawnFeedback
 from .eligibility import OwnLeak as OwnLeak
+from .eligibility import SpatialFeedback as SpatialFeedback
 from .eligibility import SymmetricFeedback as SymmetricFeedback
 from .exact import Exact as Exact
 from .frozen import Immediate as Immediate
+from .hops import HopTraces as HopTraces
 from .snap import Diagonal as Diagonal
 from .snap import Sparse as Sparse
 from .stacked import AbstractLink as AbstractLink

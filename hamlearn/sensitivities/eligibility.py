@@ -10,7 +10,11 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import Array, Neurons, PyTree
 from ..action.action import Instant
-from ..costates.instantaneous import require_key, require_neurons
+from ..costates.instantaneous import (
+    number_of_sweeps,
+    require_key,
+    require_neurons,
+)
 from ..networks.neurons import immediate, leaving_readout, spread
 from ..networks.partition import split
 from .base import AbstractSensitivity, with_state_part
@@ -63,6 +67,36 @@ class DrawnFeedback(AbstractFeedback):
 
     def signal(self, instant, fixed):
         return fixed @ instant.error
+
+
+class SpatialFeedback(AbstractFeedback):
+    """Errors carried back along the edges within the same instant.
+
+        delta <- ell_x + W^T (sigma'(a) delta),   delta = ell_x at first
+
+    as if neurons were at rest where they are: what their leaks do to an error on its
+    way is left out.
+
+    **Arguments:** `sweeps`: how many edges back, by default the longest path.
+    """
+
+    sweeps: int | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        if self.sweeps is not None:
+            _checks.at_least("sweeps", self.sweeps, 0)
+
+    def prepare(self, network, x, key):
+        return number_of_sweeps(self.sweeps, network)
+
+    def signal(self, instant, fixed):
+        neurons, ell_x = instant.network.neurons(), instant.ell_x
+        now = neurons.slopes(instant.x, instant.u, jnp.ones((), instant.x.dtype))
+        sent = lambda x: neurons.graph.aggregate(neurons.weight, x)
+        transpose = jax.linear_transpose(sent, instant.x)
+        gain = now.slope * neurons.own_time
+        sweep = lambda _, delta: ell_x + now.felt(transpose(gain * delta)[0])
+        return jax.lax.fori_loop(0, fixed.number, sweep, ell_x)
 
 
 class OwnLeak(AbstractSensitivity):
