@@ -5,5 +5,7 @@ from .comparison import Entry as Entry
 from .comparison import trivial_floor as trivial_floor
 from .contenders import Contender as Contender
 from .contenders import contenders as contenders
-from .track import Settings as Settings
-from .track import tracker as tracker
+from .tracker import NormalisedDrive as NormalisedDrive
+from .tracker import Settings as Settings
+from .tracker import Stability as Stability
+from .tracker import tracker as tracker

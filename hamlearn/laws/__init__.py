@@ -1,5 +1,6 @@
 """The named laws: each a docstring with its equation and its three answers."""
 
+from .along import CostAlong as CostAlong
 from .base import AbstractFlow as AbstractFlow
 from .base import AbstractLaw as AbstractLaw
 from .base import Info as Info

@@ -8,9 +8,8 @@ import numpy as np
 
 import hamlearn as hl
 
-from ..jobs.track import tracker
 from ._claim import Claim
-from ._nilp_law import law
+from ._nilp_law import law, start
 
 DT, WINDOW, SETTLED = 1e-2, 500, 1000  # five time units, after ten to settle
 
@@ -41,6 +40,6 @@ def run(*, quick: bool = False) -> Iterator[Claim]:
 def _gap(task, settle: int, theta: float, seed: int) -> hl.analysis.ActionGap:
     samples = task(duration=DT * (SETTLED + WINDOW), dt=DT).samples()
     samples = jax.tree.map(lambda a: jnp.asarray(a[: settle + WINDOW]), samples)
-    network, x0 = tracker(5, 10.0, seed)
+    network, x0 = start(5, 10.0, seed)
     flip, x0 = law(100.0, theta), jnp.asarray(x0)
     return hl.analysis.gap(flip, network, samples, dt=DT, settle=settle, x0=x0)

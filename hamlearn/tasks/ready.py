@@ -17,18 +17,31 @@ from .tracking import Tracking, recorded
 RATE = 360  # recorded samples of the electrocardiogram per second
 
 
-def sine(*, duration: float = 60.0, dt: float = 1e-3) -> Tracking:
-    """0.5 sin t, of RMS 0.354."""
-    times = _grid(duration, dt)
-    return _made("sine", 0.5 * np.sin(times), dt, "0.5 sin t")
+def sine(
+    *, duration: float = 60.0, dt: float = 1e-3, interval: float | None = None
+) -> Tracking:
+    """0.5 sin t, of RMS 0.354.
+
+    **Arguments:** `interval`: between samples that are held, as those of a recording,
+    which `hl.track` needs; by default dt, so that nothing is held.
+    """
+    times, steps = _grid(duration, dt, interval)
+    return _made("sine", 0.5 * np.sin(times), dt, steps, "0.5 sin t")
 
 
-def patched(*, duration: float = 60.0, dt: float = 1e-3, seed: int = 3) -> Tracking:
+def patched(
+    *,
+    duration: float = 60.0,
+    dt: float = 1e-3,
+    interval: float | None = None,
+    seed: int = 3,
+) -> Tracking:
     """Patches of 1 to 4 time units: constants in +-0.6, or A cos(om t + phase).
 
-    A in [0.2, 0.6], om in [0.5, 2.5]; the patches join with jumps.
+    A in [0.2, 0.6], om in [0.5, 2.5]; the patches join with jumps. `interval` as that
+    of `sine`.
     """
-    times = _grid(duration, dt)
+    times, steps = _grid(duration, dt, interval)
     rng = np.random.default_rng(seed)
     values, start = np.zeros_like(times), 0.0
     while start < duration:
@@ -41,7 +54,7 @@ def patched(*, duration: float = 60.0, dt: float = 1e-3, seed: int = 3) -> Track
             phase = rng.uniform(0, 2 * np.pi)
             values[inside] = amplitude * np.cos(omega * times[inside] + phase)
         start += length
-    return _made("patched", values, dt, f"patches drawn with seed {seed}")
+    return _made("patched", values, dt, steps, f"patches drawn with seed {seed}")
 
 
 def heartbeat(*, seconds: float = 20.0, dt: float | None = None) -> Tracking:
@@ -91,14 +104,25 @@ def comparable() -> dict[str, Callable[[], AbstractTask]]:
     }
 
 
-def _grid(duration: float, dt: float) -> np.ndarray:
+def _grid(
+    duration: float, dt: float, interval: float | None
+) -> tuple[np.ndarray, int]:
+    """(when the value of each step was taken, for how many steps it is held)."""
     _checks.positive("dt", dt)
     _checks.positive("duration", duration)
     if duration < 12 * dt:
         _checks.reject("duration", f"at least 12 steps of `dt` = {dt}", duration)
-    return np.arange(round(duration / dt)) * dt
+    steps = 1
+    if interval is not None:
+        _checks.positive("interval", interval)
+        steps = round(interval / dt)
+        if steps < 1 or abs(steps * dt - interval) > 1e-6 * interval:
+            _checks.reject("interval", f"a multiple of `dt` = {dt}", interval)
+    return np.arange(round(duration / dt)) // steps * steps * dt, steps
 
 
-def _made(name: str, values: np.ndarray, dt: float, source: str) -> Tracking:
-    last = np.concatenate([values[:1], values[:-1]])
-    return Tracking(name, values, last, dt=dt, interval=dt, source=source)
+def _made(
+    name: str, values: np.ndarray, dt: float, steps: int, source: str
+) -> Tracking:
+    last = np.concatenate([values[:steps], values[:-steps]])
+    return Tracking(name, values, last, dt=dt, interval=steps * dt, source=source)

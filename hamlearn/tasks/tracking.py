@@ -6,7 +6,7 @@ import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float
+from .._types import Array, Float, Int
 from ..signals.signal import Sample
 from .floors import floors_of
 from .task import AbstractTask, Facts, part
@@ -16,15 +16,18 @@ class Tracking(AbstractTask):
     """A target on an even grid of times, each value held until the next; no input.
 
     Ready ones are `sine`, `patched` and `heartbeat`; `recorded` and `from_csv` make one
-    of your data.
+    of your data. To track is to copy: the target is shown before it is asked for, and
+    what counts is how soon within an interval the output is there.
 
     **Attributes:**
 
-    - `values`: the target in its own unit, one a step of `dt`.
-    - `last`: what predicting the last known value would say at each step: the value
+    - `values`: the target in its own unit, one per step of `dt`.
+    - `last`: what repeating the last recorded value would say at each step: the value
       one recorded sample earlier.
-    - `interval`: median time between recorded samples; for a made signal, dt.
-    - `offset`, `scale`: the network sees (value - offset) scale, within +-0.8.
+    - `interval`: median time between recorded samples.
+    - `starts`: the steps at which a recorded value arrives.
+    - `offset`, `scale`: the network sees (value - offset) scale, within +-0.5 for a
+      recording.
     """
 
     _facts: Facts = eqx.field(static=True)
@@ -32,6 +35,7 @@ class Tracking(AbstractTask):
     last: Float[np.ndarray, "time"]
     dt: float
     interval: float
+    starts: Int[np.ndarray, "recorded"]
     offset: float
     scale: float
     unit: str = eqx.field(static=True)
@@ -45,6 +49,7 @@ class Tracking(AbstractTask):
         *,
         dt: float,
         interval: float,
+        starts: np.ndarray | None = None,
         offset: float = 0.0,
         scale: float = 1.0,
         unit: str = "",
@@ -57,6 +62,8 @@ class Tracking(AbstractTask):
         self._facts = Facts(name, 0, 1, len(values), about=about, source=source)
         self.values, self.last = values, last
         self.dt, self.interval = dt, interval
+        even = np.arange(0, len(values), max(1, round(interval / dt)))
+        self.starts = even if starts is None else starts
         self.offset, self.scale = offset, scale
         self.unit, self.time_unit = unit, time_unit
 
@@ -90,6 +97,13 @@ class Tracking(AbstractTask):
             "zero": loss(self.offset),
         }
 
+    @property
+    def steps(self) -> float:
+        """How many steps of `dt` an interval has."""
+        ratio = self.interval / self.dt
+        whole = round(ratio)
+        return float(whole) if abs(ratio - whole) < 1e-6 * ratio else ratio
+
     def recording(self) -> Float[np.ndarray, "recorded"]:
         """One value an interval, in the unit of the signal."""
         return self.values[:: max(1, round(self.interval / self.dt))]
@@ -122,6 +136,21 @@ class Tracking(AbstractTask):
         }
         rmse = lambda guess: float(np.sqrt(np.mean((guess - target) ** 2)))
         return {name: rmse(guess) for name, guess in guesses.items()}
+
+    def ratios(self, output: np.ndarray, *, parts: int = 10) -> np.ndarray:
+        """RMSE over that of repeating the last recorded value, in parts of the signal.
+
+        NaN where the last value is exact, and where the output ends before.
+        """
+        _checks.at_least("parts", parts, 1)
+        said = np.full(len(self.values), np.nan)
+        said[: len(output)] = self.unscaled(output)
+        squares = lambda guess: np.array(
+            [np.sum(e**2) for e in np.array_split(guess - self.values, parts)]
+        )
+        mine, last = squares(said), squares(self.last)
+        exact = last == 0
+        return np.where(exact, np.nan, np.sqrt(mine / np.where(exact, 1.0, last)))
 
 
 def recorded(
@@ -157,8 +186,9 @@ def recorded(
         values[np.maximum(number - 1, 0)],
         dt=float(dt),
         interval=interval,
+        starts=np.flatnonzero(np.diff(number, prepend=-1)),
         offset=(low + high) / 2,
-        scale=1.6 / (high - low) if high > low else 1.0,
+        scale=1 / (high - low) if high > low else 1.0,
         unit=unit,
         time_unit=time_unit,
         source=source,
