@@ -29,7 +29,7 @@ COUNT = 2000
 
 
 def signals() -> dict[str, Callable[[], tasks.Tracking]]:
-    """What is tracked, by name; all drawn with one seed, all but three of one length."""
+    """What is tracked, by name; all drawn with one seed."""
     rng = np.random.default_rng(0)
     k = np.arange(COUNT)
     white, walk = rng.normal(size=COUNT), np.cumsum(rng.normal(size=COUNT))
@@ -70,7 +70,7 @@ def filed(name: str, between: timedelta) -> tasks.Tracking:
     values = 10 * np.sin(2 * np.pi * k / 365) + 2 * np.sin(2 * np.pi * k / 7)
     values += rng.normal(size=COUNT)
     start = datetime(2020, 1, 1)
-    rows = [f"{start + int(j) * between},{v:.4f}" for j, v in zip(k, values)]
+    rows = [f"{start + j * between},{v:.4f}" for j, v in enumerate(values)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{name}.csv"
         path.write_text("time,level\n" + "\n".join(rows) + "\n")

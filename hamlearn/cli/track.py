@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import json
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +25,13 @@ POLICIES = (
 def add_arguments(commands: Any) -> None:
     command = commands.add_parser(
         "track",
-        help="track a signal online with a small recurrent network",
-        description="Track a signal online with a fully connected network of a few "
-        "neurons that learns by Hamiltonian learning, and draw what happened. Numbers "
-        "are in the time unit of the signal; what is not given is chosen to suit it. "
-        "The exit status is 1 where the run diverged.",
+        help="copy a signal online with a small recurrent network",
+        description="Copy a signal online with a fully connected network of a few "
+        "neurons that learns by Hamiltonian learning, and draw what happened. A test "
+        "of how fast the law moves weights, not of what it learns: a bias alone does "
+        "as well (`hamlearn compare` shows learning). Numbers are in units of the "
+        "sampling interval and of the signal's range. The exit status is 1 where the "
+        "run diverged and 130 where it was interrupted; what was done is saved.",
     )
     add = command.add_argument
     add(
@@ -43,21 +46,26 @@ def add_arguments(commands: Any) -> None:
         "--policy",
         choices=POLICIES,
         default="flip",
-        help="how the costate is made causal",
+        help="how the costate is made causal (reversal needs --loss-weight 36)",
     )
     add(
         "--loss-weight",
         "--accuracy",
         type=float,
         metavar="Q",
-        help="weight of the squared error (the accuracy of Betti and Gori)",
+        help="weight Q of the squared error (the accuracy of Betti and Gori), before "
+        "it is divided by the network's own gain; default 121",
     )
-    add("--weight-decay", type=float, metavar="RW", help="default 1")
-    add("--inertia", type=float, metavar="R", help="cost of weight change; default 0.1")
-    add("--dissipation", type=float, metavar="THETA", help="in 1/time")
-    add("--speed", type=float, metavar="C", help="1/tau, how fast neurons follow")
+    leak = "leak of the weights over q e^2; default 1"
+    add("--weight-decay", type=float, metavar="KAPPA", help=leak)
+    add("--inertia", type=float, metavar="R", help="cost of weight change; default 1")
+    theta = "per interval; default om = sqrt(Q/R)"
+    add("--dissipation", type=float, metavar="THETA", help=theta)
+    speed = "1/tau, how fast neurons follow, per interval; default 3 om"
+    add("--speed", type=float, metavar="C", help=speed)
     add("--neurons", type=int, metavar="N", help="default 5")
-    add("--dt", type=float, help="time step")
+    step = "time step in the signal's unit; default a fortieth of its interval"
+    add("--dt", type=float, help=step)
     add("--seed", type=int, help="of the initial weights; default 0")
     shared.add_out(add, "one JSON object")
     command.set_defaults(run=_run)
@@ -69,12 +77,16 @@ def _run(arguments: argparse.Namespace) -> int:
     target = _target(arguments)
     names = [field.name for field in dataclasses.fields(Settings)]
     given = {name: getattr(arguments, name) for name in names}
-    with warnings.catch_warnings(record=True) as caught:
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         warnings.simplefilter("always", UserWarning)
-        result = track(target, policy=_policy(arguments.policy), **given)
+        policy = _policy(arguments.policy)
+        result = track(target, policy=policy, checkpoint=folder, **given)
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
-    settings = Settings.suited_to(target, **given)
+    settings = Settings.suited_to(target.steps, **given)
     report = _report(arguments, target, settings, result)
     shown = sys.stderr if arguments.json else sys.stdout
     print(_card(target, result, report), file=shown)
@@ -82,20 +94,25 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"wrote    {path}", file=shown)
     if arguments.json:
         print(json.dumps(report))
+    if report["interrupted"]:
+        return 130
     return 0 if result.diverged is None else 1
 
 
 def _target(arguments: argparse.Namespace) -> "Tracking":
     from .. import tasks
 
-    made = {"sine": tasks.sine, "patched": tasks.patched, "heartbeat": tasks.heartbeat}
-    step = {} if arguments.dt is None else {"dt": arguments.dt}
-    if arguments.target in made:
-        return made[arguments.target](**step)
-    if not shared.is_file(arguments.target):
-        shared.choice("--target", arguments.target, made, " or a .csv file")
+    word, dt = arguments.target, arguments.dt
+    step = {} if dt is None else {"dt": dt}
+    made = {"sine": tasks.sine, "patched": tasks.patched}
+    if word in made:
+        return made[word](**step, interval=40 * (1e-3 if dt is None else dt))
+    if word == "heartbeat":
+        return tasks.heartbeat(seconds=60, **step)
+    if not shared.is_file(word):
+        shared.choice("--target", word, (*made, "heartbeat"), " or a .csv file")
     columns = () if arguments.column is None else (arguments.column,)
-    return shared.recording(arguments, arguments.target, *columns).tracking(**step)
+    return shared.recording(arguments, word, *columns).tracking(**step)
 
 
 def _policy(word: str) -> "AbstractPolicy":
@@ -136,10 +153,13 @@ def _report(
         "offset": target.offset,
         "scale": target.scale,
         **target.errors(result.output),
+        "ratios": [*map(float, target.ratios(result.output))],
+        **result.stats,
         "settled_from": len(target.values) // 6 * target.dt,
         "samples": result.samples,
-        "us_per_sample": result.us_per_sample,
+        "us_per_step": result.us_per_sample,
         "seconds": result.seconds,
+        "interrupted": result.diverged is None and result.samples < len(target.values),
         "diverged": result.diverged is not None,
         "divergence": None if result.diverged is None else str(result.diverged),
         "losses": result.losses,
@@ -152,16 +172,40 @@ def _report(
 
 
 def _card(target: "Tracking", result: "Result", report: dict[str, Any]) -> str:
+    from ..run.tables import pace_text
+
     unit = f" {target.unit}" if target.unit else ""
-    card = [row for row in repr(result).splitlines() if not row.startswith("trivial")]
-    lines = [f"target   {target.name}: {target.source}", *card]
+    left_out = ("trivial", "samples", "loss", "law", "speed")
+    card = [row for row in repr(result).splitlines() if not row.startswith(left_out)]
+    end = result.samples * target.dt
+    lines = [
+        f"target   {target.name}: {target.source}",
+        f"samples  {len(target.starts):,}, one in {target.interval:.4g} "
+        f"{target.time_unit}, {target.steps:g} steps each; run to t = {end:.6g}",
+        f"law      {result.law.title}: q = {report['loss_weight']:.6g}/N, "
+        f"r_w = {report['weight_decay']:g} q e^2, r = {report['inertia']:g}, theta = "
+        f"{report['dissipation']:.6g}, c = {report['speed']:.6g} (per interval)",
+        *card,
+    ]
+    if report["us_per_step"] is not None:
+        pace = pace_text(report["us_per_step"] * target.steps)
+        lines.append(f"speed    {pace}")
     if report["rmse"] is not None:
         since = f"RMSE from t = {report['settled_from']:.4g} on"
-        trivial = ", ".join(
-            f"{name} {report[f'rmse_{name}']:.4g}" for name in ("zero", "mean", "last")
+        guesses = (
+            f"last value {report['rmse_last']:.4g}, mean {report['rmse_mean']:.4g}"
         )
-        figures = f"{report['rmse']:.4g}{unit} (predicting {trivial})"
-        lines.append(f"settled  {since}: {figures}")
+        lines.append(f"settled  {since}: {report['rmse']:.4g}{unit} ({guesses})")
+    tenths = [ratio for ratio in report["ratios"] if ratio is not None]
+    if tenths:
+        text = f"tenths of the run: {min(tenths):.3f} to {max(tenths):.3f}"
+        lines.append(f"ratio    RMSE over that of the last value, {text}")
+    lines.append(
+        f"stable   own weight down to {report['own_weight']:.2f} (ends near -0.93), "
+        f"step {report['step']:.2f} (ends at 2)"
+    )
+    if report["interrupted"]:
+        lines.append("stopped  before the end of the signal; what was done is kept")
     return "\n".join(lines)
 
 
@@ -171,14 +215,12 @@ def _save(
     import numpy as np
 
     from .. import plot
+    from ..jobs import by_sample
 
     out.mkdir(parents=True, exist_ok=True)
     stem = out / f"track-{target.name}"
-    arrays = result.to_numpy()
-    arrays["target"] = target.values[: len(result.times)]
-    arrays["output"] = target.unscaled(result.output)
     data, record = stem.with_suffix(".npz"), stem.with_suffix(".json")
-    np.savez_compressed(data, **arrays)  # pyright: ignore[reportArgumentType]
+    np.savez_compressed(data, **by_sample(target, result))  # pyright: ignore[reportArgumentType]
     record.write_text(json.dumps(report, indent=2) + "\n")
     draw = lambda: plot.tracked(target, result)
     return [*shared.picture(draw, stem.with_suffix(".png")), data, record]

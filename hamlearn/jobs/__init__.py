@@ -5,6 +5,7 @@ from .comparison import Entry as Entry
 from .comparison import trivial_floor as trivial_floor
 from .contenders import Contender as Contender
 from .contenders import contenders as contenders
+from .track import by_sample as by_sample
 from .tracker import NormalisedDrive as NormalisedDrive
 from .tracker import Settings as Settings
 from .tracker import Stability as Stability

@@ -2,7 +2,9 @@
 
 import dataclasses
 import warnings
-from typing import Any
+from pathlib import Path
+
+import numpy as np
 
 from .. import _checks
 from ..action.cost import Cost
@@ -10,11 +12,11 @@ from ..laws.along import CostAlong
 from ..laws.hamiltonian import HamiltonianLearning
 from ..mechanics.causal import AbstractPolicy
 from ..run.result import DivergenceWarning, Result
-from ..run.stream import stream
+from ..run.stream import resume, stream
 from ..tasks import Tracking
 from .tracker import LEAST, NormalisedDrive, Settings, Stability, tracker
 
-LOOK = 4096  # steps between two looks at the stability
+LOOK = 4096  # steps, at most, between two looks at the stability
 
 
 def track(
@@ -29,6 +31,7 @@ def track(
     neurons: int | None = None,
     seed: int | None = None,
     progress: bool = True,
+    checkpoint: str | Path | None = None,
 ) -> Result:
     """Copy a signal online with a fully connected network and Hamiltonian learning.
 
@@ -43,8 +46,9 @@ def track(
     no unit of either matters. The cost is `NormalisedDrive`'s.
 
     **Arguments:** `target`: from `tasks`, held for 4 steps or more per interval;
-    `policy`: default `SignFlip`; the others default to `Settings.suited_to`, per
-    interval.
+    `policy`: default `SignFlip`; `checkpoint`: a directory, with which an interrupted
+    run saves and returns what was done; the others default to `Settings.suited_to`,
+    per interval.
 
     **Returns:** the `Result`, at the times of the signal and in scaled values
     (`target.ratios(result.output)` and `target.errors` judge them). `stats` holds how
@@ -67,26 +71,73 @@ def track(
         neurons=neurons,
         seed=seed,
     )
-    samples, dt = target.samples(), 1 / steps
-    first = float(samples.target[0, 0])
+    law = tracking_law(chosen, policy)
+    first = float((target.values[0] - target.offset) * target.scale)
     network, x0 = tracker(chosen.neurons, chosen.speed, chosen.seed, first)
-    seen = [Stability().with_look(network.weight, chosen.speed * dt)]
-    look = lambda state, _: seen.append(
-        seen[-1].with_look(state.w["weight"], chosen.speed * dt)
-    )
+    watch = Watch(Stability().with_look(network.weight, chosen.speed / steps))
+    chunk = _chunk(len(target.values))
+    options = {"dt": 1 / steps, "x0": x0, "chunk": chunk, "progress": progress}
+
+    def look(state, done):
+        watch.done = done
+        watch.seen = watch.seen.with_look(state.w["weight"], chosen.speed / steps)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
-        result = stream(
-            tracking_law(chosen, policy), network, samples, dt=dt, x0=x0, chunk=LOOK,
-            callback=look, progress=progress,
-        )  # fmt: skip
-    result = _in_time(result, target, seen[-1])
-    said = seen[-1].warning()
-    if said is not None:
-        warnings.warn(said, UserWarning, stacklevel=2)
-    if result.diverged is not None:
-        warnings.warn(str(result.diverged), DivergenceWarning, stacklevel=2)
+        try:
+            result = stream(
+                law, network, target.samples(), callback=look, checkpoint=checkpoint,
+                **options,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            if checkpoint is None or not watch.done:
+                raise
+            samples = target.samples(steps=watch.done)
+            result = resume(checkpoint, law, network, samples, **options)
+    result = _in_time(result, target, watch.seen)
+    for said in (watch.seen.warning(), result.diverged):
+        if said is not None:
+            kind = UserWarning if isinstance(said, str) else DivergenceWarning
+            warnings.warn(str(said), kind, stacklevel=2)
     return result
+
+
+def _chunk(length: int) -> int:
+    """Steps between two looks; a rest of another length would be another program."""
+    sizes = range(LOOK, LOOK // 4, -1)
+    return next((size for size in sizes if length % size == 0), LOOK)
+
+
+@dataclasses.dataclass
+class Watch:
+    """What was seen of a run on the way."""
+
+    seen: Stability
+    done: int = 0
+
+
+def by_sample(target: Tracking, result: Result) -> dict[str, np.ndarray]:
+    """A tracked signal at the times at which values were recorded, in its own unit.
+
+    **Returns:** `time`; `target` and `last`, the value and the one before; `output`,
+    at the end of the time for which the value was held; `error`, the RMS over that
+    time; the mean `loss` (and `lagrangian`, `hamiltonian`) over it.
+    """
+    done = len(result.output)
+    starts = target.starts[target.starts < done]
+    counts = np.diff(starts, append=done)
+    output = target.unscaled(result.output)
+    mean = lambda values: np.add.reduceat(values, starts) / counts if done else values
+    squares = (output - target.values[:done]) ** 2
+    scalars = ("loss", "lagrangian", "hamiltonian")
+    return {
+        "time": starts * target.dt,
+        "target": target.values[starts],
+        "last": target.last[starts],
+        "output": output[starts + counts - 1],
+        "error": np.sqrt(mean(squares)),
+        **{k: mean(result.info[k]) for k in scalars if k in result.info},
+    }
 
 
 def tracking_law(settings: Settings, policy: AbstractPolicy | None = None) -> CostAlong:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Neurons, Scalar
+from .._types import Neurons
 from ..action.cost import Cost, output_loss
 from ..graph.digraph import Digraph
 from ..networks.neurons import slope_at
@@ -89,19 +89,22 @@ class NormalisedDrive(eqx.Module):
 def tracker(
     neurons: int, speed: float, seed: int, first: float = 0.0
 ) -> tuple[RateNetwork, np.ndarray]:
-    """(the network, its state at the start), which holds the `first` value already.
+    """(the network, its state at the start), which rests at the `first` value.
 
     Every neuron hears every neuron and a constant; neuron 0 is the output. Weights ~
-    0.5 N(0, 1)/sqrt(n); the others begin at rest, x_0 at the first value, within
-    +-0.99, and b_0 so that it stays there.
+    0.5 N(0, 1)/sqrt(n); x_0 begins at the first value, within +-0.99, the others where
+    they rest beside it, and b_0 is such that it stays there.
     """
     _checks.at_least("neurons", neurons, 1)
     _checks.positive("speed", speed)
     rng = np.random.default_rng(seed)
     w = 0.5 * rng.normal(size=(neurons, neurons)) / math.sqrt(neurons)
     x0, bias = np.zeros(neurons), np.zeros(neurons)
+    for _ in range(200):  # W has a spectral radius of some 0.5
+        x0[0] = np.clip(first, -0.99, 0.99)
+        x0 = np.tanh(w @ x0)
     x0[0] = np.clip(first, -0.99, 0.99)
-    bias[0] = np.arctanh(x0[0]) - w[0, 0] * x0[0]
+    bias[0] = np.arctanh(x0[0]) - w[0] @ x0
     graph = Digraph.complete(neurons, self_loops=True)
     key = jax.random.key(seed)
     net = RateNetwork(graph, outputs=[0], time_constant=1 / speed, key=key)

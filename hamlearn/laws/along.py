@@ -32,14 +32,18 @@ class CostAlong(AbstractLaw):
 
     law: Law | HamiltonianFlow
     cost_at: CostAt
-    cost: Cost
 
     def __init__(self, law: Law | HamiltonianFlow, cost_at: CostAt):
         _checks.instance("law", law, (Law, HamiltonianFlow))
         if not callable(cost_at):
             wanted = "a function of network, state and sample that returns a Cost"
             _checks.reject("cost_at", wanted, cost_at)
-        self.law, self.cost_at, self.cost = law, cost_at, law.cost
+        self.law, self.cost_at = law, cost_at
+
+    @property
+    def cost(self) -> Cost:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The cost as the law was made with it."""
+        return self.law.cost
 
     @property
     def title(self) -> str:
@@ -69,8 +73,6 @@ class CostAlong(AbstractLaw):
 def _costs(law: Law | HamiltonianFlow, cost: Cost | None = None) -> tuple[Cost, ...]:
     """The places of a law where its cost stands, or `cost` as often."""
     places = (law.cost,)
-    if isinstance(law, HamiltonianFlow) and isinstance(
-        law.scalar, LearningHamiltonian
-    ):
+    if isinstance(law, HamiltonianFlow) and isinstance(law.scalar, LearningHamiltonian):
         places = (law.cost, law.scalar.cost)
     return places if cost is None else (cost,) * len(places)

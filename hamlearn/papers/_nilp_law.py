@@ -33,9 +33,7 @@ def tracked(
     return hl.stream(law, network, samples, dt=target.dt, x0=x0, progress=False)
 
 
-def start(
-    neurons: int, speed: float, seed: int
-) -> tuple[hl.RateNetwork, np.ndarray]:
+def start(neurons: int, speed: float, seed: int) -> tuple[hl.RateNetwork, np.ndarray]:
     """The paper's network, weights ~ 0.5 N(0, 1), and its state ~ 0.3 N(0, 1)."""
     rng = np.random.default_rng(seed)
     x0, w, b = (rng.normal(size=s) for s in (neurons, (neurons, neurons), neurons))

@@ -40,37 +40,52 @@ def run(result: Run, *, time_unit: str = "time units") -> "Figure":
 
 @styled
 def tracked(target: Tracked, result: Run) -> "Figure":
-    """A tracked signal in its own unit, a closer look at its end, and L and H."""
+    """A tracked signal in its own unit, single samples around a jump, and L and H.
+
+    The last recorded value stands beside the output: what repeating it would say.
+    """
     figure, axes = pyplot().subplots(3, 1, figsize=(9, 7.5), layout="constrained")
     times, count = result.times, len(result.times)
-    output = target.unscaled(result.output)
-    closer = slice(max(count - count // 8, 0), count)
+    output, last = target.unscaled(result.output), target.last[:count]
+    ends = np.append(target.starts[1:] - 1, len(target.values) - 1)
     unit = f" ({target.unit})" if target.unit else ""
-    for axis, part in ((axes[0], slice(None)), (axes[1], closer)):
-        shown = target.values[:count][part]
-        axis.plot(times[part], shown, color="0.45", lw=2.5, label="target")
+    looks = ((axes[0], ends[ends < count]), (axes[1], _samples(target, count)))
+    for axis, part in looks:
+        shown = times[part], target.values[part]
+        axis.plot(*shown, color="0.6", lw=2.5, label="target")
+        axis.plot(times[part], last[part], "--", color=COLOURS[1], lw=0.8, label="last")
         axis.plot(times[part], output[part], color=COLOURS[0], lw=1, label="output")
         axis.set_ylabel(f"target, output{unit}")
-        span = target.values.max() - target.values.min()
-        axis.set_ylim(
-            target.values.min() - 0.25 * span, target.values.max() + 0.45 * span
-        )
-    axes[0].legend(loc="upper right", ncols=2)
+    low, high = axes[0].get_ylim()
+    axes[0].set_ylim(low, high + 0.2 * (high - low))
+    axes[0].legend(loc="upper right", ncols=3)
+    axes[1].set_title("single samples around the largest jump")
     error = target.errors(result.output)
     if not np.isnan(error["rmse"]):
-        rmse, zero = error["rmse"], error["rmse_zero"]
-        text = f"{target.name}: settled RMSE {rmse:.3g}, predicting zero {zero:.3g}"
+        rmse, repeated = error["rmse"], error["rmse_last"]
+        text = (
+            f"{target.name}: RMSE {rmse:.3g}, repeating the last value {repeated:.3g}"
+        )
         axes[0].set_title(text + unit)
     for name, colour in (("hamiltonian", COLOURS[1]), ("lagrangian", COLOURS[2])):
         width = max(count // 1000, 1)
         mean = result.info[name][: count // width * width].reshape(-1, width).mean(1)
         _line(axes[2], times[::width][: len(mean)], mean, colour, name.capitalize())
-    axes[2].set_yscale("symlog", linthresh=1.0)
-    axes[2].set_ylabel("L, H (cost per unit of time)")
+    axes[2].set_ylabel("L, H (cost per interval)")
     axes[2].legend(loc="upper right", ncols=2)
     for axis in axes:
         axis.set_xlabel(f"time ({target.time_unit})")
     return figure
+
+
+def _samples(target: Tracked, count: int) -> slice:
+    """The steps of some 16 recorded samples around the largest jump."""
+    starts = target.starts[target.starts < count]
+    jumps = np.abs(target.values[starts] - target.last[starts])
+    at = int(np.argmax(jumps)) if len(starts) else 0
+    edge = lambda k: starts[k] if k < len(starts) else count
+    first = max(min(at - 6, len(starts) - 16), 0)
+    return slice(edge(first), edge(first + 16))
 
 
 @styled

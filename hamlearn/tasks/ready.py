@@ -104,9 +104,7 @@ def comparable() -> dict[str, Callable[[], AbstractTask]]:
     }
 
 
-def _grid(
-    duration: float, dt: float, interval: float | None
-) -> tuple[np.ndarray, int]:
+def _grid(duration: float, dt: float, interval: float | None) -> tuple[np.ndarray, int]:
     """(when the value of each step was taken, for how many steps it is held)."""
     _checks.positive("dt", dt)
     _checks.positive("duration", duration)

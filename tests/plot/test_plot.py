@@ -216,14 +216,24 @@ def test_a_result_draws_itself():
 
 
 def test_tracking_is_drawn_in_the_unit_of_the_signal():
-    target = hl.tasks.sine(duration=2.0, dt=0.01)
+    values = 100 + 7 * np.sin(np.arange(60.0))
+    target = hl.tasks.recorded("level", np.arange(60.0) / 2, values, unit="cm", dt=0.05)
     result = hl.track(target, progress=False)
     whole, closer, scalars = plot.tracked(target, result).axes
-    np.testing.assert_array_equal(lines(whole)[0], target.values)
-    np.testing.assert_array_equal(lines(whole)[1], target.unscaled(result.output))
-    np.testing.assert_array_equal(lines(closer)[0], target.values[-25:])
+    output, ends = target.unscaled(result.output), np.arange(9, 600, 10)
+    np.testing.assert_array_equal(lines(whole)[0], values)
+    np.testing.assert_array_equal(lines(whole)[1][1:], values[:-1])
+    np.testing.assert_array_equal(lines(whole)[2], output[ends])
+    target_line, last, shown = lines(closer)
+    assert len(np.unique(target_line)) == 16  # single samples are seen
+    jump = np.abs(np.diff(values)).max()
+    assert np.abs(np.diff(target_line)).max() == pytest.approx(jump)
+    np.testing.assert_array_equal(last[10:], target_line[:-10])
+    assert len(shown) == 160
     assert len(scalars.lines) == 2
-    assert f"{target.errors(result.output)['rmse']:.3g}" in whole.get_title(loc="left")
+    title = whole.get_title(loc="left")
+    for name in ("rmse", "rmse_last"):
+        assert f"{target.errors(result.output)[name]:.3g}" in title
 
 
 def test_figures_are_dark_on_white_also_in_a_dark_style(tmp_path):

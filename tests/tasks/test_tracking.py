@@ -32,8 +32,36 @@ def test_heartbeat_is_the_recorded_signal():
     assert np.array_equal(beat.values[40:80], np.full(40, recorded[1]))
     assert np.array_equal(beat.last[80:120], np.full(40, recorded[1]))
     scaled = beat.samples().target
-    assert scaled.min() == pytest.approx(-0.8)
-    assert scaled.max() == pytest.approx(0.8)
+    assert scaled.min() == pytest.approx(-0.5)
+    assert scaled.max() == pytest.approx(0.5)
+    assert beat.steps == 40
+    np.testing.assert_array_equal(beat.starts, np.arange(0, 864_000, 40))
+
+
+def test_made_signals_can_be_held_like_recordings():
+    plain = tasks.sine(duration=2.0, dt=0.01)
+    held = tasks.sine(duration=2.0, dt=0.01, interval=0.05)
+    assert (plain.steps, held.steps) == (1, 5)
+    np.testing.assert_array_equal(held.values, np.repeat(plain.values[::5], 5))
+    np.testing.assert_array_equal(held.last[5:], held.values[:-5])
+    np.testing.assert_array_equal(held.last[:5], held.values[:5])
+    np.testing.assert_array_equal(held.recording(), plain.values[::5])
+    np.testing.assert_array_equal(held.starts, np.arange(0, 200, 5))
+    patched = tasks.patched(duration=20.0, interval=0.04)
+    assert np.array_equal(patched.values, np.repeat(patched.values[::40], 40))
+    with pytest.raises(ValueError, match=r"`interval` must be a multiple of `dt` = 0"):
+        tasks.sine(interval=0.0015)
+
+
+def test_ratios_are_those_of_repeating_the_last_value():
+    values = np.concatenate([np.arange(20.0), np.full(20, 19.0)])
+    target = tasks.recorded("ramp", np.arange(40.0), values, dt=0.5)
+    half = (target.values + target.last) / 2  # half of the error everywhere
+    output = (half - target.offset) * target.scale
+    found = target.ratios(output, parts=4)
+    np.testing.assert_allclose(found[:2], 0.5)
+    assert np.isnan(found[2:]).all()  # the last value is exact there
+    assert np.isnan(target.ratios(output[:30], parts=4)[1])
 
 
 def test_errors_are_in_the_unit_of_the_signal():
