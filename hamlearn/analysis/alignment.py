@@ -107,6 +107,13 @@ def parts(network: Any, biases: bool = False) -> dict[str, Callable[[Params], Ar
             found[f"weight, layer {level}"] = lambda g, edges=edges: flat(g["weight"])[
                 :, edges
             ]
+    units = inside.units() or {}
+    for layer in units if len(units) > 1 else ():
+        inner = [name for name in names if name.startswith(layer)]
+        if inner:
+            found[layer.removesuffix(".")] = lambda g, inner=inner: jnp.concatenate(
+                [flat(g[name]) for name in inner], axis=1
+            )
     found["all"] = lambda g: jnp.concatenate([flat(g[name]) for name in names], axis=1)
     return found
 

@@ -115,22 +115,31 @@ def test_a_filter_that_forgets_at_once_is_the_instantaneous_rule():
     assert worst(g, same) <= 1e-12
 
 
-def test_fitted_filters_come_close_and_are_exact_on_their_own_poles():
-    net = stack("GLU", 3, time_constant=(1.0, 50.0), phase=0.5)
-    want = truth(net)
-    g, _ = summed(DiagonalRTRL(link=FittedPoles(3, (1.0, 50.0), 0.25)), net)
-    assert worst(g, want) <= 1e-9
-    untied = stack("GLU", None, time_constant=(1.0, 50.0), phase=0.5)
-    want = truth(untied)
-    below = [name for name in want if name.startswith("layers.0")]
-    flat = lambda g: np.concatenate([np.ravel(g[name]) for name in below])
-    cosines = []
-    for filters in (1, 6):
+def test_filters_on_the_poles_themselves_fit_exactly():
+    net = stack("GLU", 3, time_constant=(1.0, 50.0), phase=0.5).layers[1]
+    q = jax.random.normal(KEYS[0], (2, 12))
+    alpha, r = FittedPoles(3, (1.0, 50.0), 0.25).poles(net.filters(), q, jnp.ones(()))
+    np.testing.assert_allclose(alpha, net.filters().passed(jnp.ones(())), atol=1e-14)
+    np.testing.assert_allclose(r, net.filters().asked(q, jnp.ones(())), atol=1e-10)
+
+
+def test_fitted_filters_follow_poles_of_their_own():
+    """The kernel sum_i q_i a_i^s M_ij of all units, by six filters, over 200 steps."""
+    net = stack("GLU", None, time_constant=(1.0, 50.0), phase=0.5).layers[1]
+    one, q = jnp.ones(()), jax.random.normal(KEYS[0], (2, 12))
+    pair = lambda p: np.asarray(p[0]) + 1j * np.asarray(p[1])
+
+    def kernel(poles, asked):
+        return pair(poles) ** np.arange(200)[:, None] @ pair(asked)
+
+    want = kernel(net.filters().passed(one), net.filters().asked(q, one))
+    off = []
+    for filters in (1, 3, 6):
         link = FittedPoles(filters, (1.0, 50.0), 0.125)
-        a, b = flat(summed(DiagonalRTRL(link=link), untied)[0]), flat(want)
-        cosines.append(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-    assert cosines[0] < cosines[1]
-    assert cosines[1] > 0.98
+        got = kernel(*link.poles(net.filters(), q, one))
+        off.append(np.linalg.norm(got - want) / np.linalg.norm(want))
+    assert off[0] > off[1] > off[2]
+    assert off[2] < 0.1
 
 
 def test_one_implementation_of_what_is_the_same():
@@ -196,7 +205,9 @@ def test_traces_are_a_flow_too():
     ("net", "law", "why"),
     [
         (
-            lambda: hl.RateNetwork(hl.Digraph.complete(3), inputs=3, key=KEYS[0]),
+            lambda: hl.RateNetwork(
+                hl.Digraph.complete(3, self_loops=True), inputs=3, key=KEYS[0]
+            ),
             DiagonalRTRL(),
             "whose units hear each other",
         ),
@@ -232,3 +243,11 @@ def test_what_breaks_exactness_is_refused_by_name(net, law, why):
 def lower_again():
     head = OwnHead(4, inputs=4, key=KEYS[2])
     return hl.DiagonalNetwork(4, inputs=4, head=head, key=KEYS[3])
+
+
+def test_each_layer_is_a_row_of_alignment():
+    net, samples = stack("diagonal", 2, modes=4), hl.Sample(US[:40], YS[:40])
+    table = hl.analysis.alignment(hl.RTRL(), net, samples, dt=1.0, window=20)
+    rows = {row["part"]: row["cosine"] for row in table.rows()}
+    assert rows["layers.0"] == pytest.approx(1, abs=1e-12)
+    assert rows["layers.1"] == pytest.approx(1, abs=1e-12)
