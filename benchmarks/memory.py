@@ -69,6 +69,14 @@ def learned(law: Any, make: Any, task: Any, steps: int, seeds: range) -> Any:
     return hit / np.maximum(asked, 1), final, seconds
 
 
+def keep(name: str, line: dict[str, Any]) -> None:
+    """Put a row into a record, in place of an older one of the same task and law."""
+    path = RESULTS / f"{name}.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    same = lambda r: (r["task"], r["law"]) == (line["task"], line["law"])
+    write(name, [*(r for r in rows if not same(r)), line])
+
+
 def row(name: str, law: str, steps: int, found: Any) -> dict[str, Any]:
     """One line of a record, and of what is printed."""
     curve, final, seconds = found
@@ -81,19 +89,12 @@ def row(name: str, law: str, steps: int, found: Any) -> dict[str, Any]:
         "curve": [round(float(a), 3) for a in np.median(curve, axis=0)],
         "seconds": seconds,
     }
+    keep("memory_stack" if "flag" in name else "memory_cue", line)
     text = line["accuracy"]
     print(
         f"{name:24} {law:24} {text['median']:.3f} [{text['min']:.3f}] {seconds:.0f} s"
     )
     return line
-
-
-def keep(name: str, line: dict[str, Any]) -> None:
-    """Put a row into a record, in place of an older one of the same task and law."""
-    path = RESULTS / f"{name}.json"
-    rows = json.loads(path.read_text())["rows"] if path.exists() else []
-    same = lambda r: (r["task"], r["law"]) == (line["task"], line["law"])
-    write(name, [*(r for r in rows if not same(r)), line])
 
 
 def cue(seeds: range, lags: Any) -> list[dict[str, Any]]:
@@ -153,12 +154,13 @@ def stack(seeds: range, chosen: Any) -> list[dict[str, Any]]:
     """Tasks on which a gate has to come before the memory."""
     tasks = {
         "flag": (hl.tasks.Flag(8, 0, 8, 1.0), 60_000, 30.0, False, 6e-4),
+        "long": (hl.tasks.Flag(32, 0, 8, 0.25), 60_000, 100.0, False, 6e-4),
         "late": (hl.tasks.Flag(8, 3, 0), 60_000, 30.0, True, 1.2e-3),
     }
     rows = []
     for which in chosen:
         task, steps, longest, gated, rate = tasks[which]
-        name = "flag, lag 8" if which == "flag" else "late flag (3), lag 8"
+        name = f"{'late flag (3)' if task.late else 'flag'}, lag {task.lag}"
         pair = two_layers(task, longest, gated)
         frozen = two_layers(task, longest, gated, below=False)
         one = lambda key, task=task, longest=longest: hl.DiagonalNetwork(
@@ -215,23 +217,24 @@ def cost(repeats: int) -> list[dict[str, Any]]:
 
 
 def figure() -> None:
-    """Accuracy over the pass, a panel per task."""
-    names = ("memory_cue", "memory_stack")
-    files = [RESULTS / f"{name}.json" for name in names]
+    """Accuracy of every law, a panel per task: medians and the worst seeds."""
+    files = [RESULTS / f"memory_{name}.json" for name in ("cue", "stack")]
     rows = [r for f in files if f.exists() for r in json.loads(f.read_text())["rows"]]
     tasks = list(dict.fromkeys(r["task"] for r in rows))
     figure, axes = plt.subplots(
-        2, -(-len(tasks) // 2), figsize=(10, 5), sharey=True, layout="constrained"
+        2, -(-len(tasks) // 2), figsize=(10, 4), sharex=True, layout="constrained"
     )
     for axis in axes.ravel()[len(tasks) :]:
         axis.axis("off")
     for axis, task in zip(axes.ravel(), tasks, strict=False):
-        for line in (r for r in rows if r["task"] == task):
-            x = (np.arange(PARTS) + 0.5) * line["samples"] / PARTS / 1000
-            axis.plot(x, line["curve"], label=line["law"])
-        axis.set(title=task, xlabel="thousand samples", ylim=(0.4, 1.02))
-        axis.legend(fontsize=7)
-    axes[0, 0].set_ylabel("right answers")
+        mine = [r for r in rows if r["task"] == task][::-1]
+        median = [r["accuracy"]["median"] for r in mine]
+        worst = [r["accuracy"]["min"] for r in mine]
+        axis.barh([r["law"] for r in mine], median, color="#4477aa", height=0.6)
+        axis.plot(worst, range(len(mine)), "k|", ms=10)
+        axis.set(title=task, xlim=(0.45, 1.0))
+        axis.axvline(0.5, color="grey", lw=0.8, ls=":")
+    figure.supxlabel("right answers in the last fifth, median of seeds; | the worst")
     figure.savefig(FIGURE, dpi=110)
 
 
@@ -240,7 +243,7 @@ def main() -> None:
     parser.add_argument("what", choices=("cue", "stack", "cost", "figure"))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--lags", type=int, nargs="+", default=list(CUES))
-    parser.add_argument("--tasks", nargs="+", default=["flag", "late"])
+    parser.add_argument("--tasks", nargs="+", default=["flag", "long", "late"])
     options = parser.parse_args()
     if options.what == "figure":
         figure()
