@@ -10,6 +10,7 @@ from .bptt import SlidingBPTT as SlidingBPTT
 from .diagonal import DiagonalRTRL as DiagonalRTRL
 from .eligibility import RFLO as RFLO
 from .eligibility import EProp as EProp
+from .eligibility import SpikingEProp as SpikingEProp
 from .hamiltonian import HamiltonianLearning as HamiltonianLearning
 from .hamiltonian_flow import HamiltonianFlow as HamiltonianFlow
 from .hops import Hops as Hops

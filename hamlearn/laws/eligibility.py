@@ -9,6 +9,7 @@ from ..sensitivities.eligibility import (
     OwnLeak,
     SymmetricFeedback,
 )
+from ..sensitivities.spikes import SpikeTraces
 from .law import Law
 
 
@@ -64,3 +65,20 @@ def EProp(
     """
     feedback = SymmetricFeedback() if feedback is None else feedback
     return Law(cost, OwnLeak(feedback), update, title="e-prop")
+
+
+def SpikingEProp(cost: Cost | None = None, update: Any = None) -> Law:
+    """e-prop of spiking neurons, as published: `EProp` for a `SpikingNetwork`.
+
+        g_ij = L_i E_r,ij,   L = V^T (y - target)
+
+    with E_r the filtered eligibility trace of a neuron's voltage and adaptation, and
+    symmetric feedback. Exact where no neuron hears another.
+
+    Imposed as dynamics; sensitivity `SpikeTraces`; any update.
+
+    **Arguments:** `cost`, `update`: as for `RTRL`.
+
+    Bellec et al. (2020).
+    """
+    return Law(cost, SpikeTraces(), update, title="e-prop, spiking")

@@ -24,8 +24,7 @@ def Hops(
     once more for each hop. `order=1` is `EProp` on rate neurons, `pole=1` is
     `SlidingBPTT` with a window of order + 1. For leaks dt/tau up to .1 take the
     defaults; from .3 on `pole=1` and as many hops as samples are to be remembered.
-    Sparse recurrent networks of gain 1 and more may blow up at rates at which `RTRL`
-    does not.
+    Credit is worst where recurrence outlasts the leak, at gains above 1.
 
     Imposed as dynamics; sensitivity `HopTraces`; any update.
 
@@ -48,9 +47,8 @@ def SpatialTrace(
         delta <- ell_x + W^T (sigma'(a) delta),   delta = ell_x at first
         s_ij' = leak_i s_ij + dx_i'/dw_ij,   g_ij = delta_i s_ij
 
-    Exact for the neurons that a readout reads; what the leaks of the others do to an
-    error on its way is left out. On chains of slow neurons it has been seen to learn
-    no worse than the exact gradient, though it points another way.
+    Exact for neurons that send to no other; what the leaks of those that hear a neuron
+    do to an error on its way is left out.
 
     Imposed as dynamics; sensitivity `OwnLeak` with `SpatialFeedback`; any update.
 

@@ -10,6 +10,8 @@ from .heads import MixedHead as MixedHead
 from .heads import OwnHead as OwnHead
 from .heads import ProductHead as ProductHead
 from .rate import RateNetwork as RateNetwork
+from .spiking import SpikingNetwork as SpikingNetwork
+from .spiking import spike as spike
 from .stack import Memoryless as Memoryless
 from .stack import Stack as Stack
 from .voltage import VoltageNetwork as VoltageNetwork

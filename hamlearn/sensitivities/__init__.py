@@ -13,6 +13,7 @@ from .frozen import Immediate as Immediate
 from .hops import HopTraces as HopTraces
 from .snap import Diagonal as Diagonal
 from .snap import Sparse as Sparse
+from .spikes import SpikeTraces as SpikeTraces
 from .stacked import AbstractLink as AbstractLink
 from .stacked import AtOnce as AtOnce
 from .stacked import FittedPoles as FittedPoles
