@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from ..tasks import AbstractTask
 
 LAWS = (
-    "flip, gle, le, stlp, bptt, rtrl, snap1, rflo, eprop, instantaneous, frozen; uoro "
-    "and kfrtrl too"
+    "flip, gle, le, stlp, bptt, rtrl, snap1, rflo, eprop, instantaneous, frozen, "
+    "immediate; uoro and kfrtrl too"
 )
 TASKS = (
     "heartbeat (a real ECG, the default), mackey-glass or lorenz (forecasts), teacher "
-    "(a network to mimic), add (bits to remember)"
+    "(a network to mimic), add (bits to remember), cue (a symbol to remember)"
 )
 
 
@@ -39,7 +39,30 @@ def add_arguments(commands: Any) -> None:
         help=f"{TASKS}, or a CSV file with values or times and values, to forecast",
     )
     shared.add_reading(add)
-    add("--laws", metavar="A,B,...", help=f"by default {LAWS}")
+    add(
+        "--columns",
+        metavar="IN,IN:OUT",
+        help="columns of a file: inputs and targets, in place of a forecast",
+    )
+    add(
+        "--cost",
+        choices=("squared-error", "cross-entropy"),
+        default="squared-error",
+        help="cross-entropy: the target column holds labels 0, 1, ...",
+    )
+    add("--lags", metavar="K,...", help="of add (two, default 4,6) and cue (one, 8)")
+    add("--most", type=int, metavar="N", help="samples used, from the first")
+    add(
+        "--laws",
+        metavar="A,B,...",
+        help=f"by default {LAWS}; frozen and immediate, the controls, always run",
+    )
+    add(
+        "--optimizer",
+        choices=("sgd", "adam", "rmsprop"),
+        default="sgd",
+        help="of laws without inertia; default sgd",
+    )
     add("--neurons", type=int, default=16, metavar="N", help="default 16")
     add("--seeds", type=int, default=5, metavar="N", help="default 5")
     shared.add_out(add, "one JSON object per law")
@@ -48,17 +71,21 @@ def add_arguments(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     from ..jobs.compare import compare
-    from ..jobs.contenders import USUAL, contenders
+    from ..jobs.contenders import USUAL, adam, contenders, descent, rmsprop
 
-    known = contenders()
+    updates = {"sgd": descent, "adam": adam, "rmsprop": rmsprop}
+    known = contenders(updates[arguments.optimizer])
     names = USUAL if arguments.laws is None else arguments.laws.split(",")
     for name in names:
         shared.choice("--laws", name, known)
+    controls = [name for name in known if known[name].control]
+    names = [*names, *(name for name in controls if name not in names)]
     found = compare(
         _task(arguments),
         {name: known[name] for name in names},
         neurons=arguments.neurons,
         seeds=arguments.seeds,
+        most=arguments.most,
     )
     shown = sys.stderr if arguments.json else sys.stdout
     print(found.text(max(shared.width(), 100)), file=shown)
@@ -66,19 +93,55 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"wrote {path}", file=shown)
     if arguments.json:
         print(found.to_json())
-    return 0
+    if found.missing:
+        return 130
+    return 1 if any(entry.diverged for entry in found.entries) else 0
 
 
 def _task(arguments: argparse.Namespace) -> "AbstractTask":
     from .. import tasks
 
     known = tasks.comparable()
+    if arguments.lags is not None:
+        return _lagged(arguments)
     if arguments.task in known:
         return known[arguments.task]()
     if not shared.is_file(arguments.task):
         shared.choice("--task", arguments.task, known, " or a .csv file")
+    if arguments.columns is not None:
+        return _paired(arguments)
+    if arguments.cost != "squared-error":
+        wanted = "`--cost` must be squared-error where no `--columns` are given"
+        raise ValueError(f"{wanted}, but is {arguments.cost}.")
     columns = () if arguments.column is None else (arguments.column,)
     return tasks.Forecast(shared.recording(arguments, arguments.task, *columns))
+
+
+def _paired(arguments: argparse.Namespace) -> "AbstractTask":
+    """Inputs and targets, by columns of a file."""
+    heard, _, asked = arguments.columns.rpartition(":")
+    inputs, targets = heard.split(","), asked.split(",")
+    if not heard or not asked:
+        wanted = "inputs and targets, such as wind,sun:power"
+        raise ValueError(f"`--columns` must be {wanted}, but is {arguments.columns}.")
+    recording = shared.recording(arguments, arguments.task, *inputs, *targets)
+    labels = arguments.cost == "cross-entropy"
+    return recording.paired(inputs=len(inputs), labels=labels)
+
+
+def _lagged(arguments: argparse.Namespace) -> "AbstractTask":
+    """A task that remembers, with lags of the user's."""
+    from .. import tasks
+
+    made = {"add": (2, tasks.Add), "cue": (1, tasks.DelayedCue)}
+    shared.choice("--task", arguments.task, made, " with --lags")
+    count, make = made[arguments.task]
+    words = arguments.lags.split(",")
+    if len(words) != count or not all(word.isdigit() for word in words):
+        wanted = f"{count} whole numbers for {arguments.task}"
+        raise ValueError(f"`--lags` must be {wanted}, but is {arguments.lags}.")
+    lags = tuple(int(word) for word in words)
+    return make(lags) if count == 2 else make(*lags)
 
 
 def _save(out: Path, found: "Comparison") -> list[Path]:
@@ -96,8 +159,8 @@ def _record(found: "Comparison") -> dict[str, Any]:
     from ..run.tables import plain
 
     names = (
-        "losses", "scores", "cosine_recurrent", "us_spread", "step_size", "tuning",
-        "weights", "note",
+        "losses", "held", "scores", "cosine_recurrent", "us_spread", "step_size",
+        "tuning", "weights", "note",
     )  # fmt: skip
     laws = [
         row
@@ -120,6 +183,7 @@ def _record(found: "Comparison") -> dict[str, Any]:
         "tuned_on": found.tuned_on,
         "scored_on": found.scored_on,
         "seconds": found.seconds,
+        "not_reached": found.missing,
         "device": str(jax.devices()[0].device_kind),
         "dtype": str(jax.numpy.zeros(()).dtype),
         "versions": shared.versions(),

@@ -13,16 +13,21 @@ from tqdm import tqdm
 from .. import _checks
 from .._types import Array
 from ..action.cost import Cost
-from ..networks.partition import split
+from ..networks.partition import join, split
+from ..run.guard import terminable
 from ..signals.signal import Sample
 from ..tasks import AbstractTask, halves
-from .comparison import Comparison, Entry
+from .comparison import Comparison, Entry, trivial_floor
 from .contenders import USUAL, Contender, contenders
-from .lanes import Drawn, Runs, fitting, lanes
+from .lanes import Drawn, Runs, fitting, held_losses, lanes
 from .measures import cosines, price
 
 #: Step sizes that every law is tried at.
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3)
+#: Samples that are asked, at the least, of the two streams of a comparison.
+LEAST = 64
+#: Samples, at the most, that weights are held over to see what they are worth.
+HELD = 4000
 #: The seed that step sizes are chosen with; the others are scored.
 TUNING_SEED = 1000
 
@@ -34,6 +39,7 @@ def compare(
     neurons: int = 16,
     seeds: int = 5,
     rates: Sequence[float] = RATES,
+    most: int | None = None,
     progress: bool = True,
 ) -> Comparison:
     """Let several laws learn one stream online, and say what each is worth.
@@ -41,8 +47,11 @@ def compare(
     A law's step size is the one of `rates` with the least mean loss over a first
     stream of half the task's length, over networks of their own (one for every five
     seeds); the scores are from a second stream, with new networks. Losses are
-    prequential: every answer is given before its sample teaches anything. A run that
-    leaves all bounds has an infinite loss, and is counted.
+    prequential: every answer is given before its sample teaches anything. Online loss
+    also rewards following the stream, so beside it stands the loss with weights held as
+    they have become, from rest, on up to 4,000 samples of the first stream, which they
+    never learned from. A run that leaves all bounds has an infinite loss, and is
+    counted. Interrupted by Ctrl-C or SIGTERM, laws that are finished are returned.
 
     **Arguments:**
 
@@ -50,7 +59,7 @@ def compare(
       metric is reported beside it.
     - `laws`: by name, by default the usual ones of `hamlearn.jobs.contenders()`.
     - `neurons`: of every network; `seeds`: how many networks are scored; `rates`: the
-      step sizes.
+      step sizes; `most`: samples of the task that are used.
 
     **Returns:** a `Comparison`, which prints as a table and plots. For each law: the
     median loss over seeds beside that of a trivial answer; the cosine of its update
@@ -58,22 +67,29 @@ def compare(
     weights but biases, the median over windows of 32 samples; µs per sample; bytes
     carried from sample to sample and used within one.
 
-    **Raises:** `ValueError` for an empty list of laws, or step sizes that are not
-    positive.
+    **Raises:** `ValueError` for an empty list of laws, step sizes that are not
+    positive, and tasks that are too short or ask nothing.
     """
     laws = _checked(task, laws, neurons, seeds, rates)
     rates = tuple(float(rate) for rate in rates)
-    floors, streams = task.floors(), halves(task)
+    floors, streams = task.floors(), halves(task, most=most)
+    _check_enough(task, floors, streams)
     setting, began = Setting(task, streams, neurons, seeds, rates), time.perf_counter()
     bar = tqdm(laws.items(), unit=" laws", leave=False, disable=not progress)
     entries = []
-    for name, contender in bar:
-        bar.set_description(name)
-        entries.append(_entry(name, contender, setting))
+    try:
+        with terminable():
+            for name, contender in bar:
+                bar.set_description(name)
+                entries.append(_entry(name, contender, setting))
+    except (KeyboardInterrupt, SystemExit):
+        if not entries:
+            raise
     seconds = time.perf_counter() - began
     first, second = (len(stream.target) for stream in streams)
+    missing = tuple(laws)[len(entries) :]
     return Comparison(
-        task, tuple(entries), floors, neurons, seeds, first, second, seconds
+        task, tuple(entries), floors, neurons, seeds, first, second, seconds, missing
     )
 
 
@@ -91,6 +107,23 @@ def _checked(task, laws, neurons, seeds, rates) -> Mapping[str, Contender]:
     for name, contender in laws.items():
         _checks.instance(f"laws[{name!r}]", contender, Contender)
     return laws
+
+
+def _check_enough(task, floors, streams) -> None:
+    """There are samples to choose on and to score on, and something to learn."""
+    asked = lambda s: len(s.target) if s.weight is None else int((s.weight > 0).sum())
+    least = min(map(asked, streams))
+    if least < LEAST:
+        wanted = (
+            f"a stream of at least {2 * LEAST} samples that are asked, half to choose "
+            "step sizes on and half to score"
+        )
+        _checks.reject("task", wanted, f"{task.name}, with {least} in one half")
+    name, trivial = trivial_floor(floors)
+    if not trivial > 1e-12:
+        wanted = "a stream that is not foretold without learning"
+        got = f"{task.name}, where {name} is right all through the second half"
+        _checks.reject("task", wanted, got)
 
 
 @dataclass(frozen=True)
@@ -116,13 +149,15 @@ def law_key(seed: int) -> Array:
 
 def _entry(name: str, contender: Contender, setting: Setting) -> Entry:
     """One law, tuned on the first stream and scored on the second."""
-    tuning, scored = _runs(contender, setting)
+    tuning, scored, held = _runs(contender, setting)
     rate = min(tuning, key=lambda rate: tuning[rate])
     seed = int(np.argmin(scored.diverged))
+    learned = jax.tree.map(lambda leaf: leaf[seed], scored.learned)
     # Where all diverge, the least step size still says what a sample costs.
     used = min(setting.rates) if scored.diverged.all() else rate
     law = contender.law(Cost(loss=setting.task.loss), used)
     network = setting.network(contender, seed)
+    best = join(learned, split(network)[1])
     samples = fitting(contender, setting.task, setting.streams[1])
     shared: Any = {"steps": contender.steps, "key": law_key(seed)}
     paid = price(law, network, samples, **shared)
@@ -131,6 +166,10 @@ def _entry(name: str, contender: Contender, setting: Setting) -> Entry:
         law=name,
         note=contender.note,
         losses=tuple(scored.mean_losses().tolist()),
+        held=tuple(np.where(scored.diverged, np.inf, held).tolist()),
+        best=best,
+        answers=scored.answers[seed],
+        control=contender.control,
         scores=tuple(scored.mean_scores().tolist()) if setting.task.metric else (),
         curve=scored.curve(),
         cosine=agreement["all"],
@@ -145,13 +184,17 @@ def _entry(name: str, contender: Contender, setting: Setting) -> Entry:
     )
 
 
-def _runs(contender: Contender, setting: Setting) -> tuple[dict[float, float], Runs]:
-    """(the mean loss at every step size, the runs of all seeds at the best one)."""
+def _runs(
+    contender: Contender, setting: Setting
+) -> tuple[dict[float, float], Runs, np.ndarray]:
+    """(the mean loss at every step size, the runs of all seeds at the best one, the
+    loss of each with its weights held)."""
     seeds, rates = setting.seeds, setting.rates
     tries = max(seeds // len(rates), 1)
     width = max(tries * len(rates), seeds)  # one program for both streams
     build = lambda seed: setting.network(contender, seed)
-    run = lanes(contender, setting.task, Drawn(build(0), build(TUNING_SEED)))
+    parts = Drawn(build(0), build(TUNING_SEED))
+    run = lanes(contender, setting.task, parts)
 
     def on(stream: Sample, seeds: list[int], rates: list[float]) -> Runs:
         networks, keys = map(build, seeds), map(law_key, seeds)
@@ -165,4 +208,9 @@ def _runs(contender: Contender, setting: Setting) -> tuple[dict[float, float], R
     tuning = dict(zip(rates, means.tolist(), strict=True))
     best = min(tuning, key=lambda rate: tuning[rate])
     again = [k % seeds for k in range(width)]
-    return tuning, on(setting.streams[1], again, [best] * width).first(seeds)
+    scored = on(setting.streams[1], again, [best] * width).first(seeds)
+    cut = lambda leaf: leaf[: HELD + 1]
+    fresh = fitting(contender, setting.task, jax.tree.map(cut, setting.streams[0]))
+    networks = [build(seed) for seed in range(seeds)]
+    held = held_losses(contender, setting.task, parts, networks, scored.learned, fresh)
+    return tuning, scored, held

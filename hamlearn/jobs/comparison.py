@@ -11,6 +11,7 @@ import numpy as np
 
 from ..run.tables import Table, bytes_text, number_text, plain
 from ..tasks import AbstractTask
+from .verdicts import verdicts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +24,8 @@ class Entry:
     **Attributes:**
 
     - `law`: its name; `note`: what kind of network it taught.
-    - `losses`: mean prequential loss of each seed, infinite where it diverged;
+    - `losses`: mean prequential loss of each seed, infinite where it diverged; `held`:
+      the same with the weights held at the end, on other samples;
       `scores`: the same of the task's metric, NaN there; empty where it has none.
     - `curve`: mean losses along the stream, a row per seed that did not diverge.
     - `cosine`: of the update with the exact gradient, over all weights but biases;
@@ -32,11 +34,15 @@ class Entry:
     - `memory_bytes`: carried from sample to sample, and used within one.
     - `weights`: how many learn; `step_size`: the one chosen; `tuning`: the loss at
       every step size tried; `diverged`: how many seeds did.
+    - `best`: the network of the first seed that did not diverge, with what it learned;
+      `answers`: its outputs, one per scored sample.
+    - `control`: whether it is there to be beaten.
     """
 
     law: str
     note: str
     losses: tuple[float, ...]
+    held: tuple[float, ...]
     scores: tuple[float, ...]
     curve: np.ndarray
     cosine: float
@@ -48,6 +54,14 @@ class Entry:
     step_size: float
     tuning: dict[float, float]
     diverged: int
+    best: Any
+    answers: np.ndarray
+    control: bool = False
+
+    @property
+    def held_loss(self) -> float:
+        """The median over seeds of the loss with weights held."""
+        return float(np.median(self.held))
 
     @property
     def loss(self) -> float:
@@ -73,7 +87,8 @@ class Comparison:
 
     **Attributes:** `task`; `entries`: one per law, in the order asked for; `floors`:
     losses of predictors without a network; `neurons`, `seeds`; `tuned_on`,
-    `scored_on`: samples that step sizes were chosen, and laws scored on; `seconds`.
+    `scored_on`: samples that step sizes were chosen, and laws scored on; `seconds`;
+    `missing`: laws that were not reached before it was interrupted.
     """
 
     task: AbstractTask
@@ -84,6 +99,7 @@ class Comparison:
     tuned_on: int
     scored_on: int
     seconds: float
+    missing: tuple[str, ...] = ()
 
     @property
     def trivial(self) -> float:
@@ -96,9 +112,9 @@ class Comparison:
         return trivial_floor(self.floors)[0]
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dictionary per law: law, loss, loss_trivial, the metric of the task by
-        its name where it has one, cosine, us_per_sample, memory_bytes, diverged. What
-        is not finite is None."""
+        """One dictionary per law: law, loss, loss_held, loss_trivial, the metric of
+        the task by its name where it has one, cosine, us_per_sample, memory_bytes,
+        diverged. What is not finite is None."""
         return [plain(self._row(entry)) for entry in self.entries]
 
     def to_json(self) -> str:
@@ -122,6 +138,7 @@ class Comparison:
         cosine = lambda value: "-" if math.isnan(value) else f"{value:.2f}"
         shown = {
             "median_loss": _decimals(_needed(self.trivial)),
+            "loss_weights_held": _decimals(_needed(self.trivial)),
             "over_trivial": _decimals(2),
             "cosine": cosine,
             "cosine_between_neurons": cosine,
@@ -144,7 +161,8 @@ class Comparison:
         return f"<pre>{escape(repr(self))}</pre>"
 
     def _row(self, entry: Entry) -> dict[str, Any]:
-        row = {"law": entry.law, "loss": entry.loss, "loss_trivial": self.trivial}
+        row: dict[str, Any] = {"law": entry.law, "loss": entry.loss}
+        row |= {"loss_held": entry.held_loss, "loss_trivial": self.trivial}
         row |= self._metric(entry) | {
             "cosine": entry.cosine,
             "us_per_sample": entry.us_per_sample,
@@ -160,6 +178,7 @@ class Comparison:
             "median_loss": entry.loss,
             "over_seeds": f"{_figures(low)}-{_figures(high)}",
             "over_trivial": entry.loss / self.trivial,
+            "loss_weights_held": entry.held_loss,
         }
         cells |= self._metric(entry) | {
             "cosine": entry.cosine,
@@ -197,6 +216,7 @@ class Comparison:
         lines = (
             f"without a network: {', '.join(floors)}",
             f"{sizes}{at_end}; {self.seconds:.0f} s in all",
+            *verdicts(self),
         )
         return [textwrap.fill(line, 98, subsequent_indent="  ") for line in lines]
 

@@ -13,7 +13,7 @@ from ..action.cost import Cost
 from ..costates.schedule import Sweeps
 from ..graph.digraph import Digraph
 from ..laws.base import AbstractLaw
-from ..laws.bptt import BPTT
+from ..laws.bptt import BPTT, SlidingBPTT
 from ..laws.eligibility import RFLO, EProp
 from ..laws.hamiltonian import HamiltonianLearning
 from ..laws.instantaneous import Instantaneous
@@ -29,7 +29,7 @@ from ..networks.rate import RateNetwork
 from ..networks.voltage import VoltageNetwork
 from ..sensitivities.eligibility import DrawnFeedback
 from ..sensitivities.frozen import Immediate
-from ..updates import Optax
+from ..updates import AbstractUpdate, Optax
 
 #: Time constant of neurons, in samples.
 SLOWNESS = 2.0
@@ -37,6 +37,7 @@ SLOWNESS = 2.0
 STEPS = 4
 
 MakeLaw: TypeAlias = Callable[[Cost, Any], AbstractLaw]
+MakeUpdate: TypeAlias = Callable[[Any], AbstractUpdate]
 MakeNetwork: TypeAlias = Callable[[Array, int, int, int], AbstractNetwork]
 
 
@@ -52,6 +53,7 @@ class Contender:
     - `network`: from (key, neurons, inputs, outputs), the network; time is counted in
       samples.
     - `note`: what kind of network, in a word.
+    - `control`: whether it is there to be beaten.
     - `immediate`: whether its output at a step depends on the input of that step.
     - `steps`: of the network per sample; 1, or 4 and more for laws that are
       differential equations, or need a smooth input.
@@ -60,6 +62,7 @@ class Contender:
     law: MakeLaw
     network: MakeNetwork
     note: str = "recurrent"
+    control: bool = False
     immediate: bool = False
     steps: int = 1
 
@@ -109,35 +112,62 @@ def slow_layers(advance: float) -> MakeNetwork:
     return build
 
 
-def contenders() -> dict[str, Contender]:
+def descent(rate: Any) -> AbstractUpdate:
+    """Plain gradient descent."""
+    return Optax(optax.sgd, learning_rate=rate)
+
+
+def adam(rate: Any) -> AbstractUpdate:
+    """Adam at a thirtieth of the step size, so that the same ones can be tried."""
+    return Optax(optax.adam, learning_rate=rate / 30)
+
+
+def rmsprop(rate: Any) -> AbstractUpdate:
+    """RMSprop at a thirtieth of the step size."""
+    return Optax(optax.rmsprop, learning_rate=rate / 30)
+
+
+def contenders(update: MakeUpdate = descent) -> dict[str, Contender]:
     """Every law that `compare` knows by name.
 
-    All have plain SGD, or are overdamped where weights have inertia. `rflo` hears of
-    the error by fixed random weights, `eprop` by those of the readout; BPTT looks 16
-    samples back and updates every fourth. `frozen` is the control: the recurrence
-    stays as drawn, the readout alone learns.
+    `rflo` hears of the error by fixed random weights, `eprop` by those of the readout;
+    BPTT looks 16 samples back and updates every fourth. Two controls are to be beaten:
+    in `frozen` the recurrence stays as drawn and the readout alone learns; `immediate`
+    has credit that reaches one step back and no further, with RMSprop, without which it
+    is weaker than it need be.
+
+    **Arguments:** `update`: from a step size, how weights move: `descent`, `adam`,
+    `rmsprop`, or yours. `flip` and `stlp` have inertia, overdamped, whatever it is.
     """
-    recur = lambda law: Contender(law, recurrent)
+    recur = lambda law, control=False: Contender(law, recurrent, control=control)
     layers = lambda law, advance: Contender(
         law, slow_layers(advance), "slow layers", immediate=True
     )
     return {
         "flip": Contender(_flip, recurrent, steps=STEPS),
-        "gle": layers(lambda c, rate: GLE(c, _sgd(rate), schedule=Sweeps()), 0.5),
-        "le": layers(lambda c, rate: LE(c, _sgd(rate), schedule=Sweeps()), 1.0),
+        "gle": layers(lambda c, rate: GLE(c, update(rate), schedule=Sweeps()), 0.5),
+        "le": layers(lambda c, rate: LE(c, update(rate), schedule=Sweeps()), 1.0),
         "stlp": Contender(
             _stlp, resting, "resting layers", immediate=True, steps=STEPS
         ),
-        "bptt": recur(lambda c, rate: BPTT(c, _sgd(rate), window=4, overlap=12)),
-        "rtrl": recur(lambda c, rate: RTRL(c, _sgd(rate))),
-        "snap1": recur(lambda c, rate: SnAp1(c, _sgd(rate))),
-        "rflo": recur(lambda c, rate: RFLO(c, _sgd(rate), feedback=DrawnFeedback())),
-        "eprop": recur(lambda c, rate: EProp(c, _sgd(rate))),
-        "uoro": recur(lambda c, rate: UORO(c, _sgd(rate))),
-        "kfrtrl": recur(lambda c, rate: KFRTRL(c, _sgd(rate))),
-        "instantaneous": recur(lambda c, rate: Instantaneous(c, _sgd(rate), sweeps=1)),
+        "bptt": recur(lambda c, rate: BPTT(c, update(rate), window=4, overlap=12)),
+        "rtrl": recur(lambda c, rate: RTRL(c, update(rate))),
+        "snap1": recur(lambda c, rate: SnAp1(c, update(rate))),
+        "rflo": recur(lambda c, rate: RFLO(c, update(rate), feedback=DrawnFeedback())),
+        "eprop": recur(lambda c, rate: EProp(c, update(rate))),
+        "uoro": recur(lambda c, rate: UORO(c, update(rate))),
+        "kfrtrl": recur(lambda c, rate: KFRTRL(c, update(rate))),
+        "instantaneous": recur(
+            lambda c, rate: Instantaneous(c, update(rate), sweeps=1)
+        ),
         "frozen": recur(
-            lambda c, rate: Law(c, Immediate(), _sgd(rate), title="frozen recurrence")
+            lambda c, rate: Law(
+                c, Immediate(), update(rate), title="frozen recurrence"
+            ),
+            control=True,
+        ),
+        "immediate": recur(
+            lambda c, rate: SlidingBPTT(c, rmsprop(rate), window=2), control=True
         ),
     }
 
@@ -155,11 +185,8 @@ USUAL = (
     "eprop",
     "instantaneous",
     "frozen",
+    "immediate",
 )
-
-
-def _sgd(rate: Any) -> Optax:
-    return Optax(optax.sgd, learning_rate=rate)
 
 
 def _flip(cost: Cost, rate: Any) -> AbstractLaw:

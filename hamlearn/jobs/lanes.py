@@ -11,8 +11,12 @@ import numpy as np
 
 from .._types import Array
 from ..action.cost import Cost
+from ..laws.base import AbstractLaw
+from ..laws.held import WeightsHeld
+from ..laws.law import Law
 from ..networks.partition import join, split
 from ..run.scan import scan
+from ..sensitivities.frozen import Immediate
 from ..signals.signal import Sample
 from ..tasks import AbstractTask, shaped
 from .contenders import Contender
@@ -26,19 +30,29 @@ class Runs:
     """What was recorded of each lane, at what is asked of it.
 
     **Attributes:** `losses`, `scores`: shape (lanes, answers), of the loss and the
-    metric (zeros where there is none), times `weight`; `diverged`: by lane.
+    metric (zeros where there is none), times `weight`; `diverged`: by lane; `answers`:
+    what was said, shape (lanes, answers, outputs); `learned`: the weights at the end,
+    a lane in front.
     """
 
     losses: np.ndarray
     scores: np.ndarray
     weight: np.ndarray
     diverged: np.ndarray
+    answers: np.ndarray
+    learned: Any
 
     def first(self, count: int) -> "Runs":
         """The first lanes alone."""
         cut = lambda a: a[:count]
-        lanes = cut(self.losses), cut(self.scores)
-        return Runs(*lanes, self.weight, cut(self.diverged))
+        return Runs(
+            cut(self.losses),
+            cut(self.scores),
+            self.weight,
+            cut(self.diverged),
+            cut(self.answers),
+            jax.tree.map(cut, self.learned),
+        )
 
     def mean_losses(self) -> np.ndarray:
         """One number per lane, infinite where it diverged."""
@@ -105,10 +119,54 @@ def lanes(contender: Contender, task: AbstractTask, drawn: Drawn) -> Run:
         stack = lambda *leaves: jnp.stack(leaves)
         parts = jax.tree.map(stack, *map(drawn.of, networks))
         sizes = jnp.asarray(rates, samples.target.dtype)
-        losses, scores = program(parts, sizes, jnp.stack(keys), samples)
-        return _asked(losses, scores, samples.weight, contender.steps)
+        found, learned = program(parts, sizes, jnp.stack(keys), samples)
+        return _asked(found, learned, samples.weight, contender.steps)
 
     return run
+
+
+def held_losses(
+    contender: Contender,
+    task: AbstractTask,
+    drawn: Drawn,
+    networks: list[Any],
+    learned: Any,
+    samples: Sample,
+) -> np.ndarray:
+    """Mean loss of every lane with its weights held as they have become, from rest.
+
+    **Arguments:** `networks`: as they were drawn; `learned`: their weights now.
+    """
+    stack = lambda *leaves: jnp.stack(leaves)
+    rest = jax.tree.map(stack, *(drawn.of(network)[1] for network in networks))
+    law = _watching(contender.law(Cost(loss=task.loss), 0.01))
+    steps = contender.steps
+    losses = np.asarray(_watched(law, drawn, learned, rest, samples, 1 / steps))
+    losses = np.asarray(losses, np.float64)[:, steps - 1 :: steps]
+    weight = np.ones(losses.shape[1])
+    if samples.weight is not None:
+        weight = np.asarray(samples.weight, np.float64)[steps - 1 :: steps]
+    at = weight > 0
+    means = losses[:, at].sum(axis=1) / weight.sum()
+    return np.where(np.isfinite(means), means, np.inf)
+
+
+def _watching(law: AbstractLaw) -> AbstractLaw:
+    """A law that lets the same network run and finds no credit: one program for all
+    that differ in their credit alone."""
+    if not isinstance(law, Law):
+        return WeightsHeld(law)
+    parts: Any = {"residual": law.residual, "motion": law.motion, "title": "held"}
+    return WeightsHeld(Law(law.cost, Immediate(), **parts))
+
+
+@eqx.filter_jit
+def _watched(law, drawn, learned, rest, samples, dt):
+    def lane(w, rest):
+        state = law.init(drawn.network(w, rest), key=jax.random.key(0))
+        return scan(law, state, samples, dt, lambda state, sample, info: info.loss)[1]
+
+    return jax.vmap(lane)(learned, rest)
 
 
 def fitting(contender: Contender, task: AbstractTask, stream: Sample) -> Sample:
@@ -122,26 +180,36 @@ def fitting(contender: Contender, task: AbstractTask, stream: Sample) -> Sample:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), made)
 
 
-def _program(contender, cost, metric, drawn) -> Callable[..., tuple[Array, Array]]:
+def _program(contender, cost, metric, drawn) -> Callable[..., Any]:
     def record(state, sample, info):
         score = 0.0 if metric is None else metric(info.output, sample.target)
-        return info.loss, jnp.asarray(score, info.loss.dtype)
+        return info.loss, jnp.asarray(score, info.loss.dtype), info.output
 
     def lane(parts, rate, key, samples):
         law = contender.law(cost, rate)
         state = law.init(drawn.network(*parts), key=key)
-        return scan(law, state, samples, 1 / contender.steps, record)[1]
+        after, found = scan(law, state, samples, 1 / contender.steps, record)
+        return found, after.w
 
     return jax.jit(jax.vmap(lane, (0, 0, 0, None)))
 
 
-def _asked(losses: Any, scores: Any, weight: Any, steps: int) -> Runs:
+def _asked(found, learned, weight, steps: int) -> Runs:
     """The last step of every sample, where something is asked there."""
+    losses, scores, answers = found
     losses = np.asarray(losses, np.float64)
     with np.errstate(invalid="ignore"):
         diverged = ~(np.abs(losses) < BOUND).all(axis=1)
     last = lambda a: np.asarray(a, np.float64)[..., steps - 1 :: steps]
     losses, scores = last(losses), last(scores)
+    answers = np.asarray(answers)[:, steps - 1 :: steps]
     weight = np.ones(losses.shape[1]) if weight is None else last(weight)
     at = weight > 0
-    return Runs(losses[:, at], weight[at] * scores[:, at], weight[at], diverged)
+    return Runs(
+        losses[:, at],
+        weight[at] * scores[:, at],
+        weight[at],
+        np.asarray(diverged),
+        answers,
+        learned,
+    )

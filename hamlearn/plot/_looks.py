@@ -12,6 +12,7 @@ _KNOWN = (
     "flip", "gle", "rtrl", "stlp", "le", "snap1", "bptt",
     "instantaneous", "rflo", "eprop", "uoro", "kfrtrl", "vle", "frozen",
     "nla", "feedbackalignment", "recurrentbackprop", "snap2", "snap3",
+    "immediate",
 )  # fmt: skip
 _ALIASES = {"hamiltonianlearning": "flip"}
 

@@ -23,7 +23,7 @@ def guarded(path: str | Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    with _held(Path(path)), _terminable():
+    with _held(Path(path)), terminable():
         yield
 
 
@@ -59,7 +59,7 @@ def _lock(file: IO[str], path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
+def terminable() -> Iterator[None]:
     """SIGTERM ends the program as it would, by an exception that lets a run save.
 
     Only where Python may set it, and nobody else has.

@@ -9,6 +9,7 @@ from .. import _checks
 from .forecast import Forecast
 from .lorenz import Lorenz
 from .mackey_glass import MackeyGlass
+from .memory import DelayedCue
 from .sequences import Add
 from .task import AbstractTask
 from .teacher import TeacherStudent
@@ -91,7 +92,7 @@ def comparable() -> dict[str, Callable[[], AbstractTask]]:
     Forecasts one sample ahead of a recorded electrocardiogram (`heartbeat`), of a
     chaotic series with a lag (`mackey-glass`) and of one with jumps of side
     (`lorenz`); a recurrent network to mimic (`teacher`); bits to remember for four and
-    six samples (`add`).
+    six samples (`add`), and one of two symbols for eight among distractors (`cue`).
     """
     return {
         "heartbeat": lambda: Forecast(heartbeat(seconds=40, dt=1 / RATE)),
@@ -101,6 +102,7 @@ def comparable() -> dict[str, Callable[[], AbstractTask]]:
         "lorenz": lambda: Forecast(Lorenz(0.05).path(steps=8000)[:, 0], name="lorenz"),
         "teacher": lambda: TeacherStudent(dt=0.5),
         "add": lambda: Add((4, 6)),
+        "cue": lambda: DelayedCue(8, probability=1.0),
     }
 
 

@@ -12,12 +12,17 @@ from ..signals.signal import Sample
 from .task import AbstractTask
 
 
-def halves(task: AbstractTask, key: Array | None = None) -> tuple[Sample, Sample]:
+def halves(
+    task: AbstractTask, key: Array | None = None, *, most: int | None = None
+) -> tuple[Sample, Sample]:
     """(a stream to tune on, a fresh one to be scored on), of half the length each.
 
     The second is shorter where a task holds less than that back.
+
+    **Arguments:** `most`: how many samples both have together at most.
     """
-    steps = max(task.length // 2, 1)
+    length = task.length if most is None else min(task.length, most)
+    steps = max(length // 2, 1)
     first, second = (task.samples(key, steps, test=test) for test in (False, True))
     return first, jax.tree.map(lambda leaf: leaf[:steps], second)
 

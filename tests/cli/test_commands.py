@@ -210,8 +210,9 @@ def test_compare_prints_one_object_per_law(capsys, tmp_path):
     status, printed, err = run(capsys, *arguments, *sizes)
     assert status == 0
     rows = [json.loads(line) for line in printed.splitlines()]
-    assert [row["law"] for row in rows] == ["frozen", "le"]
-    keys = ["law", "loss", "loss_trivial", "cosine", "us_per_sample", "memory_bytes"]
+    assert [row["law"] for row in rows] == ["frozen", "le", "immediate"]
+    keys = ["law", "loss", "loss_held", "loss_trivial", "cosine", "us_per_sample"]
+    keys += ["memory_bytes"]
     assert all(list(row) == [*keys, "diverged"] for row in rows)
     assert all(0 < row["loss"] < row["loss_trivial"] for row in rows)
     record = json.loads((tmp_path / "compare-made.json").read_text())

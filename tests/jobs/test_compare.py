@@ -13,6 +13,7 @@ from hamlearn import tasks
 from hamlearn.jobs import Contender, contenders
 from hamlearn.jobs.compare import law_key
 from hamlearn.jobs.contenders import recurrent
+from hamlearn.jobs.lanes import fitting
 
 KNOWN = contenders()
 
@@ -328,6 +329,88 @@ def test_bad_arguments_are_named(series):
 
 def test_rows_are_json_with_nothing_that_is_not_finite(found):
     rows = [json.loads(line) for line in found.to_json().splitlines()]
-    keys = ["law", "loss", "loss_trivial", "cosine", "us_per_sample", "memory_bytes"]
+    keys = ["law", "loss", "loss_held", "loss_trivial", "cosine", "us_per_sample"]
+    keys += ["memory_bytes"]
     assert [list(row) for row in rows] == [[*keys, "diverged"]] * len(rows)
     assert [row["law"] for row in rows] == [entry.law for entry in found.entries]
+
+
+@pytest.mark.parametrize("name", ["snap1", "flip", "le"])
+def test_held_losses_are_those_of_the_learned_network_on_fresh_samples(found, name):
+    """By `stream(learn=False)` over the stream that step sizes were chosen on."""
+    contender, entry = KNOWN[name], named(found, name)
+    samples = fitting(contender, found.task, tasks.halves(found.task)[0])
+    result = hl.stream(
+        contender.law(hl.Cost(), entry.step_size),
+        entry.best,
+        samples,
+        dt=1 / contender.steps,
+        key=law_key(0),
+        learn=False,
+        progress=False,
+    )
+    asked = result.loss[contender.steps - 1 :: contender.steps]
+    assert entry.held[0] == pytest.approx(asked.mean(), rel=1e-9)
+    assert entry.answers.shape == (found.scored_on, 1)
+
+
+def test_what_is_found_is_said_in_words(found):
+    words = " ".join(repr(found).split())
+    frozen = named(found, "frozen").loss
+    laws = [entry for entry in found.entries if not entry.control]
+    better = sum(entry.loss < frozen for entry in laws)
+    if 0 < better < len(laws):
+        assert f"{better} of {len(laws)} laws beat a frozen recurrence" in words
+    best = min(laws, key=lambda entry: entry.loss)
+    linear = found.floors["linear"]
+    said = "no law beat four linear taps on this stream"
+    assert (said in words) == (best.loss > linear)
+
+
+def test_interrupted_it_gives_what_it_has(series):
+    def stop(cost, rate):
+        raise KeyboardInterrupt
+
+    laws = {"frozen": KNOWN["frozen"], "stop": Contender(stop, recurrent)}
+    options = {"neurons": 4, "seeds": 1, "rates": (0.03,), "progress": False}
+    found = hl.compare(tasks.Forecast(series), laws, **options)
+    assert [entry.law for entry in found.entries] == ["frozen"]
+    assert found.missing == ("stop",)
+    assert "interrupted before: stop" in repr(found)
+    with pytest.raises(KeyboardInterrupt):
+        hl.compare(tasks.Forecast(series), {"stop": laws["stop"]}, **options)
+
+
+def test_needs_are_checked_before_any_work():
+    def never(cost, rate):
+        raise AssertionError
+
+    laws = {"never": Contender(never, recurrent)}
+    x = np.cumsum(np.random.default_rng(0).normal(size=400))
+    with pytest.raises(ValueError, match=r"at least 128 samples .* series, with 49"):
+        hl.compare(tasks.Forecast(x[:100]), laws)
+    still = np.where(np.arange(400) < 200, x, x[200])
+    with pytest.raises(ValueError, match="the last value is right all through"):
+        hl.compare(tasks.Forecast(still), laws)
+
+
+def test_the_control_of_one_step_has_the_gradient_of_one_step():
+    """Credit of `immediate` is that of the last step alone, by differences."""
+    network = recurrent(jax.random.key(0), 4, 2, 1)
+    law = KNOWN["immediate"].law(hl.Cost(), 0.1)
+    rng = np.random.default_rng(0)
+    u, y = rng.normal(size=(6, 2)), rng.normal(size=(6, 1))
+    state = law.init(network)
+    for k in range(5):
+        sample = hl.Sample(jax.numpy.asarray(u[k]), jax.numpy.asarray(y[k]))
+        before = state
+        _, state, _ = law.estimate(state, sample, jax.numpy.asarray(1.0))
+    last = hl.Sample(jax.numpy.asarray(u[5]), jax.numpy.asarray(y[5]))
+    g, _, _ = law.estimate(state, last, jax.numpy.asarray(1.0))
+
+    def loss(weight):
+        net = eqx.tree_at(lambda n: n.weight, network, weight)
+        x = net.transition(before.x, jax.numpy.asarray(u[4]), 1.0)
+        return hl.Cost().loss(net.readout(x, last.input), last.target)
+
+    np.testing.assert_allclose(g["weight"], jax.grad(loss)(network.weight), rtol=1e-9)
