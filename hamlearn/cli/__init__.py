@@ -12,7 +12,7 @@ from . import audit, compare, conform, reproduce, track
 
 _ABOUT = "Learning as dynamics: laws of learning from one Lagrangian or Hamiltonian."
 _EXAMPLES = """examples:
-  hamlearn compare                      laws side by side on a real electrocardiogram
+  hamlearn compare                      a map: which law for which problem
   hamlearn compare --task series.csv    the same with your own series
   hamlearn track --target sine          follow a signal, and draw what happened
   hamlearn audit                        which laws are local in space and time

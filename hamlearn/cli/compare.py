@@ -17,7 +17,7 @@ LAWS = (
     "immediate; uoro and kfrtrl too"
 )
 TASKS = (
-    "heartbeat (a real ECG, the default), mackey-glass or lorenz (forecasts), teacher "
+    "heartbeat (a real ECG), mackey-glass or lorenz (forecasts), teacher "
     "(a network to mimic), add (bits to remember), cue (a symbol to remember)"
 )
 
@@ -34,9 +34,9 @@ def add_arguments(commands: Any) -> None:
     add = command.add_argument
     add(
         "--task",
-        default="heartbeat",
         metavar="NAME|FILE.csv",
-        help=f"{TASKS}, or a CSV file with values or times and values, to forecast",
+        help=f"{TASKS}, or a CSV file with values or times and values, to forecast; "
+        "without it, a map of laws on tasks of which it is known who should win",
     )
     shared.add_reading(add)
     add(
@@ -64,12 +64,45 @@ def add_arguments(commands: Any) -> None:
         help="of laws without inertia; default sgd",
     )
     add("--neurons", type=int, default=16, metavar="N", help="default 16")
-    add("--seeds", type=int, default=5, metavar="N", help="default 5")
+    add("--seeds", type=int, metavar="N", help="default 5, of the map 3")
+    add("--tune", action="store_true", help="of the map: find the step sizes anew")
     shared.add_out(add, "one JSON object per law")
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    return _map(arguments) if arguments.task is None else _one(arguments)
+
+
+def _map(arguments: argparse.Namespace) -> int:
+    """The map of laws on several tasks."""
+    from ..jobs.landscape import landscape
+
+    for name in ("laws", "columns", "column", "lags", "most"):
+        if getattr(arguments, name) is not None:
+            wanted = f"`--task` must be given where `--{name}` is"
+            raise ValueError(f"{wanted}, but is not.")
+    seeds = 3 if arguments.seeds is None else arguments.seeds
+    found = landscape(seeds=seeds, tune=arguments.tune)
+    shown = sys.stderr if arguments.json else sys.stdout
+    print(found.text(max(shared.width(), 100)), file=shown)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    stem = arguments.out / "compare-map"
+    record = stem.with_suffix(".json")
+    text = {"spots": found.rows(), "floors": found.floors, "seconds": found.seconds}
+    text |= {"versions": shared.versions()}
+    record.write_text(json.dumps(text, indent=1) + "\n")
+    for path in [*shared.picture(found.plot, stem.with_suffix(".png")), record]:
+        print(f"wrote {path}", file=shown)
+    if arguments.json:
+        print(found.to_json())
+    if found.missing:
+        return 130
+    return 1 if any(spot.diverged for spot in found.spots.values()) else 0
+
+
+def _one(arguments: argparse.Namespace) -> int:
+    """Laws on one task."""
     from ..jobs.compare import compare
     from ..jobs.contenders import USUAL, adam, contenders, descent, rmsprop
 
@@ -84,7 +117,7 @@ def _run(arguments: argparse.Namespace) -> int:
         _task(arguments),
         {name: known[name] for name in names},
         neurons=arguments.neurons,
-        seeds=arguments.seeds,
+        seeds=5 if arguments.seeds is None else arguments.seeds,
         most=arguments.most,
     )
     shown = sys.stderr if arguments.json else sys.stdout

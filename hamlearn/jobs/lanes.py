@@ -1,5 +1,6 @@
 """Many networks and step sizes through one compiled program, and what came of each."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ class Runs:
     **Attributes:** `losses`, `scores`: shape (lanes, answers), of the loss and the
     metric (zeros where there is none), times `weight`; `diverged`: by lane; `answers`:
     what was said, shape (lanes, answers, outputs); `learned`: the weights at the end,
-    a lane in front.
+    a lane in front; `seconds`: that the program ran, compiling left out.
     """
 
     losses: np.ndarray
@@ -41,6 +42,7 @@ class Runs:
     diverged: np.ndarray
     answers: np.ndarray
     learned: Any
+    seconds: float
 
     def first(self, count: int) -> "Runs":
         """The first lanes alone."""
@@ -52,6 +54,7 @@ class Runs:
             cut(self.diverged),
             cut(self.answers),
             jax.tree.map(cut, self.learned),
+            self.seconds,
         )
 
     def mean_losses(self) -> np.ndarray:
@@ -114,13 +117,21 @@ Run = Callable[[list[Any], list[float], list[Array], Sample], Runs]
 def lanes(contender: Contender, task: AbstractTask, drawn: Drawn) -> Run:
     """(networks, step sizes, keys, samples) -> `Runs`, one lane of each."""
     program = _program(contender, Cost(loss=task.loss), task.metric, drawn)
+    compiled: dict[str, Any] = {}
 
     def run(networks, rates, keys, samples):
         stack = lambda *leaves: jnp.stack(leaves)
         parts = jax.tree.map(stack, *map(drawn.of, networks))
         sizes = jnp.asarray(rates, samples.target.dtype)
-        found, learned = program(parts, sizes, jnp.stack(keys), samples)
-        return _asked(found, learned, samples.weight, contender.steps)
+        arguments = parts, sizes, jnp.stack(keys), samples
+        shapes = str(jax.tree.map(jnp.shape, arguments))
+        if shapes not in compiled:
+            compiled[shapes] = program.lower(*arguments).compile()
+        began = time.perf_counter()
+        after = jax.block_until_ready(compiled[shapes](*arguments))
+        seconds = time.perf_counter() - began
+        found, learned = after
+        return _asked(found, learned, samples.weight, contender.steps, seconds)
 
     return run
 
@@ -180,7 +191,7 @@ def fitting(contender: Contender, task: AbstractTask, stream: Sample) -> Sample:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), made)
 
 
-def _program(contender, cost, metric, drawn) -> Callable[..., Any]:
+def _program(contender, cost, metric, drawn) -> Any:
     def record(state, sample, info):
         score = 0.0 if metric is None else metric(info.output, sample.target)
         return info.loss, jnp.asarray(score, info.loss.dtype), info.output
@@ -194,7 +205,7 @@ def _program(contender, cost, metric, drawn) -> Callable[..., Any]:
     return jax.jit(jax.vmap(lane, (0, 0, 0, None)))
 
 
-def _asked(found, learned, weight, steps: int) -> Runs:
+def _asked(found, learned, weight, steps: int, seconds: float) -> Runs:
     """The last step of every sample, where something is asked there."""
     losses, scores, answers = found
     losses = np.asarray(losses, np.float64)
@@ -212,4 +223,5 @@ def _asked(found, learned, weight, steps: int) -> Runs:
         np.asarray(diverged),
         answers,
         learned,
+        seconds,
     )

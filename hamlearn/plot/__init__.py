@@ -13,6 +13,7 @@ from ._graphs import waves as waves
 from ._laws import comparison as comparison
 from ._looks import Look as Look
 from ._looks import looks as looks
+from ._map import landscape as landscape
 from ._runs import outputs as outputs
 from ._runs import run as run
 from ._runs import tracked as tracked

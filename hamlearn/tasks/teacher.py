@@ -26,13 +26,15 @@ class TeacherStudent(AbstractEndless):
     `gain` (beyond 1 the teacher has dynamics of its own), with `neurons`, and with
     fewer `outputs`, which leave more of it unseen.
 
-    **Arguments:** `inputs`, `neurons`, `outputs`: sizes; `gain`: of the recurrent
-    weights; `time_constant`: of all neurons; `correlation`: of the input, in time;
-    `dt`: of a sample; `seed`: of the teacher.
+    **Arguments:** `inputs`, `neurons`, `outputs`: sizes; `depth`: of a chain of layers
+    in place of full recurrence, all of which an input has to pass; `gain`: of the
+    recurrent weights; `time_constant`: of all neurons; `correlation`: of the input, in
+    time; `dt`: of a sample; `seed`: of the teacher.
     """
 
     _facts: Facts = eqx.field(static=True)
     neurons: int = eqx.field(static=True)
+    depth: int | None = eqx.field(static=True)
     gain: float = eqx.field(static=True)
     time_constant: float = eqx.field(static=True)
     correlation: float = eqx.field(static=True)
@@ -45,6 +47,7 @@ class TeacherStudent(AbstractEndless):
         neurons: int = 16,
         outputs: int = 4,
         *,
+        depth: int | None = None,
         gain: float = 0.9,
         time_constant: float = 1.0,
         correlation: float = 1.0,
@@ -58,10 +61,20 @@ class TeacherStudent(AbstractEndless):
         for name, value in times.items():
             _checks.positive(name, value)
         about = f"{outputs} of {neurons} neurons of a network that hears the same"
+        if depth is not None:
+            _checks.at_least("depth", depth, 1)
+            _checks.at_least("neurons", neurons, depth * outputs)
+            about = f"the last of {depth} slow layers that hear the same"
         self._facts = Facts(
-            "teacher", inputs, outputs, 8000, strictly_causal=True, about=about
+            "teacher" if depth is None else "chain",
+            inputs,
+            outputs,
+            8000,
+            strictly_causal=True,
+            about=about,
         )
         self.neurons, self.gain, self.seed = neurons, gain, seed
+        self.depth = depth
         self.time_constant, self.correlation, self.dt = time_constant, correlation, dt
 
     @property
@@ -72,13 +85,19 @@ class TeacherStudent(AbstractEndless):
     def network(self, *, key: Array) -> RateNetwork:
         """A network of the teacher's kind: a student that could succeed."""
         return RateNetwork(
-            Digraph.complete(self.neurons, self_loops=True),
+            self.graph(),
             inputs=self.inputs,
             outputs=self.outputs,
             gain=self.gain,
             time_constant=self.time_constant,
             key=key,
         )
+
+    def graph(self) -> Digraph:
+        """Of the teacher: full recurrence, or a chain of layers of one size."""
+        if self.depth is None:
+            return Digraph.complete(self.neurons, self_loops=True)
+        return Digraph.layered([self.neurons // self.depth] * self.depth)
 
     def teacher(self) -> RateNetwork:
         """The network to be mimicked."""

@@ -224,7 +224,9 @@ def test_compare_prints_one_object_per_law(capsys, tmp_path):
 
 def test_compare_says_which_laws_and_tasks_there_are(capsys, tmp_path):
     out = ("--out", tmp_path)
-    status, _, err = run(capsys, "compare", "--laws", "rtrl,nothing", *out)
+    status, _, err = run(
+        capsys, "compare", "--task", "add", "--laws", "rtrl,nothing", *out
+    )
     assert status == 2
     assert "`--laws` must be one of flip, gle" in err
     assert "but is 'nothing'" in err
