@@ -32,7 +32,7 @@ def landscape(found: Mapped) -> "Figure":
                 continue
             share = found.share(loss, ground) if np.isfinite(loss) else -1.0
             shares[row, column] = np.clip(share, -1, 1)
-            colour = "white" if share > 0.6 else "0.1"
+            colour = "white" if abs(share) > 0.6 else "0.1"
             words = f"{loss:.3g}" if np.isfinite(loss) else "diverged"
             axis.text(column, row, words, ha="center", va="center", color=colour)
     image = axis.imshow(shares, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
