@@ -95,7 +95,7 @@ def test_another_start_is_refused(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match=r"differs in start \(`x0`, `key`\)"):
         resumed(tmp_path, x0=jnp.full(4, 0.1))
-    law = hl.UORO()
+    law = hl.laws.UORO()
     options = {**OPTIONS, "checkpoint": tmp_path / "random"}
     hl.stream(law, network(), wave(50), key=KEY, **options)
     with pytest.raises(ValueError, match=r"differs in start \(`x0`, `key`\)"):
