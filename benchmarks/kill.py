@@ -131,7 +131,7 @@ def killed(name: str, source: str, folder: Path, way: str, chance: random.Random
     if way == "full disk":
         there = records.stat().st_size if records.exists() else 0
         limit = max(there, 20_000) + chance.randrange(60_000)
-    aim = chance.randrange(before, SAMPLES - 1500)
+    aim = before + chance.randrange((SAMPLES - before) // 2)  # leaves some for others
     told = before
     with launched(name, source, folder, limit) as child:
         for line in child.stdout:
@@ -165,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", nargs=4)
     parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--laws", type=lambda words: words.split(","), default=LAWS)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
@@ -173,8 +174,10 @@ def main() -> None:
         warnings.simplefilter("ignore")  # of a full disk
         run(name, source, Path(folder) if folder else None, int(limit))
         return
+    from ._record import environment
+
     chance = random.Random(options.seed)
-    pairs = [(name, source) for name in LAWS for source in SOURCES]
+    pairs = [(name, source) for source in SOURCES for name in options.laws]
     rows, ends, wholes = [], [], {}
     for k, (name, source) in enumerate(pairs):
         share = options.kills // len(pairs) + (k < options.kills % len(pairs))
@@ -185,11 +188,9 @@ def main() -> None:
         rows += what
         ends.append({"law": name, "source": source, "kills": share, "same": same})
         print(ends[-1], flush=True)
-    if options.out is not None:
-        from ._record import environment
-
-        found = {"environment": environment(), "ends": ends, "kills": rows}
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
+        if options.out is not None:
+            found = {"environment": environment(), "ends": ends, "kills": rows}
+            options.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -29,8 +29,11 @@ class Records:
     def add(
         self, block: Sample, infos: Any, count: int, position: int, every: int
     ) -> None:
-        """Take in a chunk of `count` samples that starts at `position`."""
-        if count == 0:
+        """Take in a chunk of `count` samples that starts at `position`.
+
+        Of none only the first is kept, for the names of its rows.
+        """
+        if count == 0 and self.pieces:
             return
         keep = slice(-position % every, count, every)
         target = np.asarray(block.target)[:count]
@@ -38,10 +41,11 @@ class Records:
         rows["target"] = target[keep]
         rows["sample"] = position + np.arange(count)[keep]
         last = self.pieces[-1] if self.pieces else None
-        before = target[0] if last is None else last.last_target
+        before = np.asarray(block.target)[0] if last is None else last.last_target
         so_far = None if last is None else last.sums
         sums = _sums(so_far, target, before, infos.loss, block.weight)
-        self.pieces.append(Piece(position, rows, sums, target[-1]))
+        ends = target[-1] if count else before
+        self.pieces.append(Piece(position, rows, sums, ends))
 
     def drop_from(self, position: int) -> None:
         """Forget chunks that start at `position` or later."""
@@ -79,7 +83,7 @@ def _sums(so_far, target, before, loss, weight) -> np.ndarray:
     count = target.shape[0]
     batch = int(np.prod(target.shape[1:-1]))
     weight = np.ones(count) if weight is None else np.asarray(weight)[:count]
-    weight = weight.reshape(count, -1).mean(axis=1).astype(np.float64)
+    weight = weight.astype(np.float64).mean(axis=tuple(range(1, weight.ndim)))
     rows = np.concatenate([before[None], target]).astype(np.float64)
     rows = rows.reshape(count + 1, -1)
     halves = [

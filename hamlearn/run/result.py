@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from .. import _checks
 from ..action.cost import cross_entropy, squared_error
 from ..laws.base import without_rest
 from .card import card, pace
@@ -148,15 +149,21 @@ class Result:
         return {"time": self.times, **self.info}
 
     def save(self, path: str | Path) -> Path:
-        """Write `to_numpy` to a compressed `.npz` file."""
+        """Write `to_numpy` to a compressed `.npz` file.
+
+        Numbers that NumPy does not have, such as bfloat16, as the same in float32.
+        """
         path = Path(path)
-        np.savez_compressed(path, **self.to_numpy())  # pyright: ignore[reportArgumentType]
+        arrays = {name: _native(array) for name, array in self.to_numpy().items()}
+        np.savez_compressed(path, **arrays)  # pyright: ignore[reportArgumentType]
         return path
 
     def plot(self) -> "Figure":
         """Target and output, loss, and the scalars of the law, over time."""
         from ..plot import run
 
+        if not len(self.times):
+            _checks.reject("result", "of a recorded sample at least", "of none")
         return run(self)
 
     def failure(self) -> str:
@@ -177,6 +184,11 @@ class Result:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """An array that NumPy reads from a file without help: bfloat16 it does not."""
+    return array.astype(np.float32) if array.dtype.isbuiltin == 2 else array
 
 
 def _losses(loss, sums: np.ndarray, info: dict[str, np.ndarray]) -> dict[str, float]:
