@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .. import _checks
 from .._types import Array, Float, Params, PyTree, Scalar
 from ..action.cost import Cost
 from ..networks.dynamics import as_network
@@ -166,6 +167,23 @@ def weights_held(field: Field) -> Field:
         return State(rate.x, still[0], rate.credit, still[1], None)
 
     return rates
+
+
+def check_solver(solver: dfx.AbstractSolver) -> None:
+    """**Raises:** `ValueError` for an implicit one that waits for the tolerances of a
+    controller, which a step of one sample does not have."""
+    if not isinstance(solver, dfx.AbstractImplicitSolver):
+        return
+    finder = solver.root_finder
+    for name in ("rtol", "atol"):
+        value = getattr(finder, name, 0.0)
+        if not (eqx.is_array_like(value)):
+            kind = type(solver).__name__
+            wanted = (
+                "one with tolerances of its own, such as "
+                f"{kind}(root_finder=optimistix.Newton(rtol=1e-6, atol=1e-9))"
+            )
+            _checks.reject("solver", wanted, f"{kind} without `{name}`")
 
 
 def solver_step(

@@ -34,6 +34,7 @@ from .base import (
     Info,
     Rest,
     State,
+    check_solver,
     solver_step,
     started,
     weights_held,
@@ -105,6 +106,7 @@ class Law(AbstractFlow):
         _checks.instance("motion", self.motion, AbstractMotion)
         if solver is not None:
             _checks.instance("solver", solver, dfx.AbstractSolver)
+            check_solver(solver)
             if self.no_rates() is not None:
                 wanted = f"None for a law with {self.no_rates()}"
                 _checks.reject("solver", wanted, solver)

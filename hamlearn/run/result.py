@@ -99,7 +99,7 @@ class Result:
             infos, flows = jax.tree.map(cut, (infos, flows))
         info = {name: np.asarray(leaf) for name, leaf in named_leaves(infos).items()}
         info["target"] = np.asarray(jax.vmap(lambda t: signal(t).target)(times))
-        flat = [leaf.reshape(len(times), -1) for leaf in info.values()]
+        flat = [_rows(leaf) for leaf in info.values()]
         good = np.isfinite(np.concatenate([times[:, None], *flat], axis=1)).all(axis=1)
         kept = int(np.argmin(good)) if not good.all() else len(times)
         diverged = None
@@ -184,6 +184,11 @@ class Result:
         from html import escape
 
         return f"<pre>{escape(repr(self))}</pre>"
+
+
+def _rows(leaf: np.ndarray) -> np.ndarray:
+    """A row a time, also of none."""
+    return leaf.reshape(leaf.shape[0], int(np.prod(leaf.shape[1:])))
 
 
 def _native(array: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from ..signals import samples as _samples
 from ..signals.held import Held
 from ..signals.signal import Signal
 from .result import DivergenceWarning, Result
+from .times import check_resolution, check_saveat
 
 
 def solve(
@@ -44,7 +45,8 @@ def solve(
       solver stops at every jump, which takes an adaptive controller.
     - `dt0`: first step; needed by a constant step size.
     - `solver`, `controller`: diffrax's; default Tsit5 with rtol 1e-6, atol 1e-9.
-    - `saveat`: default 1001 times from `t0` to `t1`; `event`: ends the solve.
+    - `saveat`: `t0`, `t1`, `ts` or `steps` of a `diffrax.SaveAt`, by default 1001 times
+      from `t0` to `t1`; `event`: ends the solve.
 
     **Example:** two neurons that learn a constant answer.
 
@@ -61,7 +63,8 @@ def solve(
     finite numbers warns and keeps the finite part.
 
     **Raises:** `ValueError` for bad arguments, for a law that jumps between samples,
-    and for held signals without an adaptive controller.
+    for held signals without an adaptive controller, and for times so late that they
+    cannot be told apart in the floating-point numbers of the run.
     """
     _checks.instance("law", law, AbstractLaw)
     _checks.instance("signal", signal, Signal)
@@ -72,8 +75,11 @@ def solve(
         _checks.reject("law", wanted, law.title)
     if not t1 > t0:
         _checks.reject("t1", f"later than `t0` = {t0}", t1)
+    if saveat is not None:
+        check_saveat(saveat, t0, t1)
     state = law.init(network, x0=x0, key=key)
     dtype = _samples.state_dtype(state)
+    check_resolution(t0, t1, dtype)
     start = jnp.asarray(t0, dtype)
     if x0 is not None:
         first = jax.tree.map(lambda leaf: leaf[0], signal.jets(start[None]))

@@ -1,6 +1,8 @@
 """What `solve` hands on to diffrax: saving, events, step control, errors."""
 
 import diffrax as dfx
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -95,3 +97,74 @@ def test_every_step_can_be_saved(getkey):
     assert len(result.times) == accepted + 1 < 512
     assert result.times[-1] == 2.0
     np.testing.assert_array_equal(result.output[-1, 0], result.state.x[-1])
+
+
+REFUSED = {
+    "of `t0`, `t1`, `ts` or `steps`, at which .* one with dense": {"dense": True},
+    "at which all is saved, but is one with fn": {
+        "t1": True,
+        "fn": lambda t, y, _: y.x,
+    },
+    "at which all is saved, but is one with several `subs`": {
+        "subs": [dfx.SubSaveAt(t0=True), dfx.SubSaveAt(t1=True)]
+    },
+    "but is one with solver_state": {"t1": True, "solver_state": True},
+    "but is of none of them": {},
+    r"`ts` in order between `t0` = 0.0 and `t1` = 1.0, but is of \[0.5 0.1\]": {
+        "ts": np.array([0.5, 0.1])
+    },
+    r"but is of \[0.5 1.5\]": {"ts": np.array([0.5, 1.5])},
+    r"but is of \[0.5 nan\]": {"ts": np.array([0.5, np.nan])},
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_a_result_cannot_hold_is_not_saved(getkey, message):
+    saveat = dfx.SaveAt(**REFUSED[message])
+    with pytest.raises(ValueError, match=f"`saveat` must be .*{message}"):
+        hl.solve(LAW, network(getkey), SIGNAL, t0=0.0, t1=1.0, saveat=saveat)
+
+
+def test_times_are_told_apart_or_refused(getkey):
+    """At 1.7e9 a float32 steps by two minutes; a float64 by a quarter of a us."""
+    net, ts = network(getkey), np.linspace(0, 1, 5)
+    single = jax.tree.map(
+        lambda a: a.astype("float32") if eqx.is_inexact_array(a) else a, net
+    )
+    unix = {"t0": 1.7e9, "t1": 1.7e9 + 1.0}
+    with pytest.raises(ValueError, match=r"`t0` must be nearer to zero in float32"):
+        hl.solve(LAW, single, SIGNAL, **unix)
+    late = hl.Signal(target=lambda t: 0.5 * jnp.sin(2 * (t - 1.7e9)))
+    saveat = dfx.SaveAt(ts=1.7e9 + ts)
+    result = hl.solve(LAW, net, late, **unix, saveat=saveat)
+    wanted = hl.solve(LAW, net, SIGNAL, t0=0.0, t1=1.0, saveat=dfx.SaveAt(ts=ts))
+    np.testing.assert_allclose(result.output, wanted.output, atol=1e-5)
+    for end in (np.inf, np.nan):
+        with pytest.raises(ValueError, match=r"`t[01]` must be"):
+            hl.solve(LAW, net, SIGNAL, t0=0.0, t1=end)
+
+
+@pytest.mark.parametrize("when", [0.0, 1e-3, 0.5, 1.0])
+def test_an_event_may_come_at_any_time(getkey, when):
+    """Before the first saved time, between two, at the end."""
+    event = dfx.Event(lambda t, y, args, **_: t >= when)
+    options = {"t0": 0.0, "t1": 1.0, "event": event}
+    saveat = dfx.SaveAt(ts=np.linspace(0.25, 1.0, 4))
+    result = hl.solve(LAW, network(getkey), SIGNAL, saveat=saveat, **options)
+    assert result.diverged is None
+    assert np.isfinite(result.state.x).all()
+    assert len(result.times) == len(result.output) == len(result.target)
+    assert len(result.times) <= 4
+    assert len(result.times) >= int(when / 0.25)
+    assert repr(result)
+
+
+def test_an_implicit_solver_brings_its_tolerances(getkey):
+    with pytest.raises(
+        ValueError, match=r"`solver` must be one with tolerances of its"
+    ):
+        hl.HamiltonianLearning(COST, dissipation=1.0, solver=dfx.ImplicitEuler())
+    solver = dfx.ImplicitEuler(root_finder=_newton())
+    law = hl.HamiltonianLearning(COST, dissipation=1.0, solver=solver)
+    samples = np.zeros((3, 0)), np.zeros((3, 1))
+    assert hl.stream(law, network(getkey), samples, dt=0.1, progress=False).samples == 3
