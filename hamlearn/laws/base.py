@@ -14,6 +14,7 @@ from .._types import Array, Float, Params, PyTree, Scalar
 from ..action.cost import Cost
 from ..networks.dynamics import as_network
 from ..networks.partition import join
+from ..networks.portable import copied, reduced
 from ..signals.signal import Sample
 
 
@@ -69,6 +70,12 @@ class AbstractLaw(eqx.Module):
     """
 
     cost: eqx.AbstractVar[Cost]
+
+    def __reduce__(self):
+        return reduced(self)
+
+    def __deepcopy__(self, memo):
+        return copied(self, memo)
 
     @abstractmethod
     def init(

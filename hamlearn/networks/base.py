@@ -11,6 +11,7 @@ from .._types import Array, Edges, Float, Neurons, Params, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.nodes import NodeSet
 from .filters import Filters
+from .portable import copied, reduced
 
 
 class AbstractNetwork(eqx.Module):
@@ -19,6 +20,12 @@ class AbstractNetwork(eqx.Module):
     The rest are answers about itself, so that no law has to ask what kind it is.
     A module `f(x, u)` of your own becomes a network as `Dynamics`.
     """
+
+    def __reduce__(self):
+        return reduced(self)
+
+    def __deepcopy__(self, memo):
+        return copied(self, memo)
 
     @abstractmethod
     def __call__(self, x: PyTree, u: Float[Array, "inputs"]) -> PyTree:

@@ -1,11 +1,14 @@
 """States as bytes: arrays of every type, keys, and functions by their names."""
 
+import copy
+import copyreg
 import importlib
 import io
 import pickle
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -36,6 +39,23 @@ def from_bytes(data: bytes) -> Any:
     return pickle.loads(data)
 
 
+def reduced(thing: Any) -> Any:
+    """For `__reduce__`: JAX's functions such as `jnp.tanh` do not pickle by
+    themselves (they are found by name, but are not the function that pickle sees).
+
+    **Raises:** `PicklingError` for a function that has no name to be found by.
+    """
+    data, missing = to_bytes(thing)
+    if missing:
+        raise pickle.PicklingError(f"`{missing[0]}` cannot be found by its name.")
+    return from_bytes, (data,)
+
+
+def copied(thing: Any, memo: dict[int, Any]) -> Any:
+    """For `__deepcopy__`: with arrays of its own; functions stay what they are."""
+    return jax.tree.map(lambda leaf: copy.deepcopy(leaf, memo), thing)
+
+
 class Missing:
     """In place of a function that has no name to be found by, such as a lambda."""
 
@@ -54,6 +74,8 @@ class _Pickler(pickle.Pickler):
                 data = np.asarray(jax.random.key_data(obj))
                 return _key, (data, str(jax.random.key_impl(obj)))
             return jax.numpy.asarray, (np.asarray(obj),)
+        if isinstance(obj, eqx.Module):  # its own `__reduce__` would come back here
+            return copyreg.__newobj__, (type(obj),), dict(vars(obj))  # pyright: ignore
         name = getattr(obj, "__qualname__", None)
         module = getattr(obj, "__module__", None)
         if not (callable(obj) and name and module) or isinstance(obj, type):
