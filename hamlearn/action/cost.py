@@ -53,8 +53,7 @@ class Cost(eqx.Module):
         loss_weight: Any = 1.0,
         weight_decay: Any = 0.0,
     ):
-        if not callable(loss):
-            _checks.reject("loss", "a function of output and target", loss)
+        _checks.function("loss", loss, "output and target", 2)
         _checks.non_negative("loss_weight", loss_weight)
         _checks.non_negative("weight_decay", weight_decay)
         self.loss = loss

@@ -54,6 +54,12 @@ class Audited:
     network: MakeNetwork | None = None
     exchanges: int = 1
 
+    def __post_init__(self):
+        _checks.instance("law", self.law, AbstractLaw)
+        if self.network is not None:
+            _checks.function("network", self.network, "the activation", 1)
+        _checks.at_least("exchanges", self.exchanges, 0)
+
 
 def locality(laws: Mapping[str, AbstractLaw | Audited], *, dt: float = 0.1) -> Table:
     """Audit laws: a table with one row each.

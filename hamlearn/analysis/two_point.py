@@ -12,10 +12,11 @@ from .._types import Array, Float, Params, PyTree, Scalar
 from ..action.action import lagrangian
 from ..action.cost import Cost
 from ..action.trees import moved, squared_norm
-from ..networks.dynamics import as_network
+from ..networks.dynamics import started
 from ..networks.partition import join, split
 from ..signals.samples import traced
 from ..signals.signal import Sample
+from ..signals.streams import check_stream
 
 
 class Horizon(eqx.Module):
@@ -49,12 +50,13 @@ class Horizon(eqx.Module):
         _checks.positive("dt", dt)
         _checks.positive("inertia", inertia)
         _checks.non_negative("dissipation", dissipation)
-        network = as_network(network, x0)
-        x = network.initial_state() if x0 is None else jax.tree.map(jnp.asarray, x0)
+        network, x = started(network, x0)
         w, frozen = split(network)
         dtype = jnp.result_type(*w.values())
         r, theta, dt = (jnp.asarray(a, dtype) for a in (inertia, dissipation, dt))
-        return cls(cost, r, theta, frozen, w, x, traced(samples, dtype), dt)
+        samples = traced(samples, dtype)
+        check_stream(network, x, samples)
+        return cls(cost, r, theta, frozen, w, x, samples, dt)
 
     @property
     def weights(self) -> Float[Array, "time"]:

@@ -27,6 +27,7 @@ class CostateBox(AbstractPolicy):
         _checks.positive("bound", bound)
         self.bound = jnp.asarray(bound)
         self.policy = SignFlip() if policy is None else policy
+        _checks.instance("policy", self.policy, AbstractPolicy)
 
     @property
     def joint(self):
@@ -68,6 +69,7 @@ class CostateReset(AbstractPolicy):
         _checks.positive("bound", bound)
         self.bound = jnp.asarray(bound)
         self.policy = SignFlip() if policy is None else policy
+        _checks.instance("policy", self.policy, AbstractPolicy)
 
     @property
     def joint(self):

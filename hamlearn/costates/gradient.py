@@ -17,11 +17,11 @@ from ..action.residual import Dynamical
 from ..action.trees import added, anew, moved, negative, scaled
 from ..networks.base import AbstractNetwork
 from ..networks.batch import over_mean, over_streams, per_stream, single, streams_of
-from ..networks.dynamics import as_network
+from ..networks.dynamics import started
 from ..networks.partition import join, split
 from ..signals.samples import traced
 from ..signals.signal import Sample
-from ..signals.streams import stream_samples
+from ..signals.streams import check_stream, stream_samples
 from .window import pulled_back
 
 
@@ -126,11 +126,12 @@ def exact_gradient(
     _checks.positive("dt", dt)
     memory = Stored() if memory is None else memory
     _checks.instance("memory", memory, AbstractMemory)
-    network = as_network(network, x0)
-    x = network.initial_state() if x0 is None else jax.tree.map(jnp.asarray, x0)
+    network, x = started(network, x0)
     w, frozen = split(network)
     dtype = jnp.result_type(*jax.tree.leaves(x))
-    samples = stream_samples(network, traced(samples, dtype), time=1)
+    samples = traced(samples, dtype)
+    check_stream(network, x, samples)
+    samples = stream_samples(network, samples, time=1)
     length = samples.target.shape[0]
     _checks.at_least("len(samples)", length, 1)
     if counted is not None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from equinox.internal import hashable_combine, hashable_partition
 from jaxtyping import Bool
 
@@ -81,6 +82,10 @@ class AbstractWindow(eqx.Module):
         batch = streams_of(network)
         u = jax.ShapeDtypeStruct((inputs,), dtype)
         y = _answer.eval_shape(*hashable_partition(inside, eqx.is_array), one, u)
+        states = sum(leaf.size for leaf in jax.tree.leaves(x))
+        numbers = states + np.prod(batch, dtype=int) * (inputs + y.size)
+        need = int(self.length * numbers * dtype.itemsize)
+        _checks.affordable("window", "a number of samples that memory holds", need)
         zeros = lambda *shape: jnp.zeros((self.length, *batch, *shape), dtype)
         past_x = jax.tree.map(
             lambda leaf: jnp.zeros((self.length, *leaf.shape), leaf.dtype), x
@@ -194,6 +199,8 @@ class Adjoint(AbstractAdjoint):
     def __check_init__(self):
         _checks.at_least("window", self.window, 1)
         _checks.at_least("overlap", self.overlap, 0)
+        if self.inputs is not None:
+            _checks.at_least("inputs", self.inputs, 0)
 
     def prepare(self, network, x, key):
         return None

@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Inexact
 
 from .. import _checks
@@ -64,11 +65,12 @@ class Digraph(eqx.Module):
         senders, receivers = sorted_edges(num_nodes, senders, receivers)
         level = longest_paths(num_nodes, senders, receivers)
         self.num_nodes = int(num_nodes)
-        self.senders = jnp.asarray(senders)
-        self.receivers = jnp.asarray(receivers)
-        self.node_levels = None if level is None else jnp.asarray(level)
-        self.longest_path = None if level is None else int(level.max())
-        self.aggregation = _fastest(self, senders, receivers)
+        with jax.ensure_compile_time_eval():  # a graph is known, also inside `jit`
+            self.senders = jnp.asarray(senders)
+            self.receivers = jnp.asarray(receivers)
+            self.node_levels = None if level is None else jnp.asarray(level)
+            self.longest_path = None if level is None else int(level.max())
+            self.aggregation = _fastest(self, senders, receivers)
 
     @classmethod
     def complete(cls, num_nodes: int, *, self_loops: bool) -> "Digraph":
@@ -81,8 +83,8 @@ class Digraph(eqx.Module):
     @classmethod
     def layered(cls, sizes: Sequence[int]) -> "Digraph":
         """Layers of the given sizes, each sending to all of the next."""
-        if len(sizes) < 2:
-            _checks.reject("sizes", "at least two layer sizes", list(sizes))
+        if np.ndim(_checks.real("sizes", sizes, "layer size")) != 1 or len(sizes) < 2:
+            _checks.reject("sizes", "at least two layer sizes", _checks.shown(sizes))
         for size in sizes:
             _checks.at_least("sizes", size, 1)
         starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -107,11 +109,14 @@ class Digraph(eqx.Module):
         """
         _checks.at_least("num_nodes", num_nodes, 2)
         _checks.at_least("in_degree", in_degree, 1)
+        _checks.key("key", key)
         if in_degree >= num_nodes:
             _checks.reject(
                 "in_degree", f"less than `num_nodes` = {num_nodes}", in_degree
             )
-        seed = np.asarray(jax.random.bits(key, (4,), jnp.uint32))
+        _checks.known("key", key)
+        with jax.ensure_compile_time_eval():
+            seed = np.asarray(jax.random.bits(key, (4,), jnp.uint32))
         rng = np.random.default_rng(seed)
         nodes = np.arange(num_nodes)
         choices = nodes if acyclic else np.full(num_nodes, num_nodes - 1)
@@ -125,7 +130,11 @@ class Digraph(eqx.Module):
     @classmethod
     def from_networkx(cls, graph: "networkx.DiGraph") -> "Digraph":
         """The nodes of `graph`, numbered in its own order."""
-        if not graph.is_directed():
+        directed = getattr(graph, "is_directed", None)
+        if directed is None or isinstance(graph, type):
+            wanted = "a directed graph of networkx"
+            _checks.reject("graph", wanted, _checks.shown(graph))
+        if not directed():
             _checks.reject("graph", "directed", f"{graph}")
         number = {node: k for k, node in enumerate(graph.nodes)}
         edges = [(number[a], number[b]) for a, b in graph.edges()]
@@ -160,8 +169,10 @@ class Digraph(eqx.Module):
         """`value`, computed once a node and not anew for every edge that reads it."""
         return once(value) if self.aggregation.gathers else value
 
-    def in_degree(self) -> Int[np.ndarray, "neurons"]:
+    def in_degree(self) -> Int[np.ndarray, "neurons"] | Int[Array, "neurons"]:
         """How many edges arrive at each node."""
+        if isinstance(self.receivers, Tracer):
+            return jnp.bincount(self.receivers, length=self.num_nodes)
         return np.bincount(np.asarray(self.receivers), minlength=self.num_nodes)
 
     def levels(self) -> Int[np.ndarray, "neurons"] | None:

@@ -15,7 +15,8 @@ def sorted_edges(
 ) -> tuple[Int[np.ndarray, "edges"], Int[np.ndarray, "edges"]]:
     """Checked edges (senders, receivers) as int32, by receiver, then by sender."""
     _checks.at_least("num_nodes", num_nodes, 1)
-    senders, receivers = np.asarray(senders), np.asarray(receivers)
+    senders = _checks.real("senders", senders, "node number")
+    receivers = _checks.real("receivers", receivers, "node number")
     _check_nodes("senders", senders, num_nodes)
     _check_nodes("receivers", receivers, num_nodes)
     _checks.shape("receivers", receivers, senders.shape)

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import Array, Float, Params, PyTree, Scalar
 from ..action.cost import Cost
-from ..networks.dynamics import as_network
 from ..networks.partition import join
 from ..networks.portable import copied, reduced
 from ..signals.signal import Sample
@@ -145,14 +144,6 @@ class AbstractFlow(AbstractLaw):
 
 
 Field = Callable[[Any, State, tuple[Any, Any]], State]
-
-
-def started(network: Any, x0: PyTree) -> tuple[Any, PyTree]:
-    """(the network, its state at the start)."""
-    network = as_network(network, x0)
-    if x0 is None:
-        return network, network.initial_state()
-    return network, jax.tree.map(jnp.asarray, x0)
 
 
 def without_rest(state: State) -> State:

@@ -14,6 +14,7 @@ from ..action.action import hamiltonian
 from ..action.cost import Cost, as_number, output_loss
 from ..action.trees import anew, inner, moved
 from ..mechanics.causal import AbstractPolicy, causal_hamilton
+from ..networks.dynamics import started
 from ..networks.partition import join, split
 from ..signals.streams import stream_samples
 from .base import (
@@ -23,7 +24,6 @@ from .base import (
     Rest,
     State,
     solver_step,
-    started,
     weights_held,
     without_rest,
 )
@@ -87,7 +87,7 @@ class HamiltonianFlow(AbstractFlow):
         return self.name
 
     def init(self, network, *, x0=None, key=None) -> State:
-        network, x = started(network, x0)
+        network, x = started(network, x0, key)
         w, frozen = split(network)
         p_x, p_w = jax.tree.map(jnp.zeros_like, (x, w))
         memory = (p_x, self.policy.init((x, w)))

@@ -23,6 +23,7 @@ from ..networks.batch import (
     single,
     stream_keys,
 )
+from ..networks.dynamics import started
 from ..networks.partition import split
 from ..sensitivities.base import AbstractSensitivity, AbstractSensitivityFlow
 from ..signals.signal import Sample
@@ -36,7 +37,6 @@ from .base import (
     State,
     check_solver,
     solver_step,
-    started,
     weights_held,
     with_rest,
     without_rest,
@@ -96,6 +96,7 @@ class Law(AbstractFlow):
         self.residual = Dynamical() if residual is None else residual
         self.motion = Transition() if motion is None else motion
         self.solver = solver
+        _checks.instance("title", title, str)
         self.name = title
         _checks.instance("cost", self.cost, Cost)
         kinds = (AbstractCostate, AbstractWindow, AbstractSensitivity)
@@ -118,7 +119,7 @@ class Law(AbstractFlow):
     def init(
         self, network: Any, *, x0: PyTree = None, key: Array | None = None
     ) -> State:
-        network, x = started(network, x0)
+        network, x = started(network, x0, key)
         w, frozen = split(network)
         inside, one = single(network), first_stream(network, x)
         draw, key = (None, None) if key is None else jax.random.split(key)

@@ -16,6 +16,7 @@ from ..action.trees import anew
 from ..costates.prospective import require_voltages
 from ..mechanics.solvers import Euler
 from ..networks.batch import over_mean, over_streams, single
+from ..networks.dynamics import started
 from ..networks.partition import join, split
 from ..signals.streams import stream_samples
 from .base import (
@@ -25,7 +26,6 @@ from .base import (
     Rest,
     State,
     solver_step,
-    started,
     without_rest,
 )
 
@@ -89,7 +89,7 @@ class NLA(AbstractFlow):
         return "NLA"
 
     def init(self, network, *, x0=None, key=None) -> State:
-        network, u = started(network, x0)
+        network, u = started(network, x0, key)
         require_voltages(single(network))
         w, frozen = split(network)
         times = {"membrane_time_constant", "prospective_time_constant"} & set(w)

@@ -27,16 +27,10 @@ from ..mechanics.damping import ExponentialDamping
 from ..mechanics.equations import DiagonalMass, energy
 from ..mechanics.gram import AbstractGram, Automatic
 from ..mechanics.stabilisation import AbstractStabilisation, Baumgarte, Projection
+from ..networks.dynamics import started
 from ..networks.partition import join, split
 from ..updates.inertia import chosen
-from .base import (
-    AbstractFlow,
-    Info,
-    Rest,
-    State,
-    solver_step,
-    started,
-)
+from .base import AbstractFlow, Info, Rest, State, solver_step
 from .stlp_state import (
     Choices,
     Constrained,
@@ -128,6 +122,7 @@ class STLP(AbstractFlow):
         inertia, dissipation = chosen(self.cost, inertia, dissipation, given=given)
         neuron_mass = neuron_mass if given else 1e-3 * inertia
         weight_mass = {} if weight_mass is None else weight_mass
+        _checks.instance("weight_mass", weight_mass, dict)
         masses = {"neuron_mass": neuron_mass}
         masses |= {f"weight_mass[{name!r}]": m for name, m in weight_mass.items()}
         for name, mass in masses.items():
@@ -147,13 +142,15 @@ class STLP(AbstractFlow):
         kinds |= {"slack": (Slack, none), "solver": (dfx.AbstractSolver, none)}
         for name, kind in kinds.items():
             _checks.instance(name, getattr(self, name), kind)
+        given = {"potential": potential, "lagrangian": lagrangian}
+        _checks.functions(given | {"constraint": constraint}, "network, q and sample")
 
     @property
     def title(self) -> str:
         return "STLP"
 
     def init(self, network, *, x0=None, key=None) -> State:
-        network, x = started(network, x0)
+        network, x = started(network, x0, key)
         w, frozen = split(network)
         for name in self.weight_mass.keys() - w.keys():
             _checks.reject("weight_mass", f"masses of {sorted(w)}", repr(name))

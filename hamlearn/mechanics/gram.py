@@ -225,6 +225,7 @@ class RepeatedSweeps(AbstractGram):
     rounds: int = eqx.field(static=True, default=1)
 
     def __check_init__(self):
+        _checks.instance("sweeps", self.sweeps, NeumannSweeps)
         _checks.at_least("rounds", self.rounds, 1)
 
     def at(self, tangent):
@@ -258,6 +259,10 @@ class Automatic(AbstractGram):
 
     dense: int = eqx.field(static=True, default=128)
     deep: int = eqx.field(static=True, default=8)
+
+    def __check_init__(self):
+        _checks.at_least("dense", self.dense, 0)
+        _checks.at_least("deep", self.deep, 0)
 
     def at(self, tangent):
         return GramSolve().at(tangent)

@@ -85,6 +85,7 @@ class Projection(AbstractStabilisation):
 
     def __check_init__(self):
         _checks.at_least("newton", self.newton, 1)
+        _checks.instance("within", self.within, Baumgarte)
 
     def __call__(self, G, G_dot):
         return self.within(G, G_dot)

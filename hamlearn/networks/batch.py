@@ -23,6 +23,7 @@ class Batch(AbstractNetwork):
     size: int = eqx.field(static=True)
 
     def __check_init__(self):
+        _checks.instance("network", self.network, AbstractNetwork)
         _checks.at_least("size", self.size, 1)
 
     def __call__(self, x: PyTree, u: Float[Array, "batch inputs"]) -> PyTree:

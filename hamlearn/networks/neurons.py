@@ -9,13 +9,16 @@ A weight into neuron i moves x_i alone within one step; `receivers` says which i
 """
 
 from collections.abc import Callable
+from functools import lru_cache, partial
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
-from .._types import Array, Float, Int, Neurons, Params, Scalar
+from .._types import Array, Float, Int, Neurons, Numbers, Params, Scalar
 from ..graph.aggregation import Dense, DenseWithoutLoops, EvenLayers, Layered, Rows
 from .base import AbstractNetwork, AbstractNeurons
 
@@ -29,16 +32,47 @@ def slope_at(function: Callable[[Neurons], Neurons], a: Neurons) -> Neurons:
     return back(jnp.ones_like(a))[0]
 
 
+def forward(function: Callable[[Neurons], Neurons]) -> Callable[[Neurons], Neurons]:
+    """`function`, of every neuron by itself, with derivatives in forward mode too.
+
+    One with a `custom_vjp` has none of its own: here they are slope times change.
+    """
+    return function if _has_forward(function) else partial(_by_slope, function)
+
+
+@lru_cache(maxsize=256)
+def _has_forward(function: Callable[[Neurons], Neurons]) -> bool:
+    try:
+        with jax.ensure_compile_time_eval():  # shapes alone would not tell
+            a = jnp.ones(1)
+            jax.jvp(function, (a,), (a,))
+    except Exception as error:  # any other is for the program to meet
+        return "custom_vjp" not in str(error)
+    return True
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _by_slope(function: Callable[[Neurons], Neurons], a: Neurons) -> Neurons:
+    return function(a)
+
+
+@_by_slope.defjvp
+def _by_slope_jvp(function, primals, tangents):
+    (a,), (change,) = primals, tangents
+    value, back = jax.vjp(function, a)
+    return value, back(jnp.ones_like(a))[0] * change
+
+
 def leaving_readout(network: AbstractNetwork, w: Params) -> Params:
     """The weights that can move the state: all but those of a known readout."""
     return {name: leaf for name, leaf in w.items() if network.moves_state(name)}
 
 
-def receivers(network: AbstractNeurons, w: Params) -> dict[str, Int[np.ndarray, "..."]]:
+def receivers(network: AbstractNeurons, w: Params) -> dict[str, Int[Numbers, "..."]]:
     """For every weight in `w`, the neuron it acts on, in its shape."""
-    nodes = np.arange(network.graph.num_nodes)
-    acts_on = {"weight": np.asarray(network.graph.receivers)}
-    acts_on["weight"] = acts_on["weight"].reshape(network.weight.shape)
+    nodes, ends = np.arange(network.graph.num_nodes), network.graph.receivers
+    ends = ends if isinstance(ends, Tracer) else np.asarray(ends)
+    acts_on: dict[str, Any] = {"weight": ends.reshape(network.weight.shape)}
     if network.input_weight is not None:
         heard = network.input_nodes.numbers()[:, None]
         acts_on["input_weight"] = np.broadcast_to(heard, network.input_weight.shape)

@@ -14,7 +14,7 @@ from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.nodes import NodeSet
 from .base import AbstractNeurons, Slopes, euler
-from .neurons import slope_at
+from .neurons import forward, slope_at
 from .partition import fields_trainable
 from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
 
@@ -84,13 +84,18 @@ class RateNetwork(AbstractNeurons):
         _checks.instance("graph", graph, Digraph)
         _checks.at_least("inputs", inputs, 0)
         _checks.non_negative("gain", gain)
+        _checks.shape("gain", gain, ())
+        _checks.function("activation", activation, "the neurons' drive", 1)
+        if readout is not None:
+            _checks.function("readout", readout, "the output nodes' states", 1)
+        _checks.key("key", key)
         n = graph.num_nodes
         if np.ndim(time_constant) > 0:
             _checks.shape("time_constant", time_constant, (n,))
         _checks.positive("time_constant", time_constant)
         heard = default_input_nodes(graph) if input_nodes is None else input_nodes
         key_w, key_b = jax.random.split(key)
-        dtype = jnp.zeros((), dtype).dtype
+        dtype = _checks.floating("dtype", dtype)
         self.graph = graph
         self.weight = initial_weight(graph, gain, dtype, key_w)
         self.input_nodes = NodeSet(checked_nodes("input_nodes", heard, n))
@@ -116,7 +121,8 @@ class RateNetwork(AbstractNeurons):
         return a + self.bias
 
     def __call__(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
-        return (self.activation(self.drive(x, u)) - x) / self.time_constant
+        rates = forward(self.activation)(self.drive(x, u))
+        return (rates - x) / self.time_constant
 
     def readout(self, x: Neurons, u: Float[Array, "inputs"]) -> Float[Array, "outputs"]:
         y = self.output_nodes.take(x)
@@ -132,7 +138,7 @@ class RateNetwork(AbstractNeurons):
         return euler(self, x, u, dt)
 
     def settled(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
-        return self.activation(self.drive(x, u))
+        return forward(self.activation)(self.drive(x, u))
 
     @property
     def inputs(self) -> int:

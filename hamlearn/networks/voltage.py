@@ -17,7 +17,7 @@ from ..graph.digraph import Digraph
 from ..graph.levels import Levels, levels_of
 from ..graph.nodes import NodeSet
 from .base import AbstractNeurons, Slopes, euler
-from .neurons import slope_at
+from .neurons import forward, slope_at
 from .partition import fields_trainable
 from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
 
@@ -93,6 +93,9 @@ class VoltageNetwork(AbstractNeurons):
         _checks.instance("graph", graph, Digraph)
         _checks.at_least("inputs", inputs, 0)
         _checks.non_negative("gain", gain)
+        _checks.shape("gain", gain, ())
+        _checks.function("activation", activation, "the neurons' drive", 1)
+        _checks.key("key", key)
         n = graph.num_nodes
         times = (membrane_time_constant, prospective_time_constant)
         for name, value in zip(_TIMES, times, strict=True):
@@ -101,9 +104,10 @@ class VoltageNetwork(AbstractNeurons):
         _checks.positive("membrane_time_constant", membrane_time_constant)
         _checks.non_negative("prospective_time_constant", prospective_time_constant)
         _checks.positive("floor", floor)
+        _checks.shape("floor", floor, ())
         heard = default_input_nodes(graph) if input_nodes is None else input_nodes
         key_w, key_b = jax.random.split(key)
-        dtype = jnp.zeros((), dtype).dtype
+        dtype = _checks.floating("dtype", dtype)
         self.graph = graph
         self.weight = initial_weight(graph, gain, dtype, key_w)
         self.input_nodes = NodeSet(checked_nodes("input_nodes", heard, n))
@@ -268,7 +272,8 @@ def _prospective(total: Array, u: Array, tau_m: Array, tau_r: Array) -> Array:
 def _rate(
     activation: Callable[[Array], Array], ur: Array, linear: Array | None
 ) -> Array:
-    return activation(ur) if linear is None else jnp.where(linear, ur, activation(ur))
+    rates = forward(activation)(ur)
+    return rates if linear is None else jnp.where(linear, ur, rates)
 
 
 def _at_least(value: Array, low: Scalar) -> Array:

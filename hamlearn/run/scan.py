@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import PyTree
 from ..laws.base import AbstractLaw, Info, State, with_rest, without_rest
-from ..networks.batch import Batch
 from ..signals import samples as _samples
 from ..signals.signal import Sample
+from ..signals.streams import check_fit, check_input, check_target
 from .order import in_turn
 
 Record = Callable[[State, Sample, Info], PyTree]
@@ -94,47 +94,16 @@ def fitting(law: AbstractLaw, state: State, sample: Sample, dt: Any):
 
     Runs while the program is being traced, and costs nothing after.
     """
-    _check_input(state.network, sample)
+    network = state.network
+    check_input(network, sample)
     try:
         after, info = law.step(state, sample, dt)
     except (TypeError, ValueError) as error:
-        _check_target(state, sample, error)
+        check_fit(network, state.x, sample)
+        if "forward-mode" in str(error) and "custom_vjp" in str(error):
+            wanted = f"made of functions with a `custom_jvp` for {law.title}"
+            got = f"a {network.name} with a `custom_vjp`"
+            _checks.reject("network", wanted, got)
         raise
-    if info.output.shape != sample.target.shape:
-        wanted = f"of the output's shape {info.output.shape} at each step"
-        _checks.reject("samples.target", wanted, f"of shape {sample.target.shape}")
+    check_target(info.output, sample)
     return after, info
-
-
-def _check_input(network: Any, sample: Sample) -> None:
-    inputs, batch = network.inputs, isinstance(network, Batch)
-    shape = sample.input.shape
-    wanted = ((network.size,) if batch else ()) + (inputs,)
-    if batch and len(shape) == 1:
-        _checks.reject(
-            "samples.input", f"of shape {wanted} at each step", f"of shape {shape}"
-        )
-    if inputs is not None and shape != wanted:
-        several = not batch and len(shape) > 1
-        more = " (give a `Batch` for several streams)" if several else ""
-        wanted = f"of shape {wanted} at each step{more}"
-        _checks.reject("samples.input", wanted, f"of shape {shape}")
-
-
-def _check_target(state: State, sample: Sample, error: Exception) -> None:
-    """Say so where it is the sample that does not fit; keep quiet elsewhere."""
-    network = state.network
-    try:
-        output = eqx.filter_eval_shape(
-            lambda n, x, u: n.readout(x, u), network, state.x, sample.input
-        )
-        eqx.filter_eval_shape(lambda n, x, u: n(x, u), network, state.x, sample.input)
-    except (TypeError, ValueError) as cause:
-        if network.inputs is not None:
-            return  # the user's own function, with the user's own message
-        got = f"of shape {sample.input.shape}"
-        wanted = f"what the network takes ({str(cause).splitlines()[0]})"
-        _checks.reject("samples.input", wanted, got)
-    if getattr(output, "shape", None) != sample.target.shape:
-        wanted = f"of the output's shape {output.shape} at each step"
-        _checks.reject("samples.target", wanted, f"of shape {sample.target.shape}")

@@ -16,6 +16,7 @@ from ..laws.base import AbstractFlow, AbstractLaw, with_rest, without_rest
 from ..signals import samples as _samples
 from ..signals.held import Held
 from ..signals.signal import Signal
+from ..signals.streams import check_fit
 from .result import DivergenceWarning, Result
 from .times import check_resolution, check_saveat
 
@@ -84,6 +85,7 @@ def solve(
     if x0 is not None:
         first = jax.tree.map(lambda leaf: leaf[0], signal.jets(start[None]))
         law.check(state, first, t1 - t0)
+    check_fit(state.network, state.x, jax.eval_shape(signal, start), "signal")
     state = law.begin(state, start, signal)
     if controller is None:
         # The smallest step lets a solve that explodes end instead of crawling.

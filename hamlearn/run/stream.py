@@ -80,6 +80,7 @@ def stream(
     _checks.instance("law", law, AbstractLaw)
     law = law if learn else WeightsHeld(law)
     head, samples = _samples.first(samples)
+    _samples.outside(samples, start, dt)
     state = _started(law, start, x0, key)
     options = Options(
         dt, record_every, chunk, checkpoint, every, every_seconds, progress, callback
@@ -122,6 +123,7 @@ def resume(
     _checks.instance("law", law, AbstractLaw)
     law = law if learn else WeightsHeld(law)
     head, samples = _samples.first(samples)
+    _samples.outside(samples, start, dt)
     state = _started(law, start, x0, key)
     options = Options(
         dt, record_every, chunk, checkpoint, every, every_seconds, progress, callback

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 
+from .. import _checks
 from .._types import Array, Params, PyTree
 from ..action.action import Instant
 
@@ -40,6 +41,15 @@ class AbstractSensitivityFlow(AbstractSensitivity):
         self, instant: Instant, fixed: PyTree, memory: PyTree
     ) -> tuple[Params, PyTree]:
         """(the estimate, d memory/dt)."""
+
+
+def carried(law: str, need: int) -> None:
+    """**Raises:** `ValueError` where a law would carry more bytes than there are.
+
+    What it needs is said before any of it is made, with laws that need less.
+    """
+    others = "`SnAp1`, `EProp` and `HamiltonianLearning` carry a number per weight"
+    _checks.affordable("network", f"small enough for {law} ({others})", need)
 
 
 def with_state_part(instant: Instant, part: Params) -> Params:

@@ -16,7 +16,7 @@ from ..graph.aggregation import Dense
 from ..networks.base import AbstractNeurons, Slopes
 from ..networks.neurons import immediate, leaving_readout, receivers
 from ..networks.partition import join, split
-from .base import AbstractSensitivityFlow, with_state_part
+from .base import AbstractSensitivityFlow, carried, with_state_part
 from .units import UnitTraces, why_not_exact
 
 
@@ -37,7 +37,13 @@ class Exact(AbstractSensitivityFlow):
     def prepare(self, network, x, key):
         if why_not_exact(network) is None:
             return UnitTraces()
-        return flat_receivers(network, leaving_readout(network, split(network)[0]))
+        w = leaving_readout(network, split(network)[0])
+        states, weights = (
+            sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (x, w)
+        )
+        itemsize = jnp.result_type(*jax.tree.leaves(x)).itemsize
+        carried("RTRL", 2 * states * weights * itemsize)  # the old and the new
+        return flat_receivers(network, w)
 
     def start(self, network, x, fixed):
         if isinstance(fixed, UnitTraces):
@@ -87,7 +93,8 @@ def flat_receivers(network: Any, w: Params) -> Int[Array, "weights"] | None:
     if neurons is None:
         return None
     rows = receivers(neurons, w)
-    return ravel_pytree(jax.tree.map(jnp.asarray, rows))[0]
+    # Where nothing moves the state there are no numbers, and no type of them.
+    return ravel_pytree(jax.tree.map(jnp.asarray, rows))[0].astype(jnp.int32)
 
 
 def credited(c_x: PyTree, w: Params, P: Float[Array, "n weights"]) -> Params:

@@ -18,6 +18,7 @@ from .._types import Array, Float, Int, Params, PyTree
 from ..action.action import Instant
 from ..networks.base import AbstractNetwork
 from ..networks.partition import join, split
+from .base import carried
 
 
 class Blocks(eqx.Module):
@@ -91,6 +92,8 @@ def measured(
     An entry of a Jacobian counts as zero if it is so at eight random states, inputs
     and weights; this forms f_w once, at the start.
     """
+    states, weights = (ravel_pytree(tree)[0].size for tree in (x, w))
+    carried(f"SnAp-{order}", 8 * states * (states + weights))
     by_x, by_w = _structure(network, w, x, inputs)
     reached = by_w.astype(int)
     for _ in range(order - 1):

@@ -15,7 +15,7 @@ from ..costates.window import number_of_inputs
 from ..networks.base import AbstractNeurons
 from ..networks.neurons import immediate, leaving_readout, own_weight, receivers, spread
 from ..networks.partition import split
-from .base import AbstractSensitivity, with_state_part
+from .base import AbstractSensitivity, carried, with_state_part
 from .pattern import Blocks, Measured, grouped, measured
 from .units import UnitTraces, one_layer
 
@@ -34,6 +34,10 @@ class Diagonal(AbstractSensitivity):
     """
 
     inputs: int | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        if self.inputs is not None:
+            _checks.at_least("inputs", self.inputs, 0)
 
     def prepare(self, network, x, key):
         if network.neurons() is not None:
@@ -100,6 +104,8 @@ class Sparse(AbstractSensitivity):
 
     def __check_init__(self):
         _checks.at_least("order", self.order, 1)
+        if self.inputs is not None:
+            _checks.at_least("inputs", self.inputs, 0)
 
     def prepare(self, network, x, key):
         if one_layer(network):
@@ -136,6 +142,8 @@ class Sparse(AbstractSensitivity):
 def neighbourhoods(network: AbstractNeurons, w: Params, order: int) -> Neighbourhoods:
     """The blocks of a network of neurons, followed over `order - 1` edges."""
     graph, n = network.graph, network.graph.num_nodes
+    _checks.known("network.graph", (graph.senders, graph.receivers))
+    _foretell(network, w, order)
     senders, ends = np.asarray(graph.senders), np.asarray(graph.receivers)
     rows = receivers(network, w)
     owner = np.concatenate([rows[name].ravel() for name in sorted(rows)])
@@ -147,6 +155,19 @@ def neighbourhoods(network: AbstractNeurons, w: Params, order: int) -> Neighbour
     both = real[:, :, None] & real[:, None, :]
     edges = np.where(both, number[nodes[:, :, None], nodes[:, None, :]], senders.size)
     return Neighbourhoods(blocks, jnp.asarray(edges, jnp.int32))
+
+
+def _foretell(network: AbstractNeurons, w: Params, order: int) -> None:
+    """The least that the tables and traces of SnAp-n take, before they are made."""
+    graph, n = network.graph, network.graph.num_nodes
+    degrees = graph.in_degree(), np.bincount(np.asarray(graph.senders), minlength=n)
+    fan, sent = (int(degree.max(initial=0)) for degree in degrees)
+    reach = 1 if order == 1 else min(n, 1 + sent)
+    weights = sum(leaf.size for leaf in w.values())
+    traces = reach * max(n * fan, weights)
+    size = jnp.result_type(network.weight).itemsize
+    need = 8 * n**2 + n * reach**2 * (4 + 2 * size) + traces * size
+    carried(f"SnAp-{order}", need)
 
 
 def _measured(network: Any, x: PyTree, inputs: int | None, order: int) -> Measured:

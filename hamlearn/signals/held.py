@@ -53,6 +53,7 @@ class Mollified(eqx.Module):
     def __init__(self, values: Any, *, dt: Any, width: Any):
         self.values, self.dt = _checked_steps(values, dt)
         _checks.positive("width", width)
+        _checks.shape("width", width, ())
         if float(width) >= float(dt) / 2:
             _checks.reject("width", f"less than half of `dt` = {dt}", width)
         self.width = jnp.asarray(width, self.values.dtype)
@@ -97,11 +98,13 @@ def _smooth_step_jvp(primals, tangents):
 
 
 def _checked_steps(values: Any, dt: Any) -> tuple[Array, Scalar]:
+    _checks.numbers("values", values)
     values = jnp.asarray(values)
     values = values[:, None] if values.ndim == 1 else values
     _checks.shape("values", values, ("time", "channels"))
     _checks.at_least("len(values)", values.shape[0], 1)
     _checks.finite("values", values)
     _checks.positive("dt", dt)
+    _checks.shape("dt", dt, ())
     dtype = jnp.result_type(values, 1.0)
     return values.astype(dtype), jnp.asarray(dt, dtype)

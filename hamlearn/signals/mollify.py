@@ -43,9 +43,11 @@ def mollify(
     _checks.shape("targets", values[1], (values[0].shape[0], "channels"))
     _checks.at_least("steps", steps, 2)
     _checks.positive("dt", dt)
+    _checks.shape("dt", dt, ())
     tau = steps * float(dt)
     width = tau / 4 if width is None else width
     _checks.positive("width", width)
+    _checks.shape("width", width, ())
     if float(width) > tau / 2:
         _checks.reject("width", f"at most half of `steps` times `dt` = {tau:g}", width)
     profile = _profile(steps, float(dt), float(width))
@@ -79,7 +81,7 @@ def _transitions(values: np.ndarray, steps: int, profile: np.ndarray):
 
 
 def _checked(name: str, values: Any) -> np.ndarray:
-    values = np.asarray(values)
+    values = _checks.real(name, values)
     _checks.shape(name, values, ("items", "channels"))
     _checks.finite(name, values)
     return values if values.dtype.kind == "f" else values.astype(float)

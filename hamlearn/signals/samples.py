@@ -1,30 +1,27 @@
 """Samples on their way into a run: arrays or any iterable, in blocks of one length."""
 
+import dataclasses
 import time
 from collections.abc import Iterable, Iterator, Sized
 from itertools import islice
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .. import _checks
+from .border import arrays, asked, sound, timed
+from .border import cast as cast
 from .signal import Sample
 
 
 def traced(samples: Any, dtype: Any) -> Sample:
     """Samples with time as leading axis in `dtype`, also inside a transformation."""
-    if isinstance(samples, tuple) and len(samples) == 2:
-        samples = Sample(*samples)
-    _checks.instance("samples", samples, Sample)
-
-    def floating(leaf):
-        leaf = jnp.asarray(leaf)
-        number = jnp.issubdtype(leaf.dtype, jnp.number) or leaf.dtype == bool
-        return leaf.astype(dtype) if number else leaf
-
-    return jax.tree.map(floating, samples)
+    found = cast(asked(timed(arrays(samples))), dtype)
+    return jax.tree.map(jnp.asarray, found)
 
 
 def blocks(
@@ -49,7 +46,10 @@ def blocks(
         parts = (_cut(whole, start, start + size) for start in starts)
     expected = None
     for part in parts:
-        expected = _checked(part, expected, position)
+        shapes = jax.tree.map(lambda leaf: leaf.shape[1:], part)
+        expected = shapes if expected is None else expected
+        _same_shape(expected, shapes, position)
+        part = sound(timed(part), position)
         count = part.target.shape[0]
         yield _padded(part, size), count
         position += count
@@ -76,6 +76,7 @@ def length(samples: Any) -> int | None:
 
 def first(samples: Any) -> tuple[Sample, Any]:
     """(the first sample, the samples with it still in them)."""
+    outside(samples)
     whole = _as_arrays(samples)
     if whole is not None:
         return jax.tree.map(lambda leaf: leaf[0], _cut(whole, 0, 1)), samples
@@ -86,6 +87,14 @@ def first(samples: Any) -> tuple[Sample, Any]:
     return as_sample(head[0]), _chained(head, iterator)
 
 
+def outside(samples: Any, start: Any = None, dt: Any = None) -> None:
+    """**Raises:** `ValueError` inside a transformation, where no number is known."""
+    for name, value in (("samples", samples), ("start", start), ("dt", dt)):
+        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
+            wanted = "known: inside jit, vmap and grad it is `hl.scan` that runs a law"
+            _checks.reject(name, wanted, "traced")
+
+
 def _chained(head: list, rest: Iterator) -> Iterator:
     yield from head
     yield from rest
@@ -93,36 +102,23 @@ def _chained(head: list, rest: Iterator) -> Iterator:
 
 def _as_arrays(samples: Any) -> Any:
     """Samples with a leading axis of time as NumPy arrays; None for an iterable."""
-    if isinstance(samples, tuple) and len(samples) == 2:
-        samples = Sample(*(np.asarray(array) for array in samples))
-    if not isinstance(samples, Sample):
-        if not isinstance(samples, Iterable):
-            _checks.reject(
-                "samples", "a Sample, (inputs, targets) or iterable", samples
-            )
+    pair = isinstance(samples, tuple) and len(samples) == 2
+    if not pair and not isinstance(samples, Sample):
+        if not isinstance(samples, Iterable) or isinstance(samples, str | bytes):
+            wanted = "a Sample, (inputs, targets) or iterable"
+            _checks.reject("samples", wanted, _checks.shown(samples))
         return None
-    arrays = jax.tree.map(np.asarray, samples)
-    for name in ("input", "target"):
-        if getattr(arrays, name).ndim < 2:
-            got = f"of shape {getattr(arrays, name).shape}"
-            wanted = "an array of shape (time, ..., channels)"
-            _checks.reject(f"samples.{name}", wanted, got)
-    lengths = {leaf.shape[0] for leaf in jax.tree.leaves(arrays)}
-    if len(lengths) > 1:
-        _checks.reject(
-            "samples", "arrays of one length", f"of lengths {sorted(lengths)}"
-        )
-    if lengths == {0}:
+    found = timed(arrays(samples))
+    if found.target.shape[0] == 0:
         _checks.reject("samples", "at least one sample", "empty")
-    return arrays
+    return found
 
 
-def as_sample(item: Any) -> Any:
-    """One step of an iterable: a `Sample`, or an (input, target) pair."""
-    if isinstance(item, tuple) and len(item) == 2:
-        item = Sample(*(np.atleast_1d(np.asarray(part)) for part in item))
-    _checks.instance("samples", item, Sample)
-    return item
+def as_sample(item: Any) -> Sample:
+    """One step of an iterable, copied: a `Sample`, or an (input, target) pair."""
+    found = arrays(item, copy=True)
+    vectors = [np.atleast_1d(part) for part in (found.input, found.target)]
+    return eqx.tree_at(lambda s: (s.input, s.target), found, tuple(vectors))
 
 
 def _batched(
@@ -151,24 +147,13 @@ def _batched(
 
 
 def _same_shape(expected: Any, got: Any, position: int) -> None:
-    if got != expected:
-        words = lambda s: f"input {s.input} and target {s.target}"
-        here = f"{words(got)} at item {position}"
-        _checks.reject("samples", f"of one shape, {words(expected)}", here)
-
-
-def _checked(part: Sample, expected: Any, position: int) -> Any:
-    shapes = jax.tree.map(lambda leaf: leaf.shape[1:], part)
-    if expected is not None:
-        _same_shape(expected, shapes, position)
-    for name in part.__dataclass_fields__:
-        value = getattr(part, name)
-        if value is None or np.all(np.isfinite(value)):
-            continue
-        step, *where = np.argwhere(~np.isfinite(value))[0]
-        at = (int(position + step), *map(int, where))
-        _checks.reject(f"samples.{name}", "finite", f"{value[step][*where]} at {at}")
-    return shapes
+    if got == expected:
+        return
+    parts = [field.name for field in dataclasses.fields(got)]
+    said = lambda s: [(name, getattr(s, name)) for name in parts]
+    words = lambda s: " and ".join(f"{n} {v}" for n, v in said(s) if v is not None)
+    here = f"{words(got)} at item {position}"
+    _checks.reject("samples", f"of one shape, {words(expected)}", here)
 
 
 def _cut(samples: Any, start: int, stop: int) -> Sample:
@@ -181,13 +166,6 @@ def _padded(part: Sample, size: int) -> Sample:
         return part
     return jax.tree.map(
         lambda leaf: np.pad(leaf, [(0, missing)] + [(0, 0)] * (leaf.ndim - 1)), part
-    )
-
-
-def cast(part: Sample, dtype: Any) -> Sample:
-    """Floating-point samples in the dtype that a run computes in."""
-    return jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if leaf.dtype.kind in "fiub" else leaf, part
     )
 
 

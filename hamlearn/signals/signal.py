@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .. import _checks
 from .._types import Array, Float, Numbers, Scalar, Shaped
 
 
@@ -49,7 +50,7 @@ class Signal(eqx.Module):
     """Input u(t) and target y(t), called with t to give a `Sample`.
 
     **Arguments:** `input`, `target`: functions of time that return vectors, or None
-    for a network without input or an output without target. `Held` and `Mollified`
+    for a network without input. `Held` and `Mollified`
     are such functions.
     """
 
@@ -57,6 +58,9 @@ class Signal(eqx.Module):
     target: Callable[[Scalar], Array] | None
 
     def __init__(self, input: Any = None, target: Any = None):
+        for name, function in (("input", input), ("target", target)):
+            if function is not None:
+                _checks.function(name, function, "time", 1)
         self.input = input
         self.target = target
 

@@ -64,8 +64,9 @@ class Forecast(AbstractTask):
             series, known = values[:, 0], recorded[:, 0]
         _checks.at_least("ahead", ahead, 1)
         _checks.at_least("most", most, 1)
-        self.values = np.asarray(series, np.float64)[:most]
-        _checks.shape("values", self.values, ("time",))
+        values = _checks.real("series", series)
+        _checks.shape("series", values, ("time",))
+        self.values = values[:most].astype(np.float64)
         _checks.at_least("len(values)", len(self.values), 64)
         _checks.finite("values", self.values)
         self.known = np.ones(len(self.values), bool) if known is None else known[:most]

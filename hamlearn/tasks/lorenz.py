@@ -38,6 +38,7 @@ class Lorenz(AbstractTask):
 
     def __check_init__(self):
         _checks.positive("dt", self.dt)
+        _checks.shape("dt", self.dt, ())
         _checks.at_least("ahead", self.ahead, 1)
 
     @property

@@ -114,6 +114,8 @@ def _production(past: np.ndarray) -> np.ndarray:
 
 
 def _multiple(name: str, value: float) -> int:
+    _checks.positive(name, value)
+    _checks.shape(name, value, ())
     count = round(value / FINE)
     if count < 1 or abs(count * FINE - value) > 1e-9:
         _checks.reject(name, f"a positive multiple of {FINE}", value)

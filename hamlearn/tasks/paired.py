@@ -68,7 +68,7 @@ class Paired(AbstractTask):
         strictly_causal: bool = False,
         source: str = "",
     ):
-        target, labels = np.asarray(target), False
+        target, labels = _checks.real("target", target), False
         if loss in (None, cross_entropy):
             target, labels = _classes(target, classes)
         if not labels and classes is not None:
@@ -151,7 +151,7 @@ def one_hot(
 
 def _columns(name: str, values: Any) -> Float[np.ndarray, "time channels"]:
     """Numbers with time first, a single channel as a column."""
-    values = np.asarray(values, float)
+    values = _checks.real(name, values).astype(float)
     values = values[:, None] if values.ndim == 1 else values
     _checks.shape(name, values, ("time", f"{name}s"))
     _checks.finite(name, values)

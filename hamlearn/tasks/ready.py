@@ -43,6 +43,7 @@ def patched(
     of `sine`.
     """
     times, steps = _grid(duration, dt, interval)
+    _checks.at_least("seed", seed, 0)
     rng = np.random.default_rng(seed)
     values, start = np.zeros_like(times), 0.0
     while start < duration:
@@ -70,6 +71,7 @@ def heartbeat(*, seconds: float = 20.0, dt: float | None = None) -> Tracking:
     Goldberger et al., Circulation 101(23):e215-e220, 2000 (PhysioNet). Open Data
     Commons Attribution License v1.0.
     """
+    _checks.positive("seconds", seconds)
     if not 0 < seconds <= 60:
         _checks.reject("seconds", "between 0 and 60", seconds)
     path = files("hamlearn") / "data" / "heartbeat.npz"
@@ -110,6 +112,8 @@ def _grid(duration: float, dt: float, interval: float | None) -> tuple[np.ndarra
     """(when the value of each step was taken, for how many steps it is held)."""
     _checks.positive("dt", dt)
     _checks.positive("duration", duration)
+    for name, value in (("dt", dt), ("duration", duration)):
+        _checks.shape(name, value, ())
     if duration < 12 * dt:
         _checks.reject("duration", f"at least 12 steps of `dt` = {dt}", duration)
     steps = 1

@@ -38,6 +38,8 @@ class Add(AbstractEndless):
     lags: tuple[int, int] = eqx.field(static=True, default=(4, 6))
 
     def __check_init__(self):
+        if not isinstance(self.lags, tuple | list) or len(self.lags) != 2:
+            _checks.reject("lags", "two lags, in samples", _checks.shown(self.lags))
         for lag in self.lags:
             _checks.at_least("lags", lag, 1)
 

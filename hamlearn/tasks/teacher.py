@@ -60,6 +60,9 @@ class TeacherStudent(AbstractEndless):
         times = {"time_constant": time_constant, "correlation": correlation, "dt": dt}
         for name, value in times.items():
             _checks.positive(name, value)
+            _checks.shape(name, value, ())
+        _checks.non_negative("gain", gain)
+        _checks.at_least("seed", seed, 0)
         about = f"{outputs} of {neurons} neurons of a network that hears the same"
         if depth is not None:
             _checks.at_least("depth", depth, 1)

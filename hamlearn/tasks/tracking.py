@@ -56,8 +56,15 @@ class Tracking(AbstractTask):
         time_unit: str = "time units",
         source: str = "",
     ):
+        for name, array in (("values", values), ("last", last)):
+            _checks.finite(name, array)
         _checks.shape("values", values, ("time",))
-        _checks.shape("last", last, values.shape)
+        _checks.shape("last", last, np.shape(values))
+        for name, value in (("dt", dt), ("interval", interval)):
+            _checks.positive(name, value)
+            _checks.shape(name, value, ())
+        _checks.number("offset", offset)
+        _checks.number("scale", scale)
         about = "the signal itself, as it comes"
         self._facts = Facts(name, 0, 1, len(values), about=about, source=source)
         self.values, self.last = values, last
@@ -175,6 +182,7 @@ def recorded(
     interval = float(np.median(np.diff(times)))
     dt = interval / 40 if dt is None else dt
     _checks.positive("dt", dt)
+    _checks.shape("dt", dt, ())
     count = int(np.ceil((times[-1] + interval - times[0]) / dt - 1e-9))
     # Half a step of tolerance: a sample due at a grid time is not late by rounding.
     grid = times[0] + (np.arange(count) + 1e-6) * dt
@@ -197,7 +205,8 @@ def recorded(
 
 def _recording(times: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
     """Times and values as they should be, or an error that says what is not."""
-    times, values = np.asarray(times, np.float64), np.asarray(values, np.float64)
+    times, values = _checks.real("times", times), _checks.real("values", values)
+    times, values = times.astype(np.float64), values.astype(np.float64)
     _checks.shape("values", values, ("time",))
     _checks.shape("times", times, values.shape)
     if values.size < 2:

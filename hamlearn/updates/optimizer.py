@@ -73,6 +73,10 @@ class Ready(AbstractUpdate):
 
     transformation: optax.GradientTransformation = eqx.field(static=True)
 
+    def __check_init__(self):
+        kind = optax.GradientTransformation
+        _checks.instance("transformation", self.transformation, kind)
+
     def start(self, w):
         return self.transformation.init(w)
 
@@ -87,7 +91,14 @@ def descend(transformation, g, w, memory, loss):
         extra = {} if loss is None else {"value": loss}
     # optax mixes its counters with floats, which strict promotion forbids.
     with jax.numpy_dtype_promotion("standard"):
-        change, memory = transformation.update(g, memory, w, **extra)
+        try:
+            change, memory = transformation.update(g, memory, w, **extra)
+        except TypeError as error:
+            if "required keyword-only argument" not in str(error):
+                raise
+            wanted = "an optimizer that needs the gradient and the loss at most"
+            asked = str(error).split(": ")[-1]
+            _checks.reject("update", wanted, f"one that also asks for {asked}")
     moved = jax.tree.map(lambda w, d: (w + d).astype(w.dtype), w, change)
     return moved, memory
 

@@ -340,8 +340,8 @@ ERRORS = {
     "`time_constant` must be an array of shape (9), but is of shape (4,).": (
         lambda: make(time_constant=np.ones(4))
     ),
-    "`time_constant` must be numeric, but is 'fast'.": lambda: make(
-        time_constant="fast"
+    "`time_constant` must be numeric, a positive number, but is 'fast' (str).": lambda: (
+        make(time_constant="fast")
     ),
     "`inputs` must be an integer of at least 0, but is -1.": lambda: make(inputs=-1),
     "`gain` must be non-negative, but is -0.5.": lambda: make(gain=-0.5),

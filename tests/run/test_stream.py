@@ -430,8 +430,11 @@ BAD = {
     "`samples` must be arrays of one length, but is of lengths [4, 5].": (
         lambda: (np.ones((4, 1)), np.ones((5, 1)))
     ),
-    "`samples.input` must be an array of shape (time, ..., channels), "
-    "but is of shape (4,).": lambda: (np.ones(4), np.ones((4, 1))),
+    "`samples.input` must be an array of shape (time, ..., channels), which "
+    "`x[:, None]` makes of one channel, but is of shape (4,).": lambda: (
+        np.ones(4),
+        np.ones((4, 1)),
+    ),
     "`samples.target` must be of the output's shape (1,) at each step, "
     "but is of shape (2,).": lambda: (np.ones((4, 1)), np.ones((4, 2))),
     "`samples` must be of one shape, input (1,) and target (1,), but is "
