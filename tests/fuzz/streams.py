@@ -42,7 +42,7 @@ def losses(u, y, weight=None, rate=0.1):
     for k in range(len(u)):
         r = np.tanh(W @ x + B @ u[k] + b)
         error = x[1:] - y[k]
-        w = 1.0 if weight is None else weight[k]
+        w = 1.0 if weight is None else float(weight[k])
         found.append(w * 0.5 * float(np.sum(error**2)))
         c = w * np.array([0.0, error[0]])
         g = {name: np.tensordot(c, p, 1) for name, p in P.items()}
