@@ -103,6 +103,25 @@ bptt = jax.jit(jax.value_and_grad(total_loss))
 bptt_checkpointed = jax.jit(jax.value_and_grad(total_loss_checkpointed))
 
 
+@partial(jax.jit, static_argnames="window")
+def bptt_windows(w: Weights, x, us, ys, alpha, rate, *, window: int):
+    """Plain gradient descent after every window, on its gradient: (w, losses)."""
+    cut = lambda a: a.reshape(-1, window, *a.shape[1:])
+
+    def body(carry, now):
+        w, x = carry
+
+        def total(w):
+            after, losses = jax.lax.scan(partial(_body, w, alpha), x, now)
+            return jnp.sum(losses), (after, losses)
+
+        g, (x, losses) = jax.grad(total, has_aux=True)(w)
+        return (jax.tree.map(lambda w, g: w - rate * g, w, g), x), losses
+
+    (w, _), losses = jax.lax.scan(body, (w, x), (cut(us), cut(ys)))
+    return w, losses.reshape(-1)
+
+
 class Law(NamedTuple):
     """`start(w)` makes a trace; `credit(w, x, u, y, alpha, trace, key)` uses it.
 

@@ -9,7 +9,8 @@ taken round by round.
 
 - `stream_over_scan`: per sample, at the longer of the streams.
 - `fixed_ms`: of one call of `stream`, beyond the scan: what the short stream takes more
-  than as many samples of the long scan. Filling the law's memory is part of it.
+  than as many samples of the long scan; `fixed_beyond_ms`: less what filling the law's
+  memory (`init`) and one pass over the samples take by themselves.
 - `scan_over_floor`: to the same equations in plain JAX (`_floors`), where they exist.
 - `seeds`: 8 networks under `jax.vmap` over 8 times one, both through `scan`.
 """
@@ -35,7 +36,7 @@ from . import _floors
 from ._record import spread, write
 
 INPUTS, OUTPUTS, TAU, RATE = 4, 4, 4.0, 1e-4
-SHORT, LONG, BUDGET = 500, 20_000, 8.0
+SHORT, LONG, BUDGET, WINDOW = 500, 20_000, 8.0, 100
 SGD = hl.updates.Optax(optax.sgd, learning_rate=RATE)
 Made = tuple[Any, Any, Any]
 
@@ -52,6 +53,37 @@ def noise(length: int, batch: int) -> hl.Sample:
     streams = (batch,) if batch > 1 else ()
     draw = lambda size: rng.standard_normal((length, *streams, size)).astype(np.float32)
     return hl.Sample(draw(INPUTS), draw(OUTPUTS))
+
+
+class _Cell(eqx.Module):
+    """A cell of a user's own: dx/dt of leaky tanh neurons."""
+
+    W: jax.Array
+    B: jax.Array
+    b: jax.Array
+
+    def __call__(self, x, u):
+        return (jnp.tanh(self.W @ x + self.B @ u + self.b) - x) / TAU
+
+
+class _Readout(eqx.Module):
+    """The readout that goes with it."""
+
+    C: jax.Array
+    c: jax.Array
+
+    def __call__(self, x, u):
+        return self.C @ x + self.c
+
+
+def _own_cell(n: int, batch: int, length: int) -> Made:
+    w = _floors.weights(n, INPUTS, OUTPUTS, key=jax.random.key(0), dtype=jnp.float32)
+    net = hl.Dynamics(
+        _Cell(w.W, w.B, w.b), initial_state=jnp.zeros(n, jnp.float32),
+        readout=_Readout(w.C, w.c), inputs=INPUTS,
+    )  # fmt: skip
+    law = hl.BPTT(hl.Cost(), SGD, window=WINDOW)
+    return law, _batched(net, batch), noise(length, batch)
 
 
 def _batched(network: Any, batch: int) -> Any:
@@ -102,10 +134,11 @@ def laws() -> dict[str, Callable[[int, int, int], Made]]:
         "uoro": hl.laws.UORO(cost, SGD),
         "kfrtrl": hl.laws.KFRTRL(cost, SGD),
         "rtrl": hl.RTRL(cost, SGD),
-        "bptt, window 100": hl.BPTT(cost, SGD, window=100),
+        "bptt, window 100": hl.BPTT(cost, SGD, window=WINDOW),
         "bptt, every 4 back 16": hl.BPTT(cost, SGD, window=4, overlap=12),
     }
     found = {name: _on_rates(law) for name, law in rates.items()}
+    found["bptt, own cell"] = _own_cell
     found["gle"] = _on_voltages(hl.GLE(cost, SGD), 5.0)
     found["le"] = _on_voltages(hl.LE(cost, SGD), 10.0)
     found["vle, window 100"] = _on_voltages(hl.VLE(cost, SGD, window=100), 5.0)
@@ -122,28 +155,32 @@ def floor(name: str, n: int, samples: hl.Sample) -> Callable[[], Any] | None:
         "rtrl": _floors.RTRL,
     }
     w = _floors.weights(n, INPUTS, OUTPUTS, key=jax.random.key(0), dtype=jnp.float32)
-    if name not in known or samples.target.ndim > 2:
+    windows = name in ("bptt, window 100", "bptt, own cell")
+    if (name not in known and not windows) or samples.target.ndim > 2:
         return None
     number = lambda value: jnp.asarray(value, jnp.float32)
     given = (w, jnp.zeros(n), jnp.asarray(samples.input), jnp.asarray(samples.target))
-    given = (*given, number(1 / TAU), number(RATE), jax.random.key(3))
+    given = (*given, number(1 / TAU), number(RATE))
+    if windows:
+        return lambda: _floors.bptt_windows(*given, window=WINDOW)
+    given = (*given, jax.random.key(3))
     run = jax.jit(lambda *given: _floors.learn(known[name], *given))
     return lambda: run(*given)
 
 
 def scanned(law: Any, network: Any, samples: hl.Sample) -> Callable[[], Any]:
-    """`hl.scan` in one compiled program, from the state at the start."""
+    """`hl.scan` in one compiled program: all that it returns, from the start."""
     state = law.init(network, key=jax.random.key(0))
     arrays, static = eqx.partition((state, law), eqx.is_array)
     given = jax.tree.map(jnp.asarray, samples)
 
     @jax.jit
-    def run(arrays, samples):
+    def run(arrays, samples, dt):
         state, law = eqx.combine(arrays, static)
-        after, infos = hl.scan(law, state, samples, 1.0)
-        return after.w, infos
+        after, infos = hl.scan(law, state, samples, dt)
+        return eqx.filter(after, eqx.is_array), infos
 
-    return lambda: run(arrays, given)
+    return lambda: run(arrays, given, jnp.float32(1))
 
 
 def measure(name: str, make: Any, n: int, batch: int, repeats: int) -> dict[str, Any]:
@@ -151,12 +188,15 @@ def measure(name: str, make: Any, n: int, batch: int, repeats: int) -> dict[str,
     law, network, samples = make(n, batch, SHORT)
     one = _once(scanned(law, network, samples)) / SHORT
     length = int(np.clip(BUDGET / repeats / 4 / max(one, 1e-9), SHORT, LONG))
+    length -= length % WINDOW
     long = make(n, batch, length)[2]
     key = {"key": jax.random.key(0), "dt": 1.0, "progress": False}
     programs = {
         "scan": scanned(law, network, long),
         "stream": lambda: hl.stream(law, network, long, **key),
         "short": lambda: hl.stream(law, network, samples, **key),
+        "filling": lambda: law.init(network, key=jax.random.key(0)).credit,
+        "pass": lambda: [np.isfinite(a).all() for a in jax.tree.leaves(samples)],
     }
     plain = floor(name, n, long)
     if plain is not None:
@@ -164,10 +204,11 @@ def measure(name: str, make: Any, n: int, batch: int, repeats: int) -> dict[str,
     times = _in_turn(programs, repeats)
     per = {k: v / (SHORT if k == "short" else length) * 1e6 for k, v in times.items()}
     fixed = (times["short"] - times["scan"] * SHORT / length) * 1e3
+    beyond = fixed - (times["filling"] + times["pass"]) * 1e3
     row = {"law": name, "neurons": n, "batch": batch, "samples": length}
     row |= {"scan_us": spread(per["scan"]), "stream_us": spread(per["stream"])}
     row["stream_over_scan"] = spread(per["stream"] / per["scan"])
-    row["fixed_ms"] = spread(fixed)
+    row |= {"fixed_ms": spread(fixed), "fixed_beyond_ms": spread(beyond)}
     if plain is not None:
         row["scan_over_floor"] = spread(per["scan"] / per["floor"])
     return row

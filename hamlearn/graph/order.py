@@ -7,13 +7,19 @@ passes that do them (openxla/xla#20440, jax-ml/jax#25399; measured with jaxlib 0
 no difference to leaving it out). XLA looks into no branch of a conditional whose
 predicate it does not know. The predicate here is true for every number, NaN and
 infinity included, so the choice changes no result.
+
+A conditional copies whatever a branch hands on unchanged; a loop of no turns does not.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Bool
 
-from .._types import Array, Shaped
+from .._types import Array, PyTree, Shaped
 
 
 def unfoldable_true(leaf: Shaped[Array, "..."]) -> Bool[Array, ""]:
@@ -26,3 +32,40 @@ def unfoldable_true(leaf: Shaped[Array, "..."]) -> Bool[Array, ""]:
     bits = jax.lax.bitcast_convert_type(first, whole) if is_float else first
     bits = bits.astype(whole)
     return (bits | jnp.ones_like(bits)) != 0
+
+
+def computed(leaves: list[Any]) -> Bool[Array, ""]:
+    """True, once all numbers in `leaves` have been computed."""
+    floats = [leaf for leaf in leaves if eqx.is_inexact_array(leaf) and leaf.size]
+    if not floats:
+        return jnp.asarray(True)
+    return jnp.all(jnp.stack([unfoldable_true(leaf.reshape(-1)[0]) for leaf in floats]))
+
+
+def perhaps_in_place(
+    pred: Bool[Array, ""],
+    change: Callable[[PyTree, PyTree], PyTree],
+    now: PyTree,
+    given: PyTree,
+) -> PyTree:
+    """`change(now, given)` where `pred`, else `now`, which is not copied for it.
+
+    A loop of one turn or none; where it is differentiated, the conditional that it
+    stands for.
+
+    **Arguments:** `change` closes over no arrays; `pred` has no axes under `vmap`.
+    """
+
+    @jax.custom_jvp
+    def run(pred, now, given):
+        turn = lambda carry: (jnp.zeros_like(carry[0]), change(carry[1], given))
+        return jax.lax.while_loop(lambda carry: carry[0], turn, (pred, now))[1]
+
+    @run.defjvp
+    def pushed_forward(primals, tangents):
+        pred, *both = primals
+        stay = lambda now, given: now
+        either = lambda now, given: jax.lax.cond(pred, change, stay, now, given)
+        return jax.jvp(either, tuple(both), tuple(tangents[1:]))
+
+    return run(pred, now, given)

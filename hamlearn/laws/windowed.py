@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from equinox.internal import unvmap_any
@@ -10,6 +11,7 @@ from equinox.internal import unvmap_any
 from .._types import Params, PyTree
 from ..action.action import Point
 from ..action.cost import output_loss
+from ..graph.order import computed, perhaps_in_place
 from ..networks.batch import over_mean, over_streams, single
 from ..signals.streams import stream_samples
 from .base import Carried, Info, State
@@ -20,19 +22,25 @@ def windowed(law: Any, state, sample, dt):
     """Remember the sample; where the window is full, learn from it."""
     past, point, info = _remembered(law, state, sample, dt)
     due = law.credit.due(past)
-
-    def learn(w, memory, carried):
-        g, after = _credit(law, state, past, dt)
-        new = (*law.update.step(g, w, memory, dt, info.loss), after)
-        # Under vmap some of the lanes may be due and others not.
-        pick = lambda a, b: jnp.where(due, a, b)
-        return jax.tree.map(pick, new, (w, memory, carried))
-
-    stay = lambda *kept: kept
-    kept = (state.w, state.update, past.carried)
-    w, update, carried = jax.lax.cond(unvmap_any(due), learn, stay, *kept)
-    past = replace(past, carried=carried)
     x, motion = moved(law, state.w, state, point, dt)
+    # The old weights are done with, so that the new ones may take their place.
+    anyone = unvmap_any(due & computed(jax.tree.leaves(x)))
+    arrays, static = eqx.partition((law, state.rest.frozen), eqx.is_array)
+
+    def learn(now, given):
+        (w, memory, carried), (arrays, past, due, dt, loss) = now, given
+        law, frozen = eqx.combine(arrays, static)
+        past = replace(past, carried=carried)
+        g, after = _credit(law, w, frozen, past, dt)
+        new = (*law.update.step(g, w, memory, dt, loss), after)
+        # Under vmap some of the lanes may be due and others not.
+        return jax.tree.map(lambda a, b: jnp.where(due, a, b), new, now)
+
+    now = (state.w, state.update, past.carried)
+    past = replace(past, carried=None)
+    given = (arrays, past, due, dt, info.loss)
+    w, update, carried = perhaps_in_place(anyone, learn, now, given)
+    past = replace(past, carried=carried)
     return State(x, w, Carried(past, motion), update, state.rest), info
 
 
@@ -40,7 +48,7 @@ def window_credit(law: Any, state, sample, dt):
     past, point, info = _remembered(law, state, sample, dt)
     due = law.credit.due(past)
     zeros = lambda: jax.tree.map(jnp.zeros_like, state.w)
-    found = lambda: _credit(law, state, past, dt)
+    found = lambda: _credit(law, state.w, state.rest.frozen, past, dt)
     waits = lambda: (zeros(), past.carried)
     new = jax.lax.cond(unvmap_any(due), found, waits)
     pick = lambda a, b: jnp.where(due, a, b)
@@ -48,9 +56,9 @@ def window_credit(law: Any, state, sample, dt):
     return g, replace(past, carried=carried), point, info, None
 
 
-def _credit(law: Any, state, past, dt) -> tuple[Params, PyTree]:
-    residual, frozen = law.residual.over(dt), state.rest.frozen
-    return law.credit.credit(law.cost, residual, state.w, frozen, past, dt)
+def _credit(law: Any, w: Params, frozen, past, dt) -> tuple[Params, PyTree]:
+    residual = law.residual.over(dt)
+    return law.credit.credit(law.cost, residual, w, frozen, past, dt)
 
 
 def _remembered(law: Any, state, sample, dt):

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ..costates.window import Past
-from ..graph.order import unfoldable_true
+from ..graph.order import computed
 from ..laws.base import State
 
 #: Numbers from which on a copy of a leaf costs more than a few operations.
@@ -37,13 +37,13 @@ def in_turn(new: State, old: State) -> State:
         return new
     small = [leaf for leaf in fresh if not _is_ring(leaf) and not _is_large(leaf)]
     early = [*jax.tree.leaves(new.x), *small]
-    seen = _seen(early)
+    seen = computed(early)
     place = lambda leaf, was: _after(seen, leaf, was) if _is_large(leaf) else leaf
     w = jax.tree.map(place, new.w, old.w)
-    seen = _seen([*jax.tree.leaves((w, new.update)), *early])
+    seen = computed([*jax.tree.leaves((w, new.update)), *early])
     for k in traces:
         fresh[k] = _after(seen, fresh[k], stale[k])
-        seen = _seen([fresh[k]])
+        seen = computed([fresh[k]])
     return State(new.x, w, jax.tree.unflatten(tree, fresh), new.update, new.rest)
 
 
@@ -55,17 +55,7 @@ def _is_ring(node: Any) -> bool:
     return isinstance(node, Past)
 
 
-def _seen(leaves: list[Any]) -> Any:
-    """True, once all of `leaves` have been computed."""
-    floats = [leaf for leaf in leaves if eqx.is_inexact_array(leaf) and leaf.size]
-    if not floats:
-        return None
-    return jnp.all(jnp.stack([unfoldable_true(leaf.reshape(-1)[0]) for leaf in floats]))
-
-
 def _after(seen: Any, new: Any, old: Any) -> Any:
-    if seen is None:
-        return new
     return jax.lax.platform_dependent(
         seen, new, old, cpu=jnp.where, default=lambda seen, new, old: new
     )
