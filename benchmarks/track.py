@@ -59,7 +59,7 @@ def signals() -> dict[str, Callable[[], tasks.Tracking]]:
         "hourly file": lambda: filed("hourly", timedelta(hours=1)),
         "daily file": lambda: filed("daily", timedelta(days=1)),
         "millisecond file": lambda: filed("millisecond", timedelta(milliseconds=1)),
-        "100,000 rows at 100 Hz": long,
+        "100 000 rows at 100 Hz": long,
     }
 
 
@@ -147,7 +147,7 @@ def draw(record: dict[str, Any], path: Path) -> None:
         figure, axis = plt.subplots(figsize=(8, 5.5), layout="constrained")
         names = [row["signal"] for row in rows]
         for colour, n in zip(COLOURS, rows[0]["worst_tenth"], strict=False):
-            found = [row["worst_tenth"][n] for row in rows]
+            found = [row["worst_tenth"].get(n, np.nan) for row in rows]
             axis.plot(found, names, "o", ms=4, alpha=0.7, color=colour, label=f"{n}")
         axis.axvline(1, color="0.3", lw=1)
         axis.axvline(LIMIT, color="0.3", lw=1, ls="--")
