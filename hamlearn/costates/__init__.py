@@ -16,7 +16,6 @@ from .flow import CostateFlow as CostateFlow
 from .gradient import AbstractMemory as AbstractMemory
 from .gradient import Checkpoints as Checkpoints
 from .gradient import Gradient as Gradient
-from .gradient import Midpoint as Midpoint
 from .gradient import Stored as Stored
 from .guards import StabilityWarning as StabilityWarning
 from .instantaneous import AtRest as AtRest
@@ -24,9 +23,11 @@ from .instantaneous import FixedPoint as FixedPoint
 from .instantaneous import RandomFeedback as RandomFeedback
 from .latent import Errors as Errors
 from .latent import InstantErrors as InstantErrors
+from .midpoint import Midpoint as Midpoint
 from .motion import AbstractMotion as AbstractMotion
 from .motion import Latent as Latent
 from .motion import Transition as Transition
+from .playback import Playback as Playback
 from .prospective import ProspectiveAdjoint as ProspectiveAdjoint
 from .prospective import prospective_costate as prospective_costate
 from .riccati import TimeReversal as TimeReversal

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 
 from .. import _checks
 from .._types import Array, Float, Numbers, Params, PyTree, Scalar
-from ..action.action import Point, augmented_cost, credit_over_time
+from ..action.action import Point, credit_over_time
 from ..action.cost import Cost, running_cost
 from ..action.residual import Dynamical
-from ..action.trees import added, anew, moved, negative, scaled
+from ..action.trees import added, anew, scaled
 from ..networks.base import AbstractNetwork
 from ..networks.batch import over_mean, over_streams, per_stream, single, streams_of
 from ..networks.dynamics import started
@@ -29,7 +29,7 @@ class Gradient(eqx.Module):
     """What a stream costs, and its derivatives.
 
     `w`: by what learns, by name; `x0`: by the start; `value`: the sum of the running
-    costs that count; `start`: as `Midpoint` recovered it on the way back.
+    costs that count; `start`: as `Midpoint` and `Playback` recover it on the way back.
     """
 
     w: Params
@@ -74,6 +74,10 @@ class AbstractMemory(eqx.Module):
     """What is kept of the forward pass for the way back."""
 
     @abstractmethod
+    def check(self, run: Run) -> None:
+        """Say what of a run it cannot go back through."""
+
+    @abstractmethod
     def gradient(self, run: Run) -> Gradient:
         """The gradient along the run."""
 
@@ -107,8 +111,8 @@ def exact_gradient(
     - `dt` > 0: time between samples; `x0`: the start, by default the network's own.
     - `counted`: m_k, how much every sample counts, by default 1. With d^k/N the
       gradient is that of the discounted mean, the update of `VLE`.
-    - `memory`: `Stored()`, by default; `Checkpoints()`; `Midpoint()`, which is a
-      discretisation of its own.
+    - `memory`: `Stored()`, by default; `Checkpoints()`; `Playback()` of oscillators,
+      to O(eps^2); `Midpoint()`, which is a discretisation of its own.
 
     **Returns:** a `Gradient`: `w` by name, `x0`, and `value`, which is J.
 
@@ -138,6 +142,7 @@ def exact_gradient(
         _checks.shape("counted", counted, (length,))
         counted = jnp.asarray(counted, dtype)
     run = Run(cost, w, frozen, x, samples, counted, jnp.asarray(dt, dtype))
+    memory.check(run)
     return _compiled(memory, run)
 
 
@@ -149,15 +154,21 @@ def _compiled(memory: AbstractMemory, run: Run) -> Gradient:
 class Stored(AbstractMemory):
     """Every state of one forward pass, O(N); one pass of costates backward."""
 
+    def check(self, run):
+        return None
+
     def gradient(self, run):
         _, states = _forward(run, run.x0, run.samples)
         zero = jax.tree.map(jnp.zeros_like, run.x0)
         p, g, value = _backward(run, zero, states, run.samples, run.counted)
-        return Gradient(g, _mean(run.network, p), value, run.x0)
+        return Gradient(g, mean_over_streams(run.network, p), value, run.x0)
 
 
 class Checkpoints(AbstractMemory):
     """Every sqrt(N)-th state, O(sqrt N); what lies between is run twice."""
+
+    def check(self, run):
+        return None
 
     def gradient(self, run):
         size = math.isqrt(run.length)
@@ -174,7 +185,7 @@ class Checkpoints(AbstractMemory):
             total, _ = self._back(run, total, (x, run.part(whole, run.length)))
         back = lambda total, block: self._back(run, total, block)
         (p, g, value), _ = jax.lax.scan(back, total, (starts, blocks), reverse=True)
-        return Gradient(g, _mean(run.network, p), value, run.x0)
+        return Gradient(g, mean_over_streams(run.network, p), value, run.x0)
 
     def _back(self, run, total, block):
         p, g, value = total
@@ -182,52 +193,6 @@ class Checkpoints(AbstractMemory):
         _, states = _forward(run, x, samples)
         p, *more = _backward(run, p, states, samples, counted)
         return (p, *added((g, value), tuple(more))), None
-
-
-class Midpoint(AbstractMemory):
-    """Not a single state: the midpoint rule runs backwards exactly.
-
-        x_{k+1} = x_{k-1} + 2 dt f(x_k, w, u_k),    x_1 = x_0 + dt f(x_0, w, u_0)
-        p_k     = p_{k+2} + m_k ell_x + 2 dt f_x^T p_{k+1}
-
-    while x_{k-1} is recovered from x_{k+1} and x_k. Memory does not grow with N.
-
-    A discretisation of its own of dx/dt = f, second order in dt. The rule is not
-    stable for dissipative dynamics (its parasitic mode grows like e^{t/tau}), so this
-    is for runs of a few time constants: compare `start`, as recovered, with the true
-    one to see what rounding has done.
-    """
-
-    def gradient(self, run):
-        _checks.at_least("len(samples)", run.length, 2)
-        if run.samples.start is not None:
-            wanted = "None for `Midpoint`: what an episode cuts off cannot be recovered"
-            _checks.reject("samples.start", wanted, "given")
-        network, twice = run.network, 2 * run.dt
-        first, rest = run.part(0, 1), run.part(1, run.length)
-        first, one = jax.tree.map(lambda leaf: leaf[0], first)
-
-        def forward(pair, sample):
-            before, now = pair
-            return (now, moved(before, twice, network(now, sample.input))), None
-
-        def backward(carry, moment):
-            ((now, after), (p_1, p_2)), sums = carry
-            before = moved(after, -twice, network(now, moment[0].input))
-            more, sums = _slopes(run, now, scaled(twice, p_1), moment, sums)
-            return (((before, now), (added(p_2, more), p_1)), sums), None
-
-        pair = run.x0, moved(run.x0, run.dt, network(run.x0, first.input))
-        ends, _ = jax.lax.scan(forward, pair, rest[0])
-        zero = jax.tree.map(jnp.zeros_like, run.x0)
-        sums = jax.tree.map(jnp.zeros_like, run.w), run.nothing
-        carry = (ends, (zero, zero)), sums
-        carry, _ = jax.lax.scan(backward, carry, rest, reverse=True)
-        ((start, _), (p_1, p_2)), sums = carry
-        more, (g, value) = _slopes(run, start, scaled(run.dt, p_1), (first, one), sums)
-        x0 = added(added(p_1, p_2), more)
-        g, x0, value = _mean(network, (g, x0, value))
-        return Gradient(g, x0, value, start)
 
 
 def _forward(run: Run, x: PyTree, samples: Sample) -> tuple[PyTree, PyTree]:
@@ -267,32 +232,6 @@ def _backward(
     return first, g, value
 
 
-def _slopes(
-    run: Run, x: PyTree, p: PyTree, moment: tuple[Sample, Scalar | None], sums: PyTree
-) -> tuple[PyTree, PyTree]:
-    """(M_x, the sums with M_w and ell added) at v = 0 and lam = -p."""
-    sample, counted = moment
-
-    def M(x: PyTree, w: Params) -> tuple[Scalar, Scalar]:
-        network = join(w, run.frozen)
-        inside = single(network)
-
-        def one(x, p, sample):
-            rest = jax.tree.map(jnp.zeros_like, x)
-            ell = running_cost(run.cost, inside, x, sample)
-            ell = ell if counted is None else counted * ell
-            M = augmented_cost(
-                run.cost, Dynamical(), inside, x, rest, negative(p), sample, None,
-                counted,
-            )  # fmt: skip
-            return M, ell
-
-        return jax.tree.map(jnp.sum, over_streams(network, one)(x, p, sample))
-
-    (_, ell), (by_x, by_w) = jax.value_and_grad(M, (0, 1), has_aux=True)(x, run.w)
-    g, value = sums
-    return by_x, (added(g, by_w), value + ell.astype(value.dtype))
-
-
-def _mean(network: AbstractNetwork, tree: PyTree) -> PyTree:
+def mean_over_streams(network: AbstractNetwork, tree: PyTree) -> PyTree:
+    """A derivative of every stream as one of the mean over them."""
     return scaled(1 / math.prod(streams_of(network)), tree)

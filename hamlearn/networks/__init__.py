@@ -5,6 +5,10 @@ from .base import AbstractUnits as AbstractUnits
 from .batch import Batch as Batch
 from .diagonal import DiagonalNetwork as DiagonalNetwork
 from .dynamics import Dynamics as Dynamics
+from .hamiltonian import HamiltonianNetwork as HamiltonianNetwork
+from .hamiltonian import Harmonic as Harmonic
+from .hamiltonian import LogCosh as LogCosh
+from .hamiltonian import oscillations as oscillations
 from .heads import AbstractHead as AbstractHead
 from .heads import MixedHead as MixedHead
 from .heads import OwnHead as OwnHead
