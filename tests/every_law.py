@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from oscillators import read_layer
 
 import hamlearn as hl
 from hamlearn import Digraph, RateNetwork, VoltageNetwork
@@ -12,7 +13,7 @@ LAWS = {name: audited.law for name, audited in audited_laws().items()}
 
 
 def suited(law, key):
-    """A network that the law takes: rates in two layers, perhaps read out, voltages."""
+    """A network that the law takes: two layers of rates or voltages, or oscillators."""
     graph, options = Digraph.layered([2, 2]), {"inputs": 1, "outputs": 2, "key": key}
     read = eqx.nn.Linear(2, 2, key=key)
     for network in (
@@ -20,6 +21,7 @@ def suited(law, key):
         RateNetwork(graph, readout=read, **options),
         VoltageNetwork(graph, prospective_time_constant=0.0, **options),
         VoltageNetwork(graph, prospective_time_constant=1.0, **options),
+        read_layer(key, neurons=3, inputs=1),
     ):
         try:
             law.init(network, key=key)

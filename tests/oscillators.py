@@ -31,9 +31,14 @@ def read_layer(key, neurons=16, inputs=3, outputs=2, dissipation=0.0):
     return layer(b, neurons, inputs, readout, dissipation)
 
 
+class Tanh(eqx.Module):
+    def __call__(self, q):
+        return jnp.tanh(q)
+
+
 def two_layers(key, neurons=16, dissipation=0.0):
     a, b = jax.random.split(key)
-    below = layer(a, neurons, 3, eqx.nn.Lambda(jnp.tanh), dissipation)
+    below = layer(a, neurons, 3, Tanh(), dissipation)
     return hl.Stack([below, read_layer(b, neurons, neurons, dissipation=dissipation)])
 
 

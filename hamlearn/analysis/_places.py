@@ -14,6 +14,7 @@ from .._types import Array, PyTree
 from ..graph.digraph import Digraph
 from ..laws.base import Rest, State
 from ..networks.base import AbstractNetwork
+from ..networks.hamiltonian import HamiltonianNetwork
 from ..networks.rate import RateNetwork
 from ..networks.voltage import VoltageNetwork
 from ..signals.signal import Sample
@@ -27,7 +28,7 @@ MakeNetwork = Callable[[Callable[[Array], Array]], AbstractNetwork]
 
 def rate_ring(activation: Any) -> RateNetwork:
     """A ring of rate neurons, every third with a self-loop."""
-    return RateNetwork(_ring(), activation=activation, **_options())
+    return RateNetwork(ring(), activation=activation, **_options())
 
 
 def rate_chain(activation: Any) -> RateNetwork:
@@ -38,7 +39,7 @@ def rate_chain(activation: Any) -> RateNetwork:
 def read_ring(activation: Any) -> RateNetwork:
     """The ring with a readout that learns, of one gain per output."""
     options = _options() | {"learn": ("weight", "readout_map"), "readout": Gains()}
-    return RateNetwork(_ring(), activation=activation, **options)
+    return RateNetwork(ring(), activation=activation, **options)
 
 
 def voltage_chain(tau_r: float) -> MakeNetwork:
@@ -46,6 +47,36 @@ def voltage_chain(tau_r: float) -> MakeNetwork:
     return lambda activation: VoltageNetwork(
         _chain(), prospective_time_constant=tau_r, activation=activation, **_options()
     )
+
+
+def springs(activation: Any) -> HamiltonianNetwork:
+    """Oscillators on the ring, V = |q|^2/2 + sum_ij w_ij s(q_i) s(q_j) - c.q."""
+    graph, options = ring(), _options()
+    pull = _Springs(graph, jnp.linspace(-0.3, 0.3, graph.num_edges), activation)
+    return HamiltonianNetwork(
+        pull, neurons=NODES, inputs=1, readout=_Outputs(), learn=("potential",),
+        key=options["key"],
+    )  # fmt: skip
+
+
+class _Springs(eqx.Module):
+    """A potential along the edges of a graph."""
+
+    graph: Digraph
+    weight: Array
+    activation: Any = eqx.field(static=True)
+
+    def __call__(self, q, c):
+        sent = self.activation(q)
+        pairs = sent[self.graph.senders] * sent[self.graph.receivers]
+        return jnp.sum(q**2) / 2 + jnp.sum(self.weight * pairs) - jnp.sum(c * q)
+
+
+class _Outputs(eqx.Module):
+    """The outputs among all nodes."""
+
+    def __call__(self, q):
+        return q[jnp.asarray(OUTPUTS)]
 
 
 class Gains(eqx.Module):
@@ -60,7 +91,8 @@ class Gains(eqx.Module):
         return self.gain * y
 
 
-def _ring() -> Digraph:
+def ring() -> Digraph:
+    """A ring, every third node with a self-loop."""
     loops = np.arange(0, NODES, 3)
     senders = np.concatenate([np.arange(NODES), loops])
     receivers = np.concatenate([(np.arange(NODES) + 1) % NODES, loops])

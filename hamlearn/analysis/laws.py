@@ -17,6 +17,7 @@ from ..laws import (
     UORO,
     VLE,
     AbstractLaw,
+    Echo,
     EProp,
     FeedbackAlignment,
     HamiltonianLearning,
@@ -36,7 +37,7 @@ from ..mechanics.stabilisation import Baumgarte
 from ..networks.base import AbstractNetwork
 from ..sensitivities.eligibility import SymmetricFeedback
 from ..updates import GradientFlow, Optax
-from ._places import voltage_chain
+from ._places import ring, springs, voltage_chain
 from .locality import Audited
 
 
@@ -69,6 +70,9 @@ def audited_laws() -> dict[str, Audited]:
     }
     found = {name: Audited(law) for name, law in laws.items()}
     found["GLE"] = Audited(GLE(update=sgd), voltage_chain(0.75))
+    # Its default eps is chosen for the whole network, which would not be local.
+    echo = Echo(update=sgd, window=3, epsilon=1e-3)
+    found["echo"] = Audited(echo, springs, graph=ring())
     local = _stlp(RepeatedSweeps(NeumannSweeps(1)))
     found["STLP, 2 local exchanges"] = Audited(local, exchanges=2)
     return found
@@ -103,6 +107,7 @@ def compared_laws(
         "Hamiltonian, time reversal": HamiltonianLearning(
             policy=TimeReversal(), dissipation=0.0
         ),
+        "echo": Echo(window=steps),
         "VLE": VLE(window=steps),
         "GLE": GLE(),
         "LE": LE(),

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
+from ..graph.digraph import Digraph
 from ..laws.base import AbstractFlow, AbstractLaw, State
 from ..run.tables import Table
 from ._perturbation import causal, dependencies, perturbed, reach, transport
@@ -47,12 +48,14 @@ class Audited:
     **Attributes:** `law`; `network`: a function from the activation of its neurons to
     the network, by default the first that the law takes of a ring and a row of rate
     neurons, a ring with a readout, and two rows of voltage neurons; `exchanges`: how
-    many exchanges between neighbours the law is given per step.
+    many exchanges between neighbours the law is given per step; `graph`: of the
+    network, where that has none itself.
     """
 
     law: AbstractLaw
     network: MakeNetwork | None = None
     exchanges: int = 1
+    graph: Digraph | None = None
 
     def __post_init__(self):
         _checks.instance("law", self.law, AbstractLaw)
@@ -136,6 +139,8 @@ def _start(audited: Audited, activation: Any) -> tuple[Any, State]:
         if isinstance(law, AbstractFlow):
             first = jax.tree.map(lambda leaf: leaf[0], random_jets(1, 1))
             state = law.begin(state, jnp.zeros(()), first)
+        if audited.graph is not None:
+            return audited.graph, state
         return network.graph, state  # pyright: ignore[reportAttributeAccessIssue]
     raise refusal or ValueError("no network")
 

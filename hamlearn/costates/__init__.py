@@ -2,8 +2,10 @@
 
 from .base import AbstractCostate as AbstractCostate
 from .base import AbstractCostateFlow as AbstractCostateFlow
+from .base import AbstractWindow as AbstractWindow
 from .bounded import CostateBox as CostateBox
 from .bounded import CostateReset as CostateReset
+from .echo import Echoes as Echoes
 from .filters import AbstractClosure as AbstractClosure
 from .filters import EulerLeak as EulerLeak
 from .filters import ExponentialLeak as ExponentialLeak
@@ -27,6 +29,7 @@ from .midpoint import Midpoint as Midpoint
 from .motion import AbstractMotion as AbstractMotion
 from .motion import Latent as Latent
 from .motion import Transition as Transition
+from .nudged import NudgedRest as NudgedRest
 from .playback import Playback as Playback
 from .prospective import ProspectiveAdjoint as ProspectiveAdjoint
 from .prospective import prospective_costate as prospective_costate
@@ -39,5 +42,5 @@ from .sign import NoFlip as NoFlip
 from .sign import SignFlip as SignFlip
 from .sign import SmoothSign as SmoothSign
 from .window import AbstractAdjoint as AbstractAdjoint
-from .window import AbstractWindow as AbstractWindow
+from .window import AbstractPast as AbstractPast
 from .window import Adjoint as Adjoint

@@ -5,9 +5,12 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 
-from .._types import Array, PyTree, Scalar
+from .._types import Array, Params, PyTree, Scalar
 from ..action.action import Instant
+from ..action.cost import Cost
 from ..action.residual import AbstractResidual
+from ..networks.base import AbstractNetwork
+from ..signals.signal import Sample
 
 
 class AbstractCostate(eqx.Module):
@@ -49,3 +52,48 @@ class AbstractCostateFlow(AbstractCostate):
         self, instant: Instant, memory: PyTree, kinetic: Scalar | float
     ) -> dict[str, Scalar]:
         """Lagrangian and Hamiltonian, given the kinetic energy of the weights."""
+
+
+class AbstractWindow(eqx.Module):
+    """Credit from a window of past samples, once every `window` of them.
+
+    Between, nothing is due and the weights rest. What is remembered has a field
+    `carried`, which each window hands on to the next.
+    """
+
+    residual: ClassVar[type[AbstractResidual]] = AbstractResidual
+    window: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def prepare(self, network: Any, x: PyTree, key: Array | None) -> PyTree:
+        """Say what does not fit."""
+
+    @abstractmethod
+    def check(self, network: Any, dt: Any) -> None:
+        """Say what of the network does not suit the step."""
+
+    @abstractmethod
+    def start(self, network: AbstractNetwork, x: PyTree, fixed: PyTree) -> Any:
+        """An empty past; takes the network of all streams."""
+
+    @abstractmethod
+    def remember(
+        self, past: Any, cost: Cost, network: AbstractNetwork, x: PyTree,
+        sample: Sample, dt: Scalar,
+    ) -> Any:  # fmt: skip
+        """The past with one more sample."""
+
+    @abstractmethod
+    def due(self, past: Any) -> Any:
+        """Whether the weights move now."""
+
+    @abstractmethod
+    def credit(
+        self, cost: Cost, residual: AbstractResidual, w: Params, frozen: PyTree,
+        past: Any, dt: Scalar,
+    ) -> tuple[Params, PyTree]:  # fmt: skip
+        """(g of the window, what is carried on from it)."""
+
+    @abstractmethod
+    def told(self, carried: PyTree) -> dict[str, Scalar]:
+        """What the info says of the last window, by name."""

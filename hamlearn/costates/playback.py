@@ -22,25 +22,23 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .. import _checks
 from .._types import Array, Params, PyTree, Scalar
 from ..action.cost import Cost, running_cost
-from ..action.trees import added, squared_norm
+from ..action.trees import added
 from ..networks.batch import over_mean, over_streams, single
-from ..networks.hamiltonian import Motion
 from ..networks.partition import join
 from ..networks.stack import Stack
 from .gradient import AbstractMemory, Gradient, mean_over_streams
 from .midpoint import no_episodes
 from .recording import (
     Recording,
-    Sizes,
     chosen_epsilon,
     decay_gradient,
     decayed,
     layers_of,
     nothing_yet,
     position_loss,
+    positive_or_none,
     require_mantissa,
     states_of,
     with_sample,
@@ -52,13 +50,12 @@ _SIGNS = (1.0, 0.0, -1.0)
 
 
 class Retraced(eqx.Module):
-    """dJ/dw; of every stream dJ/dx_0, the start as the copy that was left alone found
-    it, and how far it is from the true one, relative to the states of the run."""
+    """dJ/dw; of every stream dJ/dx_0, and the start as the copy that was left alone
+    found it."""
 
     w: Params
     x0: PyTree
     start: PyTree
-    retrace: Array
 
 
 class Playback(AbstractMemory):
@@ -76,12 +73,10 @@ class Playback(AbstractMemory):
     symmetry breaking" (recurrent Hamiltonian echo learning).
     """
 
-    epsilon: Scalar | float | None
+    epsilon: Scalar | None
 
     def __init__(self, epsilon: Any = None):
-        if epsilon is not None:
-            _checks.positive("epsilon", epsilon)
-        self.epsilon = epsilon
+        self.epsilon = positive_or_none("epsilon", epsilon)
 
     def check(self, run):
         no_episodes(run, "Playback")
@@ -123,12 +118,18 @@ def play_back(
     **Arguments:** `epsilon`: eps, one for all layers; None: chosen for each from the
     sizes of the recording.
     """
-    network = join(w, frozen)
+    network, sizes = join(w, frozen), recording.sizes
     top = len(layers_of(network)) - 1
-    above, pushes, x0, start = None, recording.sizes.pushes, [], None
+    streams = recording.samples.target.shape[1:-1]
+    above, pushes, x0, start = None, sizes and sizes.pushes, [], None
     total = decay_gradient(cost, w, frozen, recording)
     for number in range(top, -1, -1):
-        eps = chosen_epsilon(recording.sizes, number, pushes, epsilon)
+        if epsilon is None:
+            assert sizes is not None
+            assert pushes is not None
+            eps = chosen_epsilon(sizes, number, pushes)
+        else:
+            eps = jnp.broadcast_to(jnp.asarray(epsilon, dt.dtype), streams)
         part = _Part(cost, frozen, number, recording, dt, eps)
         g, ended, above = part.back(w, above)
         total, pushes = added(total, g), ended.pushes
@@ -136,18 +137,16 @@ def play_back(
         if number == top:
             start = _retraced(single(network), ended)
     x0 = tuple(x0) if isinstance(single(network), Stack) else x0[0]
-    off = over_streams(network, _distance)
-    retrace = off(start, recording.start, recording.sizes)
-    return Retraced(total, x0, start, retrace)
+    return Retraced(total, x0, start)
 
 
 class _Going(eqx.Module):
     """On the way back, p reversed: three copies of one layer, one of those below it,
     and the squared pushes of the next one below."""
 
-    lanes: Motion
-    below: tuple[Motion, ...]
-    pushes: Scalar
+    lanes: PyTree
+    below: tuple[PyTree, ...]
+    pushes: Array
 
 
 class _Heard(eqx.Module):
@@ -157,7 +156,7 @@ class _Heard(eqx.Module):
     down: Array
     u: Array
     q: Array
-    factor: Scalar
+    factor: Array
 
 
 class _Part(eqx.Module):
@@ -197,7 +196,7 @@ class _Part(eqx.Module):
             found = found if slopes is None else jnp.concatenate([found, slopes])
         return g, going, found
 
-    def costate(self, lanes: Motion) -> Motion:
+    def costate(self, lanes: PyTree) -> PyTree:
         """dJ/dx_0 of every stream."""
         network = join({}, self.frozen)
         length = len(self.recording.samples.target)
@@ -286,10 +285,3 @@ def _retraced(network: Any, going: _Going) -> PyTree:
     lanes = jax.tree.map(lambda a: a[..., 1, :], going.lanes)
     states = tuple((q, -p) for q, p in (*going.below, lanes))
     return states if isinstance(network, Stack) else states[0]
-
-
-def _distance(x: PyTree, start: PyTree, sizes: Sizes) -> Scalar:
-    """|x - x_0| over the rms of the states of a run."""
-    off = squared_norm(jax.tree.map(jnp.subtract, x, start))
-    scale = sizes.state / sizes.count
-    return jnp.sqrt(off / jnp.where(scale > 0, scale, 1))

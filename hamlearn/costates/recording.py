@@ -6,26 +6,26 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from .. import _checks
 from .._types import Array, Float, Params, PyTree, Scalar
-from ..action.cost import Cost, decay_cost, output_loss
+from ..action.cost import Cost, as_number, decay_cost, output_loss
 from ..action.trees import scaled
 from ..networks.batch import single
-from ..networks.hamiltonian import HamiltonianNetwork, Motion
+from ..networks.hamiltonian import HamiltonianNetwork
 from ..networks.partition import join
 from ..networks.stack import Stack
 from ..signals.signal import Sample
 
 
 class Sizes(eqx.Module):
-    """Sums along a run, from which the pushes are chosen: of p^2 in every layer, of
-    q^2 + p^2 in all, and of the squared pushes of the last layer; with the samples."""
+    """Sums along a run, from which the pushes are chosen: of p^2 in every layer, and
+    of the squared pushes of the last one; with the number of samples."""
 
-    momentum: tuple[Scalar, ...]
-    state: Scalar
-    pushes: Scalar
-    count: Scalar
+    momentum: tuple[Array, ...]
+    pushes: Array
+    count: Array
 
 
 class Recording(eqx.Module):
@@ -35,7 +35,7 @@ class Recording(eqx.Module):
     end: PyTree
     samples: Sample
     counted: Float[Array, "time"] | None
-    sizes: Sizes
+    sizes: Sizes | None
 
 
 def layers_of(network: Any) -> tuple[HamiltonianNetwork, ...]:
@@ -45,10 +45,11 @@ def layers_of(network: Any) -> tuple[HamiltonianNetwork, ...]:
     """
     network = single(network)
     layers = network.layers if isinstance(network, Stack) else (network,)
-    if not all(isinstance(layer, HamiltonianNetwork) for layer in layers):
+    found = tuple(layer for layer in layers if isinstance(layer, HamiltonianNetwork))
+    if len(found) < len(layers):
         wanted = "a HamiltonianNetwork, or a Stack of them: others do not run back"
         _checks.reject("network", wanted, f"a {network.name}")
-    return layers
+    return found
 
 
 def require_mantissa(network: Any, samples: int, dt: Any) -> None:
@@ -59,7 +60,7 @@ def require_mantissa(network: Any, samples: int, dt: Any) -> None:
     """
     for layer in layers_of(network):
         theta = layer.dissipation
-        if isinstance(theta, jax.core.Tracer) or isinstance(dt, jax.core.Tracer):
+        if isinstance(theta, Tracer) or isinstance(dt, Tracer):
             continue
         bound = 1e-2 / (jnp.finfo(layer.rest.dtype).eps / 2)
         time = float(theta) * float(dt) * samples
@@ -71,11 +72,19 @@ def require_mantissa(network: Any, samples: int, dt: Any) -> None:
             _checks.reject("e^(dissipation * window * dt)", wanted, f"e^{time:.3g}")
 
 
+def positive_or_none(name: str, value: Any) -> Scalar | None:
+    """`value` in JAX's float, or None. **Raises:** `ValueError` unless positive."""
+    if value is None:
+        return None
+    _checks.positive(name, value)
+    return as_number(value)
+
+
 def nothing_yet(network: Any, x: PyTree) -> Sizes:
     """The sums before the first sample."""
     states = states_of(network, x)
     zero = jnp.zeros((), states[0][0].dtype)
-    return Sizes(tuple(zero for _ in states), zero, zero, zero)
+    return Sizes(tuple(zero for _ in states), zero, zero)
 
 
 def with_sample(
@@ -91,13 +100,12 @@ def with_sample(
     growth = decayed(layers[-1], -2, dt)
     return Sizes(
         tuple(m + mean(p) for m, (_, p) in zip(sizes.momentum, states, strict=True)),
-        sizes.state + sum(jnp.sum(q**2) + jnp.sum(p**2) for q, p in states),
         growth * sizes.pushes + mean(push),
         sizes.count + 1,
     )
 
 
-def states_of(network: Any, x: PyTree) -> tuple[Motion, ...]:
+def states_of(network: Any, x: PyTree) -> tuple[PyTree, ...]:
     """The states of the layers of one stream."""
     return x if isinstance(network, Stack) else (x,)
 
@@ -114,15 +122,13 @@ def position_loss(
 def decayed(layer: HamiltonianNetwork, k: Any, dt: Scalar) -> Any:
     """a^k with a = e^{-theta dt}."""
     theta = layer.dissipation
-    if isinstance(theta, float):
+    if isinstance(theta, float) and theta == 0:
         return 1.0
-    return jnp.exp(-k * theta.astype(dt.dtype) * dt)
+    return jnp.exp(-k * jnp.asarray(theta, dt.dtype) * dt)
 
 
-def chosen_epsilon(sizes: Sizes, number: int, pushes: Array, given: Any) -> Array:
-    """eps of every stream: as given, or u^{1/4} rms(p) over the norm of the pushes."""
-    if given is not None:
-        return jnp.broadcast_to(jnp.asarray(given, pushes.dtype), pushes.shape)
+def chosen_epsilon(sizes: Sizes, number: int, pushes: Array) -> Array:
+    """eps of every stream: u^{1/4} rms(p) over the norm of the pushes."""
     roundoff = float(jnp.finfo(pushes.dtype).eps) / 2
     p, k = jnp.sqrt(sizes.momentum[number] / sizes.count), jnp.sqrt(pushes)
     still = (p == 0) | (k == 0)

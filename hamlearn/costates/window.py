@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -22,6 +22,7 @@ from ..networks.base import AbstractNetwork
 from ..networks.batch import first_stream, single, streams_of
 from ..networks.partition import join
 from ..signals.signal import Sample
+from .base import AbstractWindow
 
 
 class Past(eqx.Module):
@@ -43,31 +44,22 @@ class Past(eqx.Module):
     carried: PyTree = None
 
 
-class AbstractWindow(eqx.Module):
-    """Credit from the last `window + overlap` samples, once every `window`.
+class AbstractPast(AbstractWindow):
+    """Credit from the last `window + overlap` samples, whose states are remembered."""
 
-    Between, nothing is due and the weights rest.
-    """
-
-    residual: ClassVar[type[AbstractResidual]] = AbstractResidual
-    window: eqx.AbstractVar[int]
     overlap: eqx.AbstractVar[int]
     inputs: eqx.AbstractVar[int | None]
-
-    @abstractmethod
-    def prepare(self, network: Any, x: PyTree, key: Array | None) -> PyTree:
-        """Say what does not fit."""
 
     @abstractmethod
     def carried(self, network: AbstractNetwork, x: PyTree) -> PyTree:
         """What is known of the time before the window, at the start of the stream."""
 
-    @abstractmethod
-    def credit(
-        self, cost: Cost, residual: AbstractResidual, w: Params, frozen: PyTree,
-        past: Past, dt: Scalar,
-    ) -> tuple[Params, PyTree]:  # fmt: skip
-        """(g of the window, what is carried on from it)."""
+    def check(self, network: Any, dt: Any) -> None:
+        """Any network and any step will do."""
+
+    def told(self, carried: PyTree) -> dict[str, Scalar]:
+        """Nothing more."""
+        return {}
 
     @property
     def length(self) -> int:
@@ -103,7 +95,10 @@ class AbstractWindow(eqx.Module):
             self.carried(network, x),
         )
 
-    def remember(self, past: Past, x: PyTree, sample: Sample) -> Past:
+    def remember(
+        self, past: Past, cost: Cost, network: AbstractNetwork, x: PyTree,
+        sample: Sample, dt: Scalar,
+    ) -> Past:  # fmt: skip
         """The past with one more sample."""
         shape, dtype = past.weight.shape[1:], past.weight.dtype
         full = lambda value, default: jnp.broadcast_to(
@@ -136,7 +131,7 @@ class AbstractWindow(eqx.Module):
         return x, Sample(u, y, weight), start, age
 
 
-class AbstractAdjoint(AbstractWindow):
+class AbstractAdjoint(AbstractPast):
     """A window whose costates are found backward, from none after its last sample."""
 
     @abstractmethod

@@ -13,9 +13,8 @@ from .._types import Array, PyTree, Scalar
 from ..action.action import Instant, Point, credit
 from ..action.cost import Cost, output_loss
 from ..action.residual import AbstractResidual, Dynamical
-from ..costates.base import AbstractCostate, AbstractCostateFlow
+from ..costates.base import AbstractCostate, AbstractCostateFlow, AbstractWindow
 from ..costates.motion import AbstractMotion, Transition
-from ..costates.window import AbstractWindow
 from ..networks.batch import (
     first_stream,
     over_mean,
@@ -42,7 +41,7 @@ from .base import (
     without_rest,
 )
 from .moves import fresh, moved, restarted
-from .windowed import window_credit, windowed
+from .windowed import telling, window_credit, windowed
 
 Credit = AbstractCostate | AbstractWindow | AbstractSensitivity
 
@@ -134,7 +133,8 @@ class Law(AbstractFlow):
             return self._at_once(state, sample, dt)
         state = restarted(self, state, sample)
         if isinstance(self.credit, AbstractWindow):
-            return windowed(self, state, sample, dt)
+            after, info = windowed(self, state, sample, dt)
+            return after, telling(self, after.credit.memory, info)
         g, memory, point, info, key = self._credit(state, sample, dt)
         w, update = self.update.step(g, state.w, state.update, dt, info.loss)
         late = isinstance(self.credit, AbstractCostateFlow)
@@ -153,6 +153,8 @@ class Law(AbstractFlow):
 
     def check(self, state, sample, dt):
         self.motion.check(single(state.network), dt)
+        if isinstance(self.credit, AbstractWindow):
+            self.credit.check(single(state.network), dt)
 
     def chosen(self, state):
         return self
@@ -197,7 +199,8 @@ class Law(AbstractFlow):
     def _credit(self, state, sample, dt):
         """(g, memory, where M was taken, info, key)."""
         if isinstance(self.credit, AbstractWindow):
-            return window_credit(self, state, sample, dt)
+            g, past, point, info, key = window_credit(self, state, sample, dt)
+            return g, past, point, telling(self, past, info), key
         return self._look(state, sample, dt, self.credit.step)
 
     def _look(self, state: State, sample: Sample, dt: Scalar, find: Any):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from .._types import Params, Scalar
 from ..action.action import Point
 from ..action.trees import anew
-from ..costates.window import AbstractWindow
+from ..costates.base import AbstractWindow
 from ..networks.batch import over_streams, single
 from ..networks.partition import join
 from ..signals.signal import Sample

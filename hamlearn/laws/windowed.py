@@ -74,5 +74,12 @@ def _remembered(law: Any, state, sample, dt):
     streams = (state.x, state.credit.motion, sample)
     v, heard, info = over_streams(network, one)(*streams)
     info = Info(info.output, over_mean(network, info.loss))
-    past = law.credit.remember(state.credit.memory, state.x, sample)
+    past = law.credit.remember(
+        state.credit.memory, law.cost, network, state.x, sample, dt
+    )
     return past, Point(state.x, v, heard, None, sample), info
+
+
+def telling(law: Any, past: Any, info: Info) -> Info:
+    """The info with what there is to say of the last window."""
+    return Info(info.output, info.loss, law.credit.told(past.carried))

@@ -120,7 +120,7 @@ class HamiltonianNetwork(AbstractNetwork):
         q, p = x
         dt = jnp.asarray(dt, q.dtype)
         none = isinstance(dissipation, float) and dissipation == 0
-        keep = 1 if none else jnp.exp(-dissipation.astype(q.dtype) * dt / 2)
+        keep = 1 if none else jnp.exp(-jnp.asarray(dissipation, q.dtype) * dt / 2)
         p = keep * p
         middle = q + dt / 2 * p
         p = p - dt * jax.grad(self.potential)(middle, c)
@@ -217,7 +217,7 @@ def oscillations(
     inputs: Float[Array, "time inputs"],
     dt: Any,
     x0: Motion | None = None,
-) -> Motion:
+) -> tuple[Float[Array, "steps neurons"], Float[Array, "steps neurons"]]:
     """All states of harmonic oscillators at once, by a scan that is parallel in time.
 
         x_{k+1} = M x_k + F c_k,   with 2 x 2 numbers M for every neuron

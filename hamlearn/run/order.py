@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from ..costates.echo import Heard
 from ..costates.window import Past
 from ..graph.order import computed
 from ..laws.base import State
@@ -52,7 +53,7 @@ def _is_large(leaf: Any) -> bool:
 
 
 def _is_ring(node: Any) -> bool:
-    return isinstance(node, Past)
+    return isinstance(node, Past | Heard)
 
 
 def _after(seen: Any, new: Any, old: Any) -> Any:

@@ -14,7 +14,7 @@ from ..action.action import Point, credit_over_time
 from ..action.cost import Cost
 from ..action.residual import AbstractResidual
 from ..action.trees import scaled
-from ..costates.window import AbstractWindow, Past, pulled_back, transposed
+from ..costates.window import AbstractPast, Past, pulled_back, transposed
 from ..networks.base import AbstractNetwork
 from ..networks.batch import first_stream, over_mean, per_stream, single
 from ..networks.neurons import leaving_readout
@@ -23,7 +23,7 @@ from ..signals.signal import Sample
 from .exact import credited, no_sensitivity
 
 
-class ExactBlocks(AbstractWindow):
+class ExactBlocks(AbstractPast):
     """P = dx/dw at the ends of blocks, and the exact gradient of every block.
 
         g = sum of dM_k/dw over the block + p_0 P_0

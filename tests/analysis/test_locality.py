@@ -28,6 +28,8 @@ EXPECTED = {
     "Hamiltonian, sign flip": (True, True, 1, 1, True, 1),
     # P is a square over 14 neurons and 19 weights.
     "Hamiltonian, time reversal": (False, True, 1, 1 + 33**2 / 19, True, 7),
+    # First state, last state and where the last window came out, of q and p each.
+    "echo": (True, False, 7, 0, True, 2),
     "VLE": (True, False, 3, 0, True, 1),
     "NLA": (False, True, 0, 0, True, 13),
     "LE": (True, True, 3, 0, True, 1),

