@@ -222,7 +222,7 @@ def figure() -> None:
     rows = [r for f in files if f.exists() for r in json.loads(f.read_text())["rows"]]
     tasks = list(dict.fromkeys(r["task"] for r in rows))
     figure, axes = plt.subplots(
-        2, -(-len(tasks) // 2), figsize=(10, 4), sharex=True, layout="constrained"
+        2, -(-len(tasks) // 2), figsize=(14, 4.4), sharex=True, layout="constrained"
     )
     for axis in axes.ravel()[len(tasks) :]:
         axis.axis("off")

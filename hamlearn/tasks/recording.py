@@ -113,7 +113,7 @@ class Recording:
             every = "evenly spaced"
         since = f", first {self.first}" if self.first else ""
         named = ", ".join(name or "1" for name in self.columns)
-        held = f"samples held over gaps, neither learned nor scored: {self.held:,}"
+        held = f"samples held over gaps: {self.held:,}"
         below = "; ".join([held if self.held else "no gaps", *self.remarks])
         plural = "" if len(self.columns) == 1 else "s"
         return (

@@ -116,7 +116,7 @@ class OldPosition(eqx.Module):
 def test_a_force_at_the_old_position_fails(getkey):
     """The published code's step is not reversible, and its echo not the gradient."""
     network = layer(getkey(), neurons=4)
-    samples = stream(getkey(), 40, outputs=4)
+    samples = stream(getkey(), 12, outputs=4)
     w = lambda tree: (tree.input_weight, tree.potential)
     found = w(eqx.filter_jit(OldPosition(network).echo)(samples, 1e-5))
     exact = w(eqx.filter_grad(lambda n: OldPosition(n).loss(samples))(network))

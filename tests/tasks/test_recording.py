@@ -66,7 +66,7 @@ def test_words_for_no_value_and_missing_rows_are_gaps(tmp_path):
     np.testing.assert_array_equal(values[:, 0], [1, 1, 1, 4, 4, 4, 4, 5, 5, 5, 6])
     np.testing.assert_array_equal(np.flatnonzero(known[:, 0]), [0, 3, 7, 10])
     assert found.held == 7
-    assert "neither learned nor scored: 7" in repr(found)
+    assert "samples held over gaps: 7" in repr(found)
 
 
 def test_stamps_written_with_few_digits_do_not_drift(tmp_path):
