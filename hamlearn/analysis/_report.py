@@ -107,11 +107,9 @@ def _reason(error: Exception) -> str:
     **Raises:** `error` itself where it is no refusal.
     """
     text = str(error)
-    if isinstance(error, ValueError):
-        return text
     if any(word in text for word in ("jvp", "custom_vjp", "forward-mode")):
         return "needs forward-mode derivatives: give the function a `custom_jvp`"
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, ValueError | NotImplementedError):
         return text
     raise error
 
