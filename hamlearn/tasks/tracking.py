@@ -56,13 +56,13 @@ class Tracking(AbstractTask):
         time_unit: str = "time units",
         source: str = "",
     ):
-        for name, array in (("values", values), ("last", last)):
-            _checks.finite(name, array)
+        for argument, array in (("values", values), ("last", last)):
+            _checks.finite(argument, array)
         _checks.shape("values", values, ("time",))
         _checks.shape("last", last, np.shape(values))
-        for name, value in (("dt", dt), ("interval", interval)):
-            _checks.positive(name, value)
-            _checks.shape(name, value, ())
+        for argument, value in (("dt", dt), ("interval", interval)):
+            _checks.positive(argument, value)
+            _checks.shape(argument, value, ())
         _checks.number("offset", offset)
         _checks.number("scale", scale)
         about = "the signal itself, as it comes"
