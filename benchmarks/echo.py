@@ -8,6 +8,7 @@ precision; time is of one call after a first, on whatever this machine does besi
 
 import argparse
 import time
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -63,7 +64,8 @@ def measure(kind: str, neurons: int, samples: int):
                 return hl.exact_gradient(cost, network, stream, dt=DT, memory=memory)
 
             program = jax.jit(run).lower(*given).compile()
-            scratch = program.memory_analysis().temp_size_in_bytes
+            analysis: Any = program.memory_analysis()
+            scratch = analysis.temp_size_in_bytes
             found = jax.block_until_ready(program(*given))
             began = time.perf_counter()
             jax.block_until_ready(program(*given))

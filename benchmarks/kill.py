@@ -95,8 +95,9 @@ def run(name: str, source: str, folder: Path | None, limit: int) -> None:
     found = hashlib.sha256(json.dumps(result.losses).encode())
     for leaf in [*jax.tree.leaves(result.state), *result.to_numpy().values()]:
         if isinstance(leaf, jax.Array | np.ndarray):
-            typed = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-            found.update(np.asarray(jax.random.key_data(leaf) if typed else leaf))
+            typed = jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            plain = np.asarray(jax.random.key_data(leaf) if typed else leaf)
+            found.update(plain.tobytes())
     print("end", result.samples, found.hexdigest(), flush=True)
 
 
@@ -162,7 +163,7 @@ def disturbed(name: str, source: str, ways: Any, chance: random.Random, whole: s
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--run", nargs=4)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--laws", type=lambda words: words.split(","), default=LAWS)
