@@ -155,6 +155,7 @@ def _report(
         **target.errors(result.output),
         "ratios": [*map(float, target.ratios(result.output))],
         **result.stats,
+        "held": target.held,
         "settled_from": len(target.values) // 6 * target.dt,
         "samples": result.samples,
         "us_per_step": result.us_per_sample,
@@ -176,12 +177,13 @@ def _card(target: "Tracking", result: "Result", report: dict[str, Any]) -> str:
 
     unit = f" {target.unit}" if target.unit else ""
     left_out = ("trivial", "samples", "loss", "law", "speed")
+    held = f"; {target.held:,} more held over gaps, not scored" if target.held else ""
     card = [row for row in repr(result).splitlines() if not row.startswith(left_out)]
     end = result.samples * target.dt
     lines = [
         f"target   {target.name}: {target.source}",
         f"samples  {len(target.starts):,}, one in {target.interval:.4g} "
-        f"{target.time_unit}, {target.steps:g} steps each; run to t = {end:.6g}",
+        f"{target.time_unit}, {target.steps:g} steps each; run to t = {end:.6g}{held}",
         f"law      {result.law.title}: q = {report['loss_weight']:.6g}/N, "
         f"r_w = {report['weight_decay']:g} q e^2, r = {report['inertia']:g}, theta = "
         f"{report['dissipation']:.6g}, c = {report['speed']:.6g} (per interval)",

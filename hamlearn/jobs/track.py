@@ -50,6 +50,8 @@ def track(
     run saves and returns what was done; the others default to `Settings.suited_to`,
     per interval.
 
+    Over gaps nothing is asked: weights go on with the motion that they have.
+
     **Returns:** the `Result`, at the times of the signal and in scaled values
     (`target.ratios(result.output)` and `target.errors` judge them). `stats` holds how
     near the run came to the end of its stability, of which it warns.
@@ -89,7 +91,7 @@ def track(
                 law, network, target.samples(), callback=look, checkpoint=checkpoint,
                 **options,
             )  # fmt: skip
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):
             if checkpoint is None or not watch.done:
                 raise
             samples = target.samples(steps=watch.done)
@@ -120,14 +122,15 @@ def by_sample(target: Tracking, result: Result) -> dict[str, np.ndarray]:
     """A tracked signal at the times at which values were recorded, in its own unit.
 
     **Returns:** `time`; `target` and `last`, the value and the one before; `output`,
-    at the end of the time for which the value was held; `error`, the RMS over that
+    at the end of the time for which the value was asked for; `error`, the RMS over that
     time; the mean `loss` (and `lagrangian`, `hamiltonian`) over it.
     """
     done = len(result.output)
-    starts = target.starts[target.starts < done]
-    counts = np.diff(starts, append=done)
+    starts, asked = target.starts[target.starts < done], target.asked[:done]
+    total = lambda values: np.add.reduceat(values, starts) if done else values
+    counts = total(asked.astype(int))
     output = target.unscaled(result.output)
-    mean = lambda values: np.add.reduceat(values, starts) / counts if done else values
+    mean = lambda values: total(values * asked) / counts
     squares = (output - target.values[:done]) ** 2
     scalars = ("loss", "lagrangian", "hamiltonian")
     return {

@@ -47,14 +47,19 @@ def tracked(target: Tracked, result: Run) -> "Figure":
     figure, axes = pyplot().subplots(3, 1, figsize=(9, 7.5), layout="constrained")
     times, count = result.times, len(result.times)
     output, last = target.unscaled(result.output), target.last[:count]
-    ends = np.append(target.starts[1:] - 1, len(target.values) - 1)
     unit = f" ({target.unit})" if target.unit else ""
-    looks = ((axes[0], ends[ends < count]), (axes[1], _samples(target, count)))
+    looks = ((axes[0], _ends(target, count)), (axes[1], _samples(target, count)))
     for axis, part in looks:
-        shown = times[part], target.values[part]
-        axis.plot(*shown, color="0.6", lw=2.5, label="target")
-        axis.plot(times[part], last[part], "--", color=COLOURS[1], lw=0.8, label="last")
-        axis.plot(times[part], output[part], color=COLOURS[0], lw=1, label="output")
+        shown = lambda values, part=part: np.where(
+            target.asked[:count][part], values[:count][part], np.nan
+        )
+        lines = (
+            (target.values, "target", {"color": "0.6", "lw": 2.5}),
+            (last, "last value", {"color": COLOURS[1], "lw": 0.8, "ls": "--"}),
+            (output, "output", {"color": COLOURS[0], "lw": 1}),
+        )
+        for values, label, style in lines:
+            axis.plot(times[part], shown(values), label=label, **style)
         axis.set_ylabel(f"target, output{unit}")
     low, high = axes[0].get_ylim()
     axes[0].set_ylim(low, high + 0.2 * (high - low))
@@ -76,6 +81,16 @@ def tracked(target: Tracked, result: Run) -> "Figure":
     for axis in axes:
         axis.set_xlabel(f"time ({target.time_unit})")
     return figure
+
+
+def _ends(target: Tracked, count: int) -> np.ndarray:
+    """The last step at which each value is asked for, and the first of every gap."""
+    starts = np.append(target.starts[1:], len(target.values))
+    before = target.asked & ~np.append(target.asked[1:], False)
+    ends = np.union1d(starts - 1, np.flatnonzero(before))
+    gaps = np.flatnonzero(~target.asked & np.append(False, target.asked[:-1]))
+    ends = np.union1d(ends[target.asked[ends]], gaps)
+    return ends[ends < count]
 
 
 def _samples(target: Tracked, count: int) -> slice:

@@ -57,6 +57,7 @@ class Forecast(AbstractTask):
             about += f", every {series.interval:.4g} {series.time_unit}"
             name, source = series.name, series.source
         if isinstance(series, Tracking):
+            known = series.asked[:: max(1, round(series.steps))]
             series = series.recording()
         elif isinstance(series, Recording):
             source += f", column {series.columns[0] or 1}"

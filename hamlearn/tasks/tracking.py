@@ -6,8 +6,9 @@ import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float, Int
+from .._types import Array, Bool, Float, Int
 from ..signals.signal import Sample
+from ._spacing import spacing
 from .floors import floors_of
 from .task import AbstractTask, Facts, part
 
@@ -26,6 +27,8 @@ class Tracking(AbstractTask):
       one recorded sample earlier.
     - `interval`: median time between recorded samples.
     - `starts`: the steps at which a recorded value arrives.
+    - `asked`: steps at which the output is asked for: not those over a gap, where a
+      value is held for longer than its interval.
     - `offset`, `scale`: the network sees (value - offset) scale, within +-0.5 for a
       recording.
     """
@@ -36,6 +39,7 @@ class Tracking(AbstractTask):
     dt: float
     interval: float
     starts: Int[np.ndarray, "recorded"]
+    asked: Bool[np.ndarray, "time"]
     offset: float
     scale: float
     unit: str = eqx.field(static=True)
@@ -50,6 +54,7 @@ class Tracking(AbstractTask):
         dt: float,
         interval: float,
         starts: np.ndarray | None = None,
+        asked: np.ndarray | None = None,
         offset: float = 0.0,
         scale: float = 1.0,
         unit: str = "",
@@ -71,6 +76,8 @@ class Tracking(AbstractTask):
         self.dt, self.interval = dt, interval
         even = np.arange(0, len(values), max(1, round(interval / dt)))
         self.starts = even if starts is None else starts
+        self.asked = np.ones(len(values), bool) if asked is None else asked
+        _checks.shape("asked", self.asked, np.shape(values))
         self.offset, self.scale = offset, scale
         self.unit, self.time_unit = unit, time_unit
 
@@ -82,11 +89,14 @@ class Tracking(AbstractTask):
     def samples(
         self, key: Array | None = None, steps: int | None = None, *, test: bool = False
     ) -> Sample:
-        """The scaled target, without input, by default all; the key draws nothing."""
+        """The scaled target, without input, by default all; the key draws nothing.
+
+        With a `weight` of 0 over gaps, where there are any.
+        """
         scaled = (self.values - self.offset) * self.scale
-        return part(
-            Sample(np.zeros((len(scaled), 0)), scaled[:, None]), steps, test=test
-        )
+        weight = None if self.asked.all() else self.asked.astype(float)
+        whole = Sample(np.zeros((len(scaled), 0)), scaled[:, None], weight)
+        return part(whole, steps, test=test)
 
     def floors(self) -> dict[str, float]:
         """`squared_error` losses of the scaled signal over its second half.
@@ -95,7 +105,8 @@ class Tracking(AbstractTask):
         last four recorded values, fitted on the first half; `zero`.
         """
         half = len(self.values) // 2
-        values, last = (a[half : 2 * half] for a in (self.values, self.last))
+        asked = self.asked[half : 2 * half]
+        values, last = (a[half : 2 * half][asked] for a in (self.values, self.last))
         loss = lambda guess: float(np.mean(((guess - values) * self.scale) ** 2) / 2)
         return {
             "constant": loss(values.mean()),
@@ -110,6 +121,12 @@ class Tracking(AbstractTask):
         ratio = self.interval / self.dt
         whole = round(ratio)
         return float(whole) if abs(ratio - whole) < 1e-6 * ratio else ratio
+
+    @property
+    def held(self) -> int:
+        """Samples that a value is held for over gaps, neither learned from nor
+        scored."""
+        return round(int(np.sum(~self.asked)) / self.steps)
 
     def recording(self) -> Float[np.ndarray, "recorded"]:
         """One value an interval, in the unit of the signal."""
@@ -126,11 +143,12 @@ class Tracking(AbstractTask):
     def errors(self, output: np.ndarray) -> dict[str, float]:
         """RMSE of a (perhaps shortened) output and of predictors that learn nothing.
 
-        Over the settled part, the last five sixths of the signal: `rmse`,
+        Over what was recorded of the last five sixths of the signal: `rmse`,
         `rmse_zero`, `rmse_mean` (the mean of the settled part), `rmse_last`. NaN where
         the output ends before.
         """
-        settled = slice(len(self.values) // 6, len(output))
+        settled = np.flatnonzero(self.asked[: len(output)])
+        settled = settled[settled >= len(self.values) // 6]
         target = self.values[settled]
         if target.size == 0:
             names = ("rmse", "rmse_zero", "rmse_mean", "rmse_last")
@@ -147,13 +165,15 @@ class Tracking(AbstractTask):
     def ratios(self, output: np.ndarray, *, parts: int = 10) -> np.ndarray:
         """RMSE over that of repeating the last recorded value, in parts of the signal.
 
-        NaN where the last value is exact, and where the output ends before.
+        Over gaps nothing counts. NaN where the last value is exact, and where the
+        output ends before.
         """
         _checks.at_least("parts", parts, 1)
         said = np.full(len(self.values), np.nan)
         said[: len(output)] = self.unscaled(output)
+        error = lambda guess: np.where(self.asked, guess - self.values, 0.0)
         squares = lambda guess: np.array(
-            [np.sum(e**2) for e in np.array_split(guess - self.values, parts)]
+            [np.sum(e**2) for e in np.array_split(error(guess), parts)]
         )
         mine, last = squares(said), squares(self.last)
         exact = last == 0
@@ -172,6 +192,9 @@ def recorded(
 ) -> Tracking:
     """Recorded values, at even or uneven times, held until the next and scaled.
 
+    Where the next one comes more than one and a half intervals later, a value is asked
+    for during one interval; the rest is a gap.
+
     **Arguments:** `times`: rising; `values`: as many; `dt`: of the even grid to run
     on, by default the median interval over 40.
 
@@ -188,6 +211,9 @@ def recorded(
     grid = times[0] + (np.arange(count) + 1e-6) * dt
     number = np.searchsorted(times, grid, side="right") - 1
     low, high = float(values.min()), float(values.max())
+    place = spacing(times)[1]
+    counts = np.diff(place, append=place[-1] + 1)
+    late = grid - times[number] >= interval * (1 - 1e-6)
     return Tracking(
         name,
         values[number],
@@ -195,6 +221,7 @@ def recorded(
         dt=float(dt),
         interval=interval,
         starts=np.flatnonzero(np.diff(number, prepend=-1)),
+        asked=~late | (counts[number] == 1),
         offset=(low + high) / 2,
         scale=1 / (high - low) if high > low else 1.0,
         unit=unit,

@@ -101,15 +101,16 @@ def test_a_bias_alone_does_as_well():
     assert ahead / last == pytest.approx(1.0, abs=0.01)
 
 
-def twin(values, chosen, net, x0, steps):
+def twin(values, chosen, net, x0, steps, weight=None):
     """The equations in NumPy, one after the other, each with what is newest."""
+    weight = np.ones(len(values)) if weight is None else weight
     W, b = np.array(net.weight, float), np.array(net.bias, float)
     x, c, dt = np.array(x0, float), chosen.speed, 1 / steps
     P, pW, pb, said = np.zeros_like(x), np.zeros_like(W), np.zeros_like(b), []
     theta, r = chosen.dissipation, chosen.inertia
-    for y in values:
+    for y, asked in zip(values, weight, strict=True):
         said.append(x[0])
-        s, e = 1 - np.tanh(W @ x + b) ** 2, x[0] - y
+        s, e = 1 - np.tanh(W @ x + b) ** 2, asked * (x[0] - y)
         g = s[0] / (1 - s[0] * W[0, 0])
         q = chosen.loss_weight / (max(g**2, 0.25) * (1 + x @ x))
         r_w = chosen.weight_decay * q * e**2
@@ -131,6 +132,30 @@ def test_the_equations_are_those_of_the_theory():
     net, x0 = tracker(4, chosen.speed, 3, float(samples[0]))
     expected = twin(samples, chosen, net, x0, 40)
     np.testing.assert_allclose(result.output[:, 0], expected, atol=1e-9)
+
+
+def test_nothing_is_learned_or_scored_over_gaps():
+    values = np.cumsum(np.random.default_rng(5).normal(size=40))
+    kept = np.ones(40, bool)
+    kept[8:17] = kept[25] = False
+    target = tasks.recorded("gaps", K[:40][kept], values[kept])
+    assert target.held == 10
+    weight = np.repeat(kept, 40)[: len(target.values)]
+    np.testing.assert_array_equal(target.samples().weight, weight)
+    result = hl.track(target, progress=False)
+    chosen, samples = Settings.suited_to(40.0), target.samples().target[:, 0]
+    net, x0 = tracker(5, chosen.speed, 0, float(samples[0]))
+    expected = twin(samples, chosen, net, x0, 40, weight)
+    np.testing.assert_allclose(result.output[:, 0], expected, atol=1e-9)
+    # Whatever stands in a gap counts nowhere.
+    wild = np.where(weight[:, None], result.output, 7.0)
+    for judge in (target.errors, target.ratios):
+        np.testing.assert_equal(judge(wild), judge(result.output))
+    rows = by_sample(target, result)
+    squares = (target.unscaled(result.output) - target.values)[weight] ** 2
+    np.testing.assert_allclose(np.mean(rows["error"] ** 2), np.mean(squares))
+    np.testing.assert_array_equal(rows["target"], values[kept])
+    assert np.nanmax(target.ratios(result.output)) < LIMIT
 
 
 def test_the_start_holds_the_first_value():

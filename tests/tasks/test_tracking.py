@@ -64,6 +64,21 @@ def test_ratios_are_those_of_repeating_the_last_value():
     assert np.isnan(target.ratios(output[:30], parts=4)[1])
 
 
+def test_what_is_held_over_gaps_is_not_asked():
+    target = tasks.recorded("gaps", [0, 1, 2.4, 3.4, 7.4, 8.4], np.arange(6.0), dt=0.1)
+    asked = target.asked
+    held = np.flatnonzero(~asked) * 0.1  # 1.4 is late, 4 is a gap
+    np.testing.assert_allclose(held, np.arange(4.4, 7.35, 0.1), atol=1e-9)
+    assert target.held == 3
+    assert tasks.recorded("even", np.arange(9.0), np.arange(9.0)).asked.all()
+    long = np.arange(200.0)
+    kept = (long < 60) | (long > 70)
+    signal = tasks.recorded("gap", long[kept], np.sin(long)[kept], dt=0.5)
+    weight = tasks.Forecast(signal).samples().weight
+    assert weight is not None
+    assert (weight == 0).sum() == 12  # to, from and between eleven that were held
+
+
 def test_errors_are_in_the_unit_of_the_signal():
     target = tasks.recorded("ramp", np.arange(12.0), np.arange(12.0) * 10, dt=1.0)
     output = target.samples().target[:, 0] + 3 * target.scale
