@@ -1,0 +1,137 @@
+"""The built site in a browser: on a telephone and a desk, in the light and in the dark."""
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
+from pathlib import Path
+
+import pytest
+from browser import PROGRAM, Browser
+
+ROOT = Path(__file__).parents[2]
+SCHEMES = {"light": "default", "dark": "slate"}
+
+#: Elements that are wider than what holds them, or cut off by it, and pictures
+#: that did not load. What scrolls on purpose is code, and the search and menus of the
+#: theme, which lie outside the article.
+LOOK = """
+(async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  await frame(), await frame();  // the theme hears of a change of size or scheme
+  const pictures = [...document.images];
+  for (const picture of pictures) picture.loading = "eager";
+  await Promise.all(pictures.map(p => p.decode().catch(() => null)));
+  const name = e => e.outerHTML.slice(0, 120);
+  const wide = [], page = document.documentElement;
+  if (page.scrollWidth > page.clientWidth) wide.push("the page");
+  for (const e of document.querySelectorAll("article *")) {
+    if (e.closest("pre, .highlight, .headerlink, .md-clipboard, svg, .doc-symbol")) continue;
+    if (getComputedStyle(e).display === "inline" && !e.closest("math")) continue;
+    if (e.closest("math") && e.tagName !== "math") continue;
+    if (e.matches(".formula") && e.scrollWidth > e.clientWidth) wide.push(name(e));
+    let box = e.parentElement;
+    while (getComputedStyle(box).display === "contents") box = box.parentElement;
+    const [inner, outer] = [e.getBoundingClientRect(), box.getBoundingClientRect()];
+    if (inner.width && (inner.right > outer.right + 1 || inner.width > outer.width + 1))
+      wide.push(name(e));
+  }
+  const broken = pictures.filter(p => !p.naturalWidth).map(p => p.src);
+  return {wide: wide.slice(0, 5), broken, scheme: document.body.dataset.mdColorScheme};
+})()
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The site as built for this test, which fails where a link leads nowhere."""
+    folder = tmp_path_factory.mktemp("site")
+    subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", folder],
+        cwd=ROOT,
+        check=True,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1", "PYTHONWARNINGS": ""},
+    )
+    return folder
+
+
+@contextmanager
+def served(folder):
+    """The address of a folder."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if PROGRAM is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    found = Browser()
+    yield found
+    found.close()
+
+
+def errors(events, address):
+    """What the console complained of, and what was asked of another machine."""
+    found = []
+    for event in events:
+        what, about = event["method"], event["params"]
+        if what == "Runtime.exceptionThrown":
+            found.append(about["exceptionDetails"]["text"])
+        elif what == "Runtime.consoleAPICalled" and about["type"] == "error":
+            found.append(str(about["args"]))
+        elif what == "Log.entryAdded" and about["entry"]["level"] == "error":
+            found.append(about["entry"]["text"])
+        elif what == "Network.requestWillBeSent":
+            url = about["request"]["url"]
+            if not url.startswith((address, "data:", "blob:")):
+                found.append(f"loads {url}")
+    return found
+
+
+def test_pages_fit_and_load(site, browser):
+    """No element wider than its container, no broken picture, no error, no foreign file."""
+    pages = sorted(p.parent.relative_to(site) for p in site.rglob("index.html"))
+    assert len(pages) > 30
+    found = {}
+    with served(site) as address:
+        for page in pages:
+            browser.open(f"{address}{page}/".replace("./", ""))
+            for width, (scheme, theirs) in product((390, 1440), SCHEMES.items()):
+                browser.size(width)
+                browser.scheme(scheme)
+                seen = browser.run(LOOK)
+                assert seen.pop("scheme") == theirs
+                seen["errors"] = errors(browser.events, address)
+                if any(seen.values()):
+                    found[f"{page} {width} {scheme}"] = seen
+    assert found == {}
+
+
+def test_what_is_wrong_is_seen(tmp_path, browser):
+    """The look itself, on a page with a wide table, a lost picture and an error."""
+    (tmp_path / "index.html").write_text("""
+        <meta name="viewport" content="width=device-width"><body><article>
+          <div><table style="width: 900px"><tr><td>1</td></tr></table></div>
+          <p><img src="nothing.png" width="5" height="5"></p>
+        </article><script>console.error("lost")</script></body>
+    """)
+    browser.size(390)
+    with served(tmp_path) as address:
+        browser.open(address)
+        seen = browser.run(LOOK)
+        assert any("<table" in one for one in seen["wide"])
+        assert seen["broken"] == [f"{address}nothing.png"]
+        assert any("lost" in one for one in errors(browser.events, address))
