@@ -43,7 +43,8 @@ class Records:
         last = self.pieces[-1] if self.pieces else None
         before = np.asarray(block.target)[0] if last is None else last.last_target
         so_far = None if last is None else last.sums
-        sums = _sums(so_far, target, before, infos.loss, block.weight)
+        weight = None if block.weight is None else np.asarray(block.weight)[:count]
+        sums = _sums(so_far, target, before, infos.loss, weight)
         ends = target[-1] if count else before
         self.pieces.append(Piece(position, rows, sums, ends))
 
@@ -75,25 +76,39 @@ def from_frames(data: bytes) -> list[Piece]:
     return pieces
 
 
+BLOCK = 2048
+"""Samples whose sums are taken at once: what they need stays in the cache."""
+
+
 def _sums(so_far, target, before, loss, weight) -> np.ndarray:
     """Sums up to the end of a chunk: (weight, loss, |y|^2/2, |y - last y|^2/2, y...).
 
     Added one after the other, so that they do not depend on where chunks end.
     """
-    count = target.shape[0]
-    batch = int(np.prod(target.shape[1:-1]))
-    weight = np.ones(count) if weight is None else np.asarray(weight)[:count]
-    weight = weight.astype(np.float64).mean(axis=tuple(range(1, weight.ndim)))
-    rows = np.concatenate([before[None], target]).astype(np.float64)
-    rows = rows.reshape(count + 1, -1)
-    halves = [
-        weight * (a**2).sum(axis=1) / (2 * batch)
-        for a in (rows[1:], np.diff(rows, axis=0))
-    ]
-    each = np.stack([weight, loss.astype(np.float64), *halves, *(weight * rows[1:].T)])
-    if so_far is None:
-        so_far = np.zeros(len(each))
-    return np.cumsum(np.concatenate([so_far[:, None], each], axis=1), axis=1)[:, -1]
+    for start in range(0, target.shape[0], BLOCK):
+        now = slice(start, start + BLOCK)
+        part = None if weight is None else weight[now]
+        so_far = _sums_of(so_far, target[now], before, loss[now], part)
+        before = target[now][-1]
+    return np.zeros(4 + before.size) if so_far is None else so_far
+
+
+def _sums_of(so_far, target, before, loss, weight) -> np.ndarray:
+    count, streams = target.shape[0], int(np.prod(target.shape[1:-1]))
+    y = np.concatenate([before[None], target]).astype(np.float64)
+    y = y.reshape(count + 1, -1)
+    each = np.empty((4 + y.shape[1], count + 1))
+    each[:, 0] = 0.0 if so_far is None else so_far
+    each[0, 1:] = 1.0
+    each[1, 1:] = loss
+    each[2, 1:] = (y[1:] ** 2).sum(axis=1) / (2 * streams)
+    each[3, 1:] = (np.diff(y, axis=0) ** 2).sum(axis=1) / (2 * streams)
+    each[4:, 1:] = y[1:].T
+    if weight is not None:
+        mean = weight.astype(np.float64).mean(axis=tuple(range(1, weight.ndim)))
+        each[0, 1:] = mean
+        each[2:, 1:] *= mean
+    return np.cumsum(each, axis=1)[:, -1]
 
 
 def _joined(pieces: list[Piece]) -> dict[str, np.ndarray]:
