@@ -1,0 +1,84 @@
+"""Run the recipes of the documentation, all in one process, as a reader would.
+
+python -m tests.recipes [--write] [NAME ...]
+
+Each page's blocks of Python run in order, in one namespace and an empty folder. What a
+block prints is compared with the output shown under it: words to the letter, numbers
+within .4 of the larger, because one digit is shown of most, rounding differs from machine
+to machine, and learning carries it on. `--write` puts what was printed into the pages.
+"""
+
+import argparse
+import contextlib
+import io
+import os
+import re
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+PAGES = Path(__file__).parents[1] / "docs" / "recipes"
+BLOCK = re.compile(
+    r"```python\n(?P<code>.*?)```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL
+)
+NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?")
+NEAR = 0.4
+
+
+def same(printed: str, shown: str) -> bool:
+    """Whether two outputs say the same."""
+    words = [NUMBER.sub("#", text).split() for text in (printed, shown)]
+    pairs = zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=False)
+    near = lambda a, b: abs(a - b) <= NEAR * max(abs(a), abs(b))
+    return words[0] == words[1] and all(near(float(a), float(b)) for a, b in pairs)
+
+
+def run(path: Path) -> tuple[str, list[str]]:
+    """(the page with what was printed, what differs from what it shows)."""
+    names: dict[str, object] = {"__name__": path.stem}
+    text, wrong, made, end = path.read_text(), [], "", 0
+    for block in BLOCK.finditer(text):
+        heard = io.StringIO()
+        with contextlib.redirect_stdout(heard):
+            exec(compile(block["code"], str(path), "exec"), names)
+        printed, shown = heard.getvalue(), block["output"] or ""
+        if not same(printed, shown):
+            wrong.append(f"{path.name} shows\n{shown}but printed\n{printed}")
+        made += text[end : block.start()] + f"```python\n{block['code']}```\n"
+        made += f"\n```text\n{printed}```\n" if printed else ""
+        end = block.end()
+    return made + text[end:], wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.recipes")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    # The page on devices wants two of them; JAX makes them before anything runs.
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", 2)
+    failed = []
+    for path in sorted(PAGES.glob("*.md")):
+        if options.names and path.stem not in options.names:
+            continue
+        began = time.process_time()
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            try:
+                text, wrong = run(path)
+            except Exception:
+                text, wrong = path.read_text(), [f"{path}: {traceback.format_exc()}"]
+        if options.write:
+            path.write_text(text)
+        failed += wrong
+        print(f"{path.stem}: {time.process_time() - began:.1f} s", flush=True)
+    print("\n".join(failed), file=sys.stderr)
+    return 1 if failed and not options.write else 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""Every recipe of the documentation runs and prints what its page shows."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from recipes import same
+
+
+def test_recipes_print_what_they_show():
+    """As a reader runs them: single precision, no settings of the tests, one process."""
+    found = subprocess.run(
+        [sys.executable, "-m", "tests.recipes"],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, found.stderr[-4000:]
+    assert found.stdout.count(" s\n") > 12
+
+
+def test_other_words_and_numbers_are_told():
+    assert same("loss 0.100 of 5\n", "loss 0.105 of 5")
+    assert not same("loss 0.1\n", "loss 0.2\n")
+    assert not same("loss 0.1\n", "lost 0.1\n")
+    assert not same("loss 0.1 0.1\n", "loss 0.1\n")
