@@ -119,10 +119,8 @@ def started(
     if key is not None:
         _checks.key("key", key)
     network = as_network(network, x0)
-    for name, leaf in split(network)[0].items():
-        if jnp.iscomplexobj(leaf):
-            wanted = "of real weights: a complex one is a pair of real ones"
-            _checks.reject("network", wanted, f"of complex `{name}`")
+    if any(map(jnp.iscomplexobj, jax.tree.leaves(network))):
+        _weights_are_real(network)
     start = network.initial_state()
     if x0 is None:
         return network, start
@@ -134,6 +132,13 @@ def started(
         wanted = f"of shape {_shapes(start)}{more} as the network's own"
         _checks.reject("x0", wanted, f"of shape {_shapes(given)}")
     return network, jax.tree.map(lambda a, b: a.astype(b.dtype), given, start)
+
+
+def _weights_are_real(network: AbstractNetwork) -> None:
+    for name, leaf in split(network)[0].items():
+        if jnp.iscomplexobj(leaf):
+            wanted = "of real weights: a complex one is a pair of real ones"
+            _checks.reject("network", wanted, f"of complex `{name}`")
 
 
 def _shapes(tree: PyTree) -> str:
