@@ -261,3 +261,9 @@ def test_importing_costs_nothing():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "set()"
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest imports them by name: of two, one stops the run, in some orders."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert [name for name in sorted(set(names)) if names.count(name) > 1] == []
