@@ -3,9 +3,13 @@
 Six laws (an optimizer's moments, random keys, a window, a constrained motion, costates,
 Kronecker factors) learn from arrays and from a generator, each in a process of its own.
 The process is ended by SIGKILL, by SIGTERM, or by SIGKILL after its disk was full for a
-while (a limit on the size of files: writes stop half way, then fail), at a random
-sample, and `resume` goes on in the next one. At the end of all, state, records and
-losses are compared bit for bit with those of a process that nobody disturbed.
+while, at a random sample, and `resume` goes on in the next one. At the end of all,
+state, records and losses are compared bit for bit with those of a process that nobody
+disturbed.
+
+The disk is a small one in memory, filled with ballast but for a random rest: writes
+stop half way with ENOSPC. Where nothing may be mounted, which takes root, a limit on
+the size of files does as well as it can (EFBIG); `disk` in the result says which.
 
     python -m benchmarks.kill --kills 50 --out benchmarks/results/kill.json
 
@@ -13,20 +17,25 @@ One process with `--run LAW SOURCE FOLDER LIMIT` is what is killed.
 """
 
 import argparse
+import contextlib
 import hashlib
 import json
+import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 SAMPLES, CHUNK, EVERY = 12_000, 100, 700
+DISK = 16_000_000  # bytes
 LAWS = ("moments", "keys", "window", "constraints", "costates", "kronecker")
 SOURCES = ("arrays", "generator")
 WAYS = ("SIGKILL", "SIGTERM", "full disk")
@@ -129,9 +138,13 @@ def killed(name: str, source: str, folder: Path, way: str, chance: random.Random
     """One process, ended at a random sample: what happened."""
     before, limit = position(folder), 0
     records = folder / "records.bin"
-    if way == "full disk":
+    ballast, room = folder.parent / "ballast", chance.randrange(60_000)
+    if way == "full disk" and folder.parent.is_mount():
+        with ballast.open("wb") as file:
+            file.write(bytes(shutil.disk_usage(folder.parent).free - 20_000 - room))
+    elif way == "full disk":
         there = records.stat().st_size if records.exists() else 0
-        limit = max(there, 20_000) + chance.randrange(60_000)
+        limit = max(there, 20_000) + room
     aim = before + chance.randrange((SAMPLES - before) // 2)  # leaves some for others
     told = before
     with launched(name, source, folder, limit) as child:
@@ -144,6 +157,7 @@ def killed(name: str, source: str, folder: Path, way: str, chance: random.Random
         child.send_signal(signal.SIGTERM if way == "SIGTERM" else signal.SIGKILL)
         told = max([told, *(int(line.split()[1]) for line in child.stdout)])
         code = child.wait()
+    ballast.unlink(missing_ok=True)
     row = {"law": name, "source": source, "way": way, "from": before}
     return row | {"killed_at": told, "saved_at": position(folder), "exit": code}
 
@@ -154,10 +168,23 @@ def position(folder: Path) -> int:
     return max(map(int, names), default=0)
 
 
+@contextlib.contextmanager
+def disk() -> Iterator[Path]:
+    """A small disk of its own, or a folder where none may be mounted."""
+    with tempfile.TemporaryDirectory() as place:
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", place]
+        mounted = os.geteuid() == 0 and subprocess.run(mount).returncode == 0
+        try:
+            yield Path(place)
+        finally:
+            if mounted:
+                subprocess.run(["umount", place], check=True)
+
+
 def disturbed(name: str, source: str, ways: Any, chance: random.Random, whole: str):
     """A run killed in all `ways` in turn: (what happened, does it end as `whole`)."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "run"
+    with disk() as place:
+        folder = place / "run"
         rows = [killed(name, source, folder, way, chance) for way in ways]
         return rows, finished(name, source, folder) == whole
 
@@ -180,6 +207,8 @@ def main() -> None:
     chance = random.Random(options.seed)
     pairs = [(name, source) for source in SOURCES for name in options.laws]
     rows, ends, wholes = [], [], {}
+    with disk() as place:
+        kind = "tmpfs (ENOSPC)" if place.is_mount() else "limit on files (EFBIG)"
     for k, (name, source) in enumerate(pairs):
         share = options.kills // len(pairs) + (k < options.kills % len(pairs))
         if name not in wholes:
@@ -190,7 +219,8 @@ def main() -> None:
         ends.append({"law": name, "source": source, "kills": share, "same": same})
         print(ends[-1], flush=True)
         if options.out is not None:
-            found = {"environment": environment(), "ends": ends, "kills": rows}
+            found = {"environment": environment(), "disk": kind}
+            found |= {"ends": ends, "kills": rows}
             options.out.write_text(json.dumps(found, indent=1) + "\n")
 
 

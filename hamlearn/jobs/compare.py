@@ -102,6 +102,12 @@ def _checked(task, laws, neurons, seeds, rates) -> Mapping[str, Contender]:
     if laws is None:
         known = contenders()
         laws = {name: known[name] for name in USUAL}
+    if not isinstance(laws, Mapping):
+        wanted = (
+            "a dictionary of a `Contender` by name, such as "
+            "`{'rtrl': hamlearn.jobs.contenders()['rtrl']}`"
+        )
+        _checks.reject("laws", wanted, _checks.shown(laws))
     if not laws:
         _checks.reject("laws", "at least one law", "none")
     for name, contender in laws.items():

@@ -167,10 +167,16 @@ def weights_held(field: Field) -> Field:
     return rates
 
 
-def check_solver(solver: dfx.AbstractSolver) -> None:
-    """**Raises:** `ValueError` for an implicit one that waits for the tolerances of a
-    controller, which a step of one sample does not have."""
-    if not isinstance(solver, dfx.AbstractImplicitSolver):
+def check_solver(solver: Any, *, controlled: bool = False) -> None:
+    """**Raises:** `ValueError` for one of other equations than dy/dt = f(t, y), and for
+    an implicit one that waits for the tolerances of a controller where none controls:
+    a step of one sample has none."""
+    _checks.instance("solver", solver, dfx.AbstractSolver)
+    if solver.term_structure is not dfx.AbstractTerm:
+        wanted = "one of ordinary differential equations, such as diffrax.Tsit5()"
+        got = f"{type(solver).__name__}, of equations in several parts"
+        _checks.reject("solver", wanted, got)
+    if controlled or not isinstance(solver, dfx.AbstractImplicitSolver):
         return
     finder = solver.root_finder
     for name in ("rtol", "atol"):

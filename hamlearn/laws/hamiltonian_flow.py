@@ -23,6 +23,7 @@ from .base import (
     Info,
     Rest,
     State,
+    check_solver,
     solver_step,
     weights_held,
     without_rest,
@@ -78,7 +79,7 @@ class HamiltonianFlow(AbstractFlow):
         _checks.instance("policy", policy, AbstractPolicy)
         _checks.non_negative("dissipation", dissipation)
         if solver is not None:
-            _checks.instance("solver", solver, dfx.AbstractSolver)
+            check_solver(solver)
         self.scalar, self.policy, self.solver = scalar, policy, solver
         self.dissipation, self.name = as_number(dissipation), name
 

@@ -24,7 +24,12 @@ from ..networks.batch import (
 )
 from ..networks.dynamics import started
 from ..networks.partition import split
-from ..sensitivities.base import AbstractSensitivity, AbstractSensitivityFlow
+from ..sensitivities.base import (
+    AbstractSensitivity,
+    AbstractSensitivityFlow,
+    affordable,
+    size_of,
+)
 from ..signals.signal import Sample
 from ..signals.streams import stream_samples
 from ..updates import AbstractUpdate, AbstractUpdateFlow, as_update
@@ -105,7 +110,6 @@ class Law(AbstractFlow):
         _checks.instance("residual", self.residual, wanted)
         _checks.instance("motion", self.motion, AbstractMotion)
         if solver is not None:
-            _checks.instance("solver", solver, dfx.AbstractSolver)
             check_solver(solver)
             if self.no_rates() is not None:
                 wanted = f"None for a law with {self.no_rates()}"
@@ -124,6 +128,8 @@ class Law(AbstractFlow):
         draw, key = (None, None) if key is None else jax.random.split(key)
         fixed = self.credit.prepare(inside, one, draw)
         draws = isinstance(self.credit, AbstractSensitivity) and self.credit.draws
+        shapes = eqx.filter_eval_shape(fresh, self, network, x, fixed)
+        affordable(self.title, 2 * size_of(shapes))  # the old and the new
         memory, motion = fresh(self, network, x, fixed)
         carried = Carried(memory, motion, key if draws else None)
         return State(x, w, carried, self.update.start(w), Rest(frozen, fixed))

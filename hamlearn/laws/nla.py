@@ -25,6 +25,7 @@ from .base import (
     Info,
     Rest,
     State,
+    check_solver,
     solver_step,
     without_rest,
 )
@@ -81,7 +82,7 @@ class NLA(AbstractFlow):
         self.solver = Euler() if solver is None else solver
         cg = lx.CG(rtol=1e-8, atol=1e-12)
         self.linear_solver = cg if linear_solver is None else linear_solver
-        _checks.instance("solver", self.solver, dfx.AbstractSolver)
+        check_solver(self.solver)
         _checks.instance("linear_solver", self.linear_solver, lx.AbstractLinearSolver)
 
     @property

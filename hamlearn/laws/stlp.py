@@ -30,7 +30,7 @@ from ..mechanics.stabilisation import AbstractStabilisation, Baumgarte, Projecti
 from ..networks.dynamics import started
 from ..networks.partition import join, split
 from ..updates.inertia import chosen
-from .base import AbstractFlow, Info, Rest, State, solver_step
+from .base import AbstractFlow, Info, Rest, State, check_solver, solver_step
 from .stlp_state import (
     Choices,
     Constrained,
@@ -139,9 +139,11 @@ class STLP(AbstractFlow):
         self.solver = solver
         kinds = {"gram": AbstractGram, "stabilisation": AbstractStabilisation}
         none = type(None)
-        kinds |= {"slack": (Slack, none), "solver": (dfx.AbstractSolver, none)}
+        kinds |= {"slack": (Slack, none)}
         for name, kind in kinds.items():
             _checks.instance(name, getattr(self, name), kind)
+        if solver is not None:
+            check_solver(solver)
         given = {"potential": potential, "lagrangian": lagrangian}
         _checks.functions(given | {"constraint": constraint}, "network, q and sample")
 

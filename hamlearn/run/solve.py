@@ -12,7 +12,13 @@ import numpy as np
 
 from .. import _checks
 from .._types import Array, PyTree
-from ..laws.base import AbstractFlow, AbstractLaw, with_rest, without_rest
+from ..laws.base import (
+    AbstractFlow,
+    AbstractLaw,
+    check_solver,
+    with_rest,
+    without_rest,
+)
 from ..signals import samples as _samples
 from ..signals.held import Held
 from ..signals.signal import Signal
@@ -70,14 +76,13 @@ def solve(
     _checks.instance("law", law, AbstractLaw)
     _checks.instance("signal", signal, Signal)
     _checks.at_least("max_steps", max_steps, 1)
+    _checks.known("network", network)
     missing = law.no_rates() if isinstance(law, AbstractFlow) else "no vector field"
     if missing is not None:
         wanted = f"a law with rates, which `stream` does not need; it has {missing}"
         _checks.reject("law", wanted, law.title)
-    if not t1 > t0:
-        _checks.reject("t1", f"later than `t0` = {t0}", t1)
-    if saveat is not None:
-        check_saveat(saveat, t0, t1)
+    _check_times(t0, t1, dt0, saveat)
+    _check_steps(solver, controller, dt0, event)
     state = law.init(network, x0=x0, key=key)
     dtype = _samples.state_dtype(state)
     check_resolution(t0, t1, dtype)
@@ -119,6 +124,34 @@ def solve(
     if not good or result.diverged is not None:
         warnings.warn(result.failure(), DivergenceWarning, stacklevel=2)
     return result
+
+
+def _check_times(t0, t1, dt0, saveat) -> None:
+    for name, value in (("t0", t0), ("t1", t1)):
+        _checks.known(name, value)
+        _checks.number(name, value)
+    if not t1 > t0:
+        _checks.reject("t1", f"later than `t0` = {t0}", t1)
+    if dt0 is not None:
+        _checks.known("dt0", dt0)
+        _checks.positive("dt0", dt0)
+        _checks.shape("dt0", dt0, ())
+    if saveat is not None:
+        check_saveat(saveat, t0, t1)
+
+
+def _check_steps(solver, controller, dt0, event) -> None:
+    """**Raises:** `ValueError` for parts that diffrax would refuse in its own words."""
+    if controller is not None:
+        _checks.instance("controller", controller, dfx.AbstractStepSizeController)
+    if solver is not None:
+        adaptive = dfx.AbstractAdaptiveStepSizeController
+        controlled = controller is None or isinstance(controller, adaptive)
+        check_solver(solver, controlled=controlled)
+    if dt0 is None and isinstance(controller, dfx.ConstantStepSize):
+        _checks.reject("dt0", "given for a constant step size", None)
+    if event is not None:
+        _checks.instance("event", event, dfx.Event)
 
 
 @eqx.filter_jit

@@ -1,9 +1,11 @@
 """One answer to "how is dx/dw carried forward?": what all of them look like."""
 
+import warnings
 from abc import abstractmethod
 from typing import Any, ClassVar
 
 import equinox as eqx
+import jax
 
 from .. import _checks
 from .._types import Array, Params, PyTree
@@ -43,13 +45,37 @@ class AbstractSensitivityFlow(AbstractSensitivity):
         """(the estimate, d memory/dt)."""
 
 
-def carried(law: str, need: int) -> None:
-    """**Raises:** `ValueError` where a law would carry more bytes than there are.
+def size_of(tree: PyTree) -> int:
+    """Bytes of all arrays in a tree, or of what only has their shapes."""
+    kinds = jax.Array | jax.ShapeDtypeStruct
+    arrays = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, kinds)]
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in arrays)
 
-    What it needs is said before any of it is made, with laws that need less.
+
+LARGE = 500_000_000
+"""Bytes from which on a law says beforehand what it carries."""
+
+
+def affordable(law: str, need: int) -> None:
+    """Say of `LARGE` bytes that a law carries, before any of it is made.
+
+    **Raises:** as `fits` does.
     """
-    others = "`SnAp1`, `EProp` and `HamiltonianLearning` carry a number per weight"
-    _checks.affordable("network", f"small enough for {law} ({others})", need)
+    fits(law, need)
+    if need > LARGE:
+        text = (
+            f"{law} carries {need / 1e9:.3g} GB on this network and passes all of it "
+            f"at every sample, in {need / 1e10:.2g} s at 10 GB/s; {_OTHERS}."
+        )
+        warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def fits(law: str, need: int) -> None:
+    """**Raises:** `ValueError` where a law would carry more bytes than there are."""
+    _checks.affordable("network", f"small enough for {law} ({_OTHERS})", need)
+
+
+_OTHERS = "`SnAp1`, `EProp` and `HamiltonianLearning` carry a number per weight"
 
 
 def with_state_part(instant: Instant, part: Params) -> Params:

@@ -16,7 +16,7 @@ from ..graph.aggregation import Dense
 from ..networks.base import AbstractNeurons, Slopes
 from ..networks.neurons import immediate, leaving_readout, receivers
 from ..networks.partition import join, split
-from .base import AbstractSensitivityFlow, carried, with_state_part
+from .base import AbstractSensitivityFlow, with_state_part
 from .units import UnitTraces, why_not_exact
 
 
@@ -37,13 +37,7 @@ class Exact(AbstractSensitivityFlow):
     def prepare(self, network, x, key):
         if why_not_exact(network) is None:
             return UnitTraces()
-        w = leaving_readout(network, split(network)[0])
-        states, weights = (
-            sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (x, w)
-        )
-        itemsize = jnp.result_type(*jax.tree.leaves(x)).itemsize
-        carried("RTRL", 2 * states * weights * itemsize)  # the old and the new
-        return flat_receivers(network, w)
+        return flat_receivers(network, leaving_readout(network, split(network)[0]))
 
     def start(self, network, x, fixed):
         if isinstance(fixed, UnitTraces):

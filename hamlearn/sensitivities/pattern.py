@@ -18,7 +18,7 @@ from .._types import Array, Float, Int, Params, PyTree
 from ..action.action import Instant
 from ..networks.base import AbstractNetwork
 from ..networks.partition import join, split
-from .base import carried
+from .base import affordable
 
 
 class Blocks(eqx.Module):
@@ -93,7 +93,7 @@ def measured(
     and weights; this forms f_w once, at the start.
     """
     states, weights = (ravel_pytree(tree)[0].size for tree in (x, w))
-    carried(f"SnAp-{order}", 8 * states * (states + weights))
+    affordable(f"SnAp-{order}", 8 * states * (states + weights))
     by_x, by_w = _structure(network, w, x, inputs)
     reached = by_w.astype(int)
     for _ in range(order - 1):

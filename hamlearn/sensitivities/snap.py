@@ -1,5 +1,6 @@
 """Sparse n-step approximations of RTRL: only the nearest sensitivities are kept."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -15,7 +16,7 @@ from ..costates.window import number_of_inputs
 from ..networks.base import AbstractNeurons
 from ..networks.neurons import immediate, leaving_readout, own_weight, receivers, spread
 from ..networks.partition import split
-from .base import AbstractSensitivity, carried, with_state_part
+from .base import AbstractSensitivity, affordable, fits, with_state_part
 from .pattern import Blocks, Measured, grouped, measured
 from .units import UnitTraces, one_layer
 
@@ -143,31 +144,33 @@ def neighbourhoods(network: AbstractNeurons, w: Params, order: int) -> Neighbour
     """The blocks of a network of neurons, followed over `order - 1` edges."""
     graph, n = network.graph, network.graph.num_nodes
     _checks.known("network.graph", (graph.senders, graph.receivers))
-    _foretell(network, w, order)
     senders, ends = np.asarray(graph.senders), np.asarray(graph.receivers)
+    near, reach = [], 0
+    for block in _reached(senders, ends, n, order - 1):
+        near += block
+        reach = max(reach, *(nodes.size for nodes in block))
+        fits(f"SnAp-{order}", _needed(network, w, reach))
+    affordable(f"SnAp-{order}", _needed(network, w, reach))
     rows = receivers(network, w)
     owner = np.concatenate([rows[name].ravel() for name in sorted(rows)])
-    near = [_reached(senders, ends, i, order - 1) for i in range(n)]
     blocks = grouped(near, owner)
     nodes, real = np.asarray(blocks.nodes), np.asarray(blocks.real)
-    number = np.full((n, n), senders.size)  # the weight of an edge, by its two ends
+    # The weight of an edge, by its two ends.
+    number = np.full((n, n), senders.size, np.int32)
     number[ends, senders] = np.arange(senders.size)
     both = real[:, :, None] & real[:, None, :]
     edges = np.where(both, number[nodes[:, :, None], nodes[:, None, :]], senders.size)
     return Neighbourhoods(blocks, jnp.asarray(edges, jnp.int32))
 
 
-def _foretell(network: AbstractNeurons, w: Params, order: int) -> None:
-    """The least that the tables and traces of SnAp-n take, before they are made."""
+def _needed(network: AbstractNeurons, w: Params, reach: int) -> int:
+    """Bytes of the tables and traces of SnAp-n where some neuron reaches so many."""
     graph, n = network.graph, network.graph.num_nodes
-    degrees = graph.in_degree(), np.bincount(np.asarray(graph.senders), minlength=n)
-    fan, sent = (int(degree.max(initial=0)) for degree in degrees)
-    reach = 1 if order == 1 else min(n, 1 + sent)
+    fan = int(graph.in_degree().max(initial=0))
     weights = sum(leaf.size for leaf in w.values())
-    traces = reach * max(n * fan, weights)
+    traces = 2 * reach * max(n * fan, weights)  # the old and the new
     size = jnp.result_type(network.weight).itemsize
-    need = 8 * n**2 + n * reach**2 * (4 + 2 * size) + traces * size
-    carried(f"SnAp-{order}", need)
+    return 4 * n**2 + n * reach**2 * (8 + 2 * size) + traces * size
 
 
 def _measured(network: Any, x: PyTree, inputs: int | None, order: int) -> Measured:
@@ -194,14 +197,25 @@ def _dtype(x: PyTree) -> Any:
     return jnp.result_type(*jax.tree.leaves(x))
 
 
-def _reached(senders, receivers, start: int, hops: int) -> np.ndarray:
-    """The nodes at most `hops` edges from `start`, which comes first."""
-    inside = np.zeros(max(senders.max(), receivers.max()) + 1, bool)
-    inside[start] = True
-    for _ in range(hops):
-        before = inside.sum()
-        inside[receivers[inside[senders]]] = True
-        if inside.sum() == before:
-            break
-    inside[start] = False
-    return np.concatenate([[start], np.flatnonzero(inside)])
+def _reached(senders, receivers, n: int, hops: int) -> Iterator[list[np.ndarray]]:
+    """The nodes at most `hops` edges from each, itself first, for some at a time."""
+    from scipy.sparse import csr_array, eye_array
+
+    itself = eye_array(n, dtype=np.int32, format="csr")
+    ones = np.ones(senders.size, np.int32)
+    edges = csr_array((ones, (senders, receivers)), shape=(n, n))
+    step = itself + edges
+    for start in range(0, n, _ROWS):
+        rows = itself[start : start + _ROWS]
+        for _ in range(hops):
+            rows = rows @ step
+            rows.data[:] = 1  # whether there is a way, not how many
+        rows.sort_indices()
+        found = np.split(rows.indices, rows.indptr[1:-1])
+        yield [
+            np.concatenate([[start + k], nodes[nodes != start + k]])
+            for k, nodes in enumerate(found)
+        ]
+
+
+_ROWS = 256  # nodes whose neighbours are sought at once

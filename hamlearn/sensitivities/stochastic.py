@@ -13,7 +13,7 @@ from ..action.trees import inner, squared_norm
 from ..costates.instantaneous import require_key, require_neurons
 from ..networks.neurons import leaving_readout, products
 from ..networks.partition import split
-from .base import AbstractSensitivity, carried, with_state_part
+from .base import AbstractSensitivity, with_state_part
 
 _DRAWS = "the law draws random signs"
 
@@ -58,8 +58,10 @@ def rank_one_after(instant: Instant, trace: RankOne, nu: PyTree) -> RankOne:
     """The trace of the next sample for given signs."""
     w = {name: instant.w[name] for name in trace.theta}
     step = instant.transition
-    # Not `jvp`: this one says at once where a function has no forward derivative.
-    s = jax.linearize(lambda x: step(x, w), instant.x)[1](trace.s)
+    _, along = jax.linearize(lambda x: step(x, w), instant.x)
+    # Says at once where a function has no forward derivative, and computes nothing.
+    jax.eval_shape(jax.vmap(along), jax.tree.map(lambda s: s[None], trace.s))
+    s = along(trace.s)
     _, transpose = jax.vjp(lambda w: step(instant.x, w), w)
     fresh = transpose(nu)[0]
     rho_0, rho_1 = _balance(trace.theta, s), _balance(fresh, nu)
@@ -98,8 +100,6 @@ class KroneckerTrace(AbstractSensitivity):
     def prepare(self, network, x, key):
         require_key(key, _DRAWS)
         require_neurons(self, network, "which needs a sender for every weight")
-        n, itemsize = network.graph.num_nodes, network.weight.dtype.itemsize
-        carried("KFRTRL", 3 * n**2 * itemsize)  # dx/dx too
         times = [name for name in split(network)[0] if name.endswith("time_constant")]
         if times:
             wanted = "weights with a sender for KFRTRL"

@@ -1,8 +1,9 @@
 """Any optimizer of optax as the motion of the weights."""
 
 import inspect
+import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import equinox as eqx
 import jax
@@ -40,11 +41,7 @@ class Optax(AbstractUpdate):
         if not callable(factory):
             wanted = "a factory such as `optax.sgd`"
             _checks.reject("factory", wanted, factory)
-        known = inspect.signature(factory).parameters
-        for name in options:
-            if name not in known:
-                wanted = f"one of {', '.join(known)}"
-                _checks.reject(f"argument of {factory.__name__}", wanted, repr(name))
+        _check_options(factory, options)
         # Tracers have a `__jax_array__` of None, which `is_inexact_array_like` calls.
         is_number = lambda v: isinstance(v, float) or eqx.is_inexact_array(v)
         self.factory = factory
@@ -61,7 +58,7 @@ class Optax(AbstractUpdate):
     def _made(self, w):
         dtype = jnp.result_type(*(jax.tree.leaves(w) or [float]))  # nothing may learn
         numbers = {name: leaf.astype(dtype) for name, leaf in self.numbers.items()}
-        return self.factory(**numbers, **dict(self.settings))
+        return optimizer("factory", self.factory(**numbers, **dict(self.settings)))
 
 
 class Ready(AbstractUpdate):
@@ -93,14 +90,53 @@ def descend(transformation, g, w, memory, loss):
     with jax.numpy_dtype_promotion("standard"):
         try:
             change, memory = transformation.update(g, memory, w, **extra)
-        except TypeError as error:
-            if "required keyword-only argument" not in str(error):
-                raise
-            wanted = "an optimizer that needs the gradient and the loss at most"
-            asked = str(error).split(": ")[-1]
-            _checks.reject("update", wanted, f"one that also asks for {asked}")
+        except (AttributeError, TypeError) as error:
+            _refuse(error)
     moved = jax.tree.map(lambda w, d: (w + d).astype(w.dtype), w, change)
     return moved, memory
+
+
+def _refuse(error: Exception) -> NoReturn:
+    """An optimizer of optax that asks for more than it gets; the user's own fail as
+    they do."""
+    if "required keyword-only argument" in str(error):
+        wanted = "an optimizer that needs the gradient and the loss at most"
+        asked = str(error).split(": ")[-1]
+        _checks.reject("update", wanted, f"one that also asks for {asked}")
+    *_, last = traceback.walk_tb(error.__traceback__)
+    if last[0].f_globals.get("__name__", "").startswith("optax."):
+        wanted = "an optimizer of weights by name, and of nothing beside them"
+        _checks.reject("update", wanted, f"one that cannot take them ({error})")
+    raise error
+
+
+def _check_options(factory: Callable[..., Any], options: dict[str, Any]) -> None:
+    """**Raises:** `ValueError` for arguments that the factory has not, or lacks."""
+    known = inspect.signature(factory).parameters
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    here = f"argument of {getattr(factory, '__name__', 'the factory')}"
+    if all(one.kind is not several[1] for one in known.values()):
+        for name in options.keys() - known.keys():
+            _checks.reject(here, f"one of {', '.join(known)}", repr(name))
+    for name, one in known.items():
+        asked = one.default is one.empty and one.kind not in several
+        if asked and name not in options:
+            _checks.reject(here, f"given: `{name}`", "without it")
+
+
+def optimizer(name: str, found: Any) -> optax.GradientTransformation:
+    """An optimizer of optax; its wrappers by their transformation.
+
+    **Raises:** `ValueError` for anything else.
+    """
+    if isinstance(found, optax.MultiSteps):
+        found = found.gradient_transformation()
+    if not isinstance(found, optax.GradientTransformation):
+        wanted = "an update of `hl.updates` or an optimizer of optax"
+        if name == "factory":
+            wanted = "one that returns an optimizer of optax"
+        _checks.reject(name, wanted, _checks.shown(found))
+    return found
 
 
 def as_update(update: Any) -> AbstractUpdate:
@@ -112,9 +148,4 @@ def as_update(update: Any) -> AbstractUpdate:
         return Optax(optax.sgd, learning_rate=0.01)
     if isinstance(update, AbstractUpdate):
         return update
-    if isinstance(update, optax.MultiSteps):
-        update = update.gradient_transformation()
-    if not isinstance(update, optax.GradientTransformation):
-        wanted = "an update of `hl.updates` or an optimizer of optax"
-        _checks.reject("update", wanted, update)
-    return Ready(update)
+    return Ready(optimizer("update", update))

@@ -146,17 +146,42 @@ def test_times_are_told_apart_or_refused(getkey):
 
 @pytest.mark.parametrize("when", [0.0, 1e-3, 0.5, 1.0])
 def test_an_event_may_come_at_any_time(getkey, when):
-    """Before the first saved time, between two, at the end."""
+    """Before the first saved time, between two, at the end: as a solve that ends there.
+
+    Without a root finder an event ends the solve after the step in which it came.
+    """
+    net, ts = network(getkey), np.linspace(0.25, 1.0, 4)
     event = dfx.Event(lambda t, y, args, **_: t >= when)
-    options = {"t0": 0.0, "t1": 1.0, "event": event}
-    saveat = dfx.SaveAt(ts=np.linspace(0.25, 1.0, 4))
-    result = hl.solve(LAW, network(getkey), SIGNAL, saveat=saveat, **options)
+    controller = dfx.StepTo(np.linspace(0.0, 1.0, 1001))
+    options = {"t0": 0.0, "controller": controller}
+    result = hl.solve(
+        LAW, net, SIGNAL, t1=1.0, event=event, saveat=dfx.SaveAt(ts=ts), **options
+    )
     assert result.diverged is None
-    assert np.isfinite(result.state.x).all()
-    assert len(result.times) == len(result.output) == len(result.target)
-    assert len(result.times) <= 4
-    assert len(result.times) >= int(when / 0.25)
-    assert repr(result)
+    assert result.samples == round(1000 * when)
+    np.testing.assert_array_equal(result.times, ts[ts <= when])
+    if when == 0:
+        started = LAW.init(net)
+        assert eqx.tree_equal(result.state.x, started.x)
+        assert repr(result)
+        return
+    options["controller"] = dfx.StepTo(np.linspace(0.0, when, result.samples + 1))
+    short = (
+        hl.solve(
+            LAW, net, SIGNAL, t1=when, saveat=dfx.SaveAt(ts=ts[ts <= when]), **options
+        )
+        if any(ts <= when)
+        else None
+    )
+    last = hl.solve(LAW, net, SIGNAL, t1=when, saveat=dfx.SaveAt(t1=True), **options)
+    for ends, found in zip(
+        jax.tree.leaves((last.state.x, last.state.w, last.state.credit)),
+        jax.tree.leaves((result.state.x, result.state.w, result.state.credit)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, ends, rtol=1e-10, atol=1e-13)
+    if short is not None:
+        np.testing.assert_allclose(result.output, short.output, rtol=1e-10)
 
 
 def test_an_implicit_solver_brings_its_tolerances(getkey):
@@ -168,3 +193,30 @@ def test_an_implicit_solver_brings_its_tolerances(getkey):
     law = hl.HamiltonianLearning(COST, dissipation=1.0, solver=solver)
     samples = np.zeros((3, 0)), np.zeros((3, 1))
     assert hl.stream(law, network(getkey), samples, dt=0.1, progress=False).samples == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("t0", np.nan, "finite"),
+        ("t1", np.inf, "finite"),
+        ("dt0", 0.0, "positive"),
+        ("dt0", -0.1, "positive"),
+        ("solver", dfx.ItoMilstein(), "of ordinary differential equations"),
+        ("solver", dfx.SemiImplicitEuler(), "of ordinary differential equations"),
+        ("solver", dfx.KenCarp4(), "of ordinary differential equations"),
+    ],
+)
+def test_what_diffrax_would_refuse_is_refused_by_name(getkey, name, value, says):
+    options = {"t0": 0.0, "t1": 1.0} | {name: value}
+    with pytest.raises(ValueError, match=rf"`{name}` must be .*{says}"):
+        hl.solve(LAW, network(getkey), SIGNAL, **options)
+
+
+def test_constant_steps_ask_for_their_size_and_a_solver_for_its_tolerances(getkey):
+    options = {"t0": 0.0, "t1": 1.0, "controller": dfx.ConstantStepSize()}
+    with pytest.raises(ValueError, match="`dt0` must be given for a constant"):
+        hl.solve(LAW, network(getkey), SIGNAL, **options)
+    options |= {"dt0": 0.1, "solver": dfx.ImplicitEuler()}
+    with pytest.raises(ValueError, match="`solver` must be one with tolerances"):
+        hl.solve(LAW, network(getkey), SIGNAL, **options)
