@@ -201,12 +201,12 @@ def _reached(senders, receivers, n: int, hops: int) -> Iterator[list[np.ndarray]
     """The nodes at most `hops` edges from each, itself first, for some at a time."""
     from scipy.sparse import csr_array, eye_array
 
-    itself = eye_array(n, dtype=np.int32, format="csr")
+    itself: Any = csr_array(eye_array(n, dtype=int))
     ones = np.ones(senders.size, np.int32)
     edges = csr_array((ones, (senders, receivers)), shape=(n, n))
     step = itself + edges
     for start in range(0, n, _ROWS):
-        rows = itself[start : start + _ROWS]
+        rows: Any = itself[start : start + _ROWS]
         for _ in range(hops):
             rows = rows @ step
             rows.data[:] = 1  # whether there is a way, not how many
