@@ -293,9 +293,13 @@ def test_what_has_no_weight_is_not_heard(weight, hidden, dtype):
     shown = np.where(weight[:, None] == 0, hidden, y)
     found = streamed(hl.Sample(u, shown, weight))
     np.testing.assert_allclose(found, losses(u, y, weight), rtol=1e-12, atol=1e-15)
-    state = law().init(network())
-    found = hl.scan(law(), state, hl.Sample(u, shown, weight), DT)[1].loss
+    found = scanned(hl.Sample(u, shown, weight))
     np.testing.assert_allclose(found, losses(u, y, weight), rtol=1e-12, atol=1e-15)
+
+
+@jax.jit
+def scanned(samples):
+    return hl.scan(law(), law().init(network()), samples, DT)[1].loss
 
 
 @tried(60)
