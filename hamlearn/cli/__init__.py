@@ -8,12 +8,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import audit, compare, conform, reproduce, track
+from . import audit, compare, conform, evaluate, reproduce, track
 
 _ABOUT = "Learning as dynamics: laws of learning from one Lagrangian or Hamiltonian."
 _EXAMPLES = """examples:
   hamlearn compare                      a map: which law for which problem
-  hamlearn compare --task series.csv    the same with your own series
+  hamlearn compare --task series.csv    laws forecast your own series
+  hamlearn compare --task series.csv --save net.npz
+  hamlearn evaluate net.npz other.csv   what was learned, on another file
   hamlearn track --target sine          follow a signal, and draw what happened
   hamlearn audit                        which laws are local in space and time
   hamlearn conform cells.py:Cell        your own network under every law
@@ -25,7 +27,8 @@ _EXAMPLES = """examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
 
-    **Returns:** the exit status: 0, 1 where a run diverged, 2 for bad arguments.
+    **Returns:** the exit status: 0, 1 where a run diverged, 2 for bad arguments, 130
+    where it was interrupted.
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
@@ -37,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"hamlearn: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("hamlearn: interrupted before there was anything", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", prog="hamlearn"
     )
-    for command in (track, compare, audit, conform, reproduce):
+    for command in (track, compare, evaluate, audit, conform, reproduce):
         command.add_arguments(commands)
     return parser
 

@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import shared
+from . import shared, words
 
 if TYPE_CHECKING:
-    from ..jobs.comparison import Comparison
-    from ..tasks import AbstractTask
+    from ..jobs.comparison import Comparison, Entry
 
 LAWS = (
     "flip, gle, le, stlp, bptt, rtrl, snap1, rflo, eprop, instantaneous, frozen, "
@@ -39,17 +38,7 @@ def add_arguments(commands: Any) -> None:
         "without it, a map of laws on tasks of which it is known who should win",
     )
     shared.add_reading(add)
-    add(
-        "--columns",
-        metavar="IN,IN:OUT",
-        help="columns of a file: inputs and targets, in place of a forecast",
-    )
-    add(
-        "--cost",
-        choices=("squared-error", "cross-entropy"),
-        default="squared-error",
-        help="cross-entropy: the target column holds labels 0, 1, ...",
-    )
+    words.add_columns(add)
     add("--lags", metavar="K,...", help="of add (two, default 4,6) and cue (one, 8)")
     add("--most", type=int, metavar="N", help="samples used, from the first")
     add(
@@ -66,6 +55,7 @@ def add_arguments(commands: Any) -> None:
     add("--neurons", type=int, default=16, metavar="N", help="default 16")
     add("--seeds", type=int, metavar="N", help="default 5, of the map 3")
     add("--tune", action="store_true", help="of the map: find the step sizes anew")
+    shared.add_save(add, "the network of the law with the least loss")
     shared.add_out(add, "one JSON object per law")
     command.set_defaults(run=_run)
 
@@ -78,7 +68,7 @@ def _map(arguments: argparse.Namespace) -> int:
     """The map of laws on several tasks."""
     from ..jobs.landscape import landscape
 
-    for name in ("laws", "columns", "column", "lags", "most"):
+    for name in ("laws", "columns", "cost", "column", "lags", "most", "save"):
         if getattr(arguments, name) is not None:
             wanted = f"`--task` must be given where `--{name}` is"
             raise ValueError(f"{wanted}, but is not.")
@@ -113,8 +103,9 @@ def _one(arguments: argparse.Namespace) -> int:
         shared.choice("--laws", name, known)
     controls = [name for name in known if known[name].control]
     names = [*names, *(name for name in controls if name not in names)]
+    task = words.task_of(arguments)
     found = compare(
-        _task(arguments),
+        task,
         {name: known[name] for name in names},
         neurons=arguments.neurons,
         seeds=5 if arguments.seeds is None else arguments.seeds,
@@ -122,7 +113,7 @@ def _one(arguments: argparse.Namespace) -> int:
     )
     shown = sys.stderr if arguments.json else sys.stdout
     print(found.text(max(shared.width(), 100)), file=shown)
-    for path in _save(arguments.out, found):
+    for path in _save(arguments, found):
         print(f"wrote {path}", file=shown)
     if arguments.json:
         print(found.to_json())
@@ -131,58 +122,32 @@ def _one(arguments: argparse.Namespace) -> int:
     return 1 if any(entry.diverged for entry in found.entries) else 0
 
 
-def _task(arguments: argparse.Namespace) -> "AbstractTask":
-    from .. import tasks
+def _save(arguments: argparse.Namespace, found: "Comparison") -> list[Path]:
+    from ..jobs.predictions import write_csv
 
-    known = tasks.comparable()
-    if arguments.lags is not None:
-        return _lagged(arguments)
-    if arguments.task in known:
-        return known[arguments.task]()
-    if not shared.is_file(arguments.task):
-        shared.choice("--task", arguments.task, known, " or a .csv file")
-    if arguments.columns is not None:
-        return _paired(arguments)
-    if arguments.cost != "squared-error":
-        wanted = "`--cost` must be squared-error where no `--columns` are given"
-        raise ValueError(f"{wanted}, but is {arguments.cost}.")
-    columns = () if arguments.column is None else (arguments.column,)
-    return tasks.Forecast(shared.recording(arguments, arguments.task, *columns))
-
-
-def _paired(arguments: argparse.Namespace) -> "AbstractTask":
-    """Inputs and targets, by columns of a file."""
-    heard, _, asked = arguments.columns.rpartition(":")
-    inputs, targets = heard.split(","), asked.split(",")
-    if not heard or not asked:
-        wanted = "inputs and targets, such as wind,sun:power"
-        raise ValueError(f"`--columns` must be {wanted}, but is {arguments.columns}.")
-    recording = shared.recording(arguments, arguments.task, *inputs, *targets)
-    labels = arguments.cost == "cross-entropy"
-    return recording.paired(inputs=len(inputs), labels=labels)
-
-
-def _lagged(arguments: argparse.Namespace) -> "AbstractTask":
-    """A task that remembers, with lags of the user's."""
-    from .. import tasks
-
-    made = {"add": (2, tasks.Add), "cue": (1, tasks.DelayedCue)}
-    shared.choice("--task", arguments.task, made, " with --lags")
-    count, make = made[arguments.task]
-    words = arguments.lags.split(",")
-    if len(words) != count or not all(word.isdigit() for word in words):
-        wanted = f"{count} whole numbers for {arguments.task}"
-        raise ValueError(f"`--lags` must be {wanted}, but is {arguments.lags}.")
-    lags = tuple(int(word) for word in words)
-    return make(lags) if count == 2 else make(*lags)
-
-
-def _save(out: Path, found: "Comparison") -> list[Path]:
-    out.mkdir(parents=True, exist_ok=True)
-    stem = out / f"compare-{found.task.name}"
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    stem = arguments.out / f"compare-{found.task.name}"
     record = stem.with_suffix(".json")
     record.write_text(json.dumps(_record(found), indent=1) + "\n")
-    return [*shared.picture(found.plot, stem.with_suffix(".png")), record]
+    said = write_csv(stem.with_suffix(".csv"), found.predictions())
+    paths = [*shared.picture(found.plot, stem.with_suffix(".png")), said, record]
+    if arguments.save is None:
+        return paths
+    laws = [entry for entry in found.ranked() if not entry.control]
+    return [*paths, _network(arguments, found, (laws or found.ranked())[0])]
+
+
+def _network(
+    arguments: argparse.Namespace, found: "Comparison", entry: "Entry"
+) -> Path:
+    """What the law with the least loss has taught, and what it was asked."""
+    from .. import networks
+
+    task = found.task
+    about = {"law": entry.law, "outputs": task.outputs}
+    about |= {name: getattr(arguments, name) for name in words.ASKED}
+    units = getattr(task, "units", None)
+    return networks.save(entry.best, arguments.save, units=units, **about)
 
 
 def _record(found: "Comparison") -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import argparse
 import platform
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from ..tasks import Recording
@@ -49,6 +50,51 @@ def recording(arguments: argparse.Namespace, path: str, *columns: str) -> "Recor
     return found
 
 
+@runtime_checkable
+class Readable(Protocol):
+    """What gives lines."""
+
+    def readline(self) -> str: ...
+
+
+class Lines:
+    """Lines of a stream as they come, ended by Ctrl-C or SIGTERM as by its end.
+
+    A signal while a line is waited for ends the wait; otherwise what has come is
+    worked on first, and no further line is taken.
+    """
+
+    def __init__(self, source: Readable):
+        self.source, self.stopped, self._waits = source, False, False
+
+    def __enter__(self) -> "Lines":
+        kinds = signal.SIGINT, signal.SIGTERM
+        self._before = [(kind, signal.signal(kind, self._stop)) for kind in kinds]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for kind, before in self._before:
+            signal.signal(kind, before)
+
+    def __iter__(self) -> Iterator[str]:
+        while not self.stopped:
+            try:
+                self._waits = True
+                line = self.source.readline()
+                self._waits = False
+            except KeyboardInterrupt:
+                return
+            if not line:
+                return
+            yield line
+
+    def _stop(self, number: int, frame: object) -> None:
+        self.stopped = True
+        if self._waits:
+            self._waits = False
+            raise KeyboardInterrupt
+
+
 def width() -> int:
     """Columns of the terminal, 100 where there is none."""
     return shutil.get_terminal_size((100, 24)).columns
@@ -69,6 +115,11 @@ def versions() -> dict[str, str]:
     """What a record was made with."""
     found = {name: version(name) for name in ("hamlearn", "jax", "jaxlib")}
     return found | {"python": platform.python_version()}
+
+
+def add_save(add: Any, what: str) -> None:
+    """`--save`, for what has been learned."""
+    add("--save", type=Path, metavar="NET.npz", help=f"write {what} there")
 
 
 def add_out(add: Any, what: str) -> None:

@@ -34,13 +34,13 @@ def add_arguments(commands: Any) -> None:
         "run diverged and 130 where it was interrupted; what was done is saved.",
     )
     add = command.add_argument
-    add(
-        "--target",
-        default="heartbeat",
-        metavar="NAME|FILE.csv",
-        help="heartbeat (a real ECG, the default), sine, patched, or a CSV file with "
-        "values or times and values",
+    signal = {"metavar": "NAME|FILE.csv|-", "dest": "target"}
+    asked = (
+        "heartbeat (a real ECG, the default), sine, patched, a CSV file with values or "
+        "times and values, or - for standard input, a value per line as they come"
     )
+    add(nargs="?", default=argparse.SUPPRESS, help=asked, **signal)
+    add("--target", default="heartbeat", help="the same", **signal)
     shared.add_reading(add)
     add(
         "--policy",
@@ -67,36 +67,80 @@ def add_arguments(commands: Any) -> None:
     step = "time step in the signal's unit; default a fortieth of its interval"
     add("--dt", type=float, help=step)
     add("--seed", type=int, help="of the initial weights; default 0")
+    shared.add_save(add, "the network as it has become")
     shared.add_out(add, "one JSON object")
     command.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ..jobs.track import Settings, track
-
-    target = _target(arguments)
-    names = [field.name for field in dataclasses.fields(Settings)]
-    given = {name: getattr(arguments, name) for name in names}
-    with (
-        warnings.catch_warnings(record=True) as caught,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        policy = _policy(arguments.policy)
-        result = track(target, policy=policy, checkpoint=folder, **given)
+        done = _live(arguments) if arguments.target == "-" else _whole(arguments)
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
-    settings = Settings.suited_to(target.steps, **given)
-    report = _report(arguments, target, settings, result)
+    report = _report(arguments, done)
     shown = sys.stderr if arguments.json else sys.stdout
-    print(_card(target, result, report), file=shown)
-    for path in _save(arguments.out, target, result, report):
+    print(_card(done.target, done.result, report), file=shown)
+    for path in _save(arguments, done, report):
         print(f"wrote    {path}", file=shown)
     if arguments.json:
         print(json.dumps(report))
     if report["interrupted"]:
         return 130
-    return 0 if result.diverged is None else 1
+    return 0 if done.result.diverged is None else 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A run, and whether it came to its end."""
+
+    target: "Tracking"
+    result: "Result"
+    settings: "Settings"
+    interrupted: bool
+
+
+def _whole(arguments: argparse.Namespace) -> Done:
+    """A signal that is there as a whole."""
+    from ..jobs.track import Settings, track
+
+    target, given = _target(arguments), _given(arguments)
+    policy = _policy(arguments.policy)
+    with tempfile.TemporaryDirectory() as folder:
+        result = track(target, policy=policy, checkpoint=folder, **given)
+    settings = Settings.suited_to(target.steps, **given)
+    short = result.diverged is None and result.samples < len(target.values)
+    return Done(target, result, settings, short)
+
+
+def _live(arguments: argparse.Namespace) -> Done:
+    """Values from standard input, until it ends or Ctrl-C or SIGTERM comes."""
+    from ..jobs.live import track_live
+    from ..jobs.tracker import Settings
+    from ..tasks import values_of
+
+    steps = 40 if arguments.dt is None else round(1 / arguments.dt)
+    settings = Settings.suited_to(float(steps), **_given(arguments))
+    reading = ("column", "delimiter", "decimal")
+    chosen = {name: getattr(arguments, name) for name in reading}
+    policy = _policy(arguments.policy)
+    with shared.Lines(sys.stdin) as lines:
+        target, result = track_live(
+            values_of(lines, **chosen),
+            steps=steps,
+            settings=settings,
+            policy=policy,
+            name="input",
+        )
+    return Done(target, result, settings, lines.stopped)
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Settings that were typed, None for the others."""
+    from ..jobs.tracker import Settings
+
+    names = [field.name for field in dataclasses.fields(Settings)]
+    return {name: getattr(arguments, name) for name in names}
 
 
 def _target(arguments: argparse.Namespace) -> "Tracking":
@@ -131,24 +175,20 @@ def _policy(word: str) -> "AbstractPolicy":
     return made[word]()
 
 
-def _report(
-    arguments: argparse.Namespace,
-    target: "Tracking",
-    settings: "Settings",
-    result: "Result",
-) -> dict[str, Any]:
+def _report(arguments: argparse.Namespace, done: Done) -> dict[str, Any]:
     """All that is known, for a machine."""
     import jax
 
     from ..run.tables import plain
 
+    target, result = done.target, done.result
     report = {
         "target": target.name,
         "source": target.source,
         "unit": target.unit,
         "time_unit": target.time_unit,
         "policy": arguments.policy,
-        **dataclasses.asdict(settings),
+        **dataclasses.asdict(done.settings),
         "dt": target.dt,
         "offset": target.offset,
         "scale": target.scale,
@@ -160,7 +200,7 @@ def _report(
         "samples": result.samples,
         "us_per_step": result.us_per_sample,
         "seconds": result.seconds,
-        "interrupted": result.diverged is None and result.samples < len(target.values),
+        "interrupted": done.interrupted,
         "diverged": result.diverged is not None,
         "divergence": None if result.diverged is None else str(result.diverged),
         "losses": result.losses,
@@ -212,17 +252,22 @@ def _card(target: "Tracking", result: "Result", report: dict[str, Any]) -> str:
 
 
 def _save(
-    out: Path, target: "Tracking", result: "Result", report: dict[str, Any]
+    arguments: argparse.Namespace, done: Done, report: dict[str, Any]
 ) -> list[Path]:
     import numpy as np
 
-    from .. import plot
+    from .. import networks, plot
     from ..jobs import by_sample
 
-    out.mkdir(parents=True, exist_ok=True)
-    stem = out / f"track-{target.name}"
+    target, result = done.target, done.result
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    stem = arguments.out / f"track-{target.name}"
     data, record = stem.with_suffix(".npz"), stem.with_suffix(".json")
     np.savez_compressed(data, **by_sample(target, result))  # pyright: ignore[reportArgumentType]
     record.write_text(json.dumps(report, indent=2) + "\n")
     draw = lambda: plot.tracked(target, result)
-    return [*shared.picture(draw, stem.with_suffix(".png")), data, record]
+    paths = [*shared.picture(draw, stem.with_suffix(".png")), data, record]
+    if arguments.save is None:
+        return paths
+    about = {"target": target.name, "offset": target.offset, "scale": target.scale}
+    return [*paths, networks.save(result.network, arguments.save, **about)]

@@ -89,7 +89,16 @@ def compare(
     first, second = (len(stream.target) for stream in streams)
     missing = tuple(laws)[len(entries) :]
     return Comparison(
-        task, tuple(entries), floors, neurons, seeds, first, second, seconds, missing
+        task,
+        tuple(entries),
+        floors,
+        neurons,
+        seeds,
+        first,
+        second,
+        seconds,
+        streams[1],
+        missing,
     )
 
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..run.tables import Table, bytes_text, number_text, plain
+from ..signals.signal import Sample
 from ..tasks import AbstractTask
+from .predictions import predictions
 from .verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Entry:
     - `weights`: how many learn; `step_size`: the one chosen; `tuning`: the loss at
       every step size tried; `diverged`: how many seeds did.
     - `best`: the network of the first seed that did not diverge, with what it learned;
-      `answers`: its outputs, one per scored sample.
+      `answers`: its outputs, one per scored sample, before it taught anything.
     - `control`: whether it is there to be beaten.
     """
 
@@ -88,7 +90,8 @@ class Comparison:
     **Attributes:** `task`; `entries`: one per law, in the order asked for; `floors`:
     losses of predictors without a network; `neurons`, `seeds`; `tuned_on`,
     `scored_on`: samples that step sizes were chosen, and laws scored on; `seconds`;
-    `missing`: laws that were not reached before it was interrupted.
+    `scored`: those others; `missing`: laws that were not reached before it was
+    interrupted.
     """
 
     task: AbstractTask
@@ -99,6 +102,7 @@ class Comparison:
     tuned_on: int
     scored_on: int
     seconds: float
+    scored: Sample
     missing: tuple[str, ...] = ()
 
     @property
@@ -124,6 +128,18 @@ class Comparison:
     def ranked(self) -> list[Entry]:
         """Best loss first."""
         return sorted(self.entries, key=lambda entry: entry.loss)
+
+    def predictions(self) -> dict[str, np.ndarray]:
+        """What every law answered before each sample taught it, beside what was
+        recorded: columns by name, in the unit of the series."""
+        weight = self.scored.weight
+        return predictions(
+            self.task,
+            {entry.law: entry.answers for entry in self.entries},
+            np.asarray(self.scored.target),
+            weight=None if weight is None else np.asarray(weight),
+            first=self.tuned_on,
+        )
 
     def plot(self) -> "Figure":
         """Loss along the stream, and loss against time per sample."""

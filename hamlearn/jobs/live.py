@@ -1,6 +1,8 @@
 """Copying a stream whose range is not known before it has been seen."""
 
 import dataclasses
+import math
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,11 +14,13 @@ import numpy as np
 from .. import _checks
 from ..action.cost import Cost
 from ..laws.base import AbstractLaw, Carried, Info, State
+from ..mechanics.causal import AbstractPolicy
 from ..run.result import Result
 from ..run.stream import stream
 from ..signals.signal import Sample
-from .track import tracking_law
-from .tracker import LEAST, Settings, tracker
+from ..tasks import Tracking
+from .track import Watch, tracking_law
+from .tracker import LEAST, Settings, Stability, tracker
 
 
 class RunningScale(AbstractLaw):
@@ -113,49 +117,87 @@ class Live:
     """Values from an iterable, each held for so many steps, in a unit of their own.
 
     Counted from the first value in units of the first change, so that single precision
-    is enough for any unit; nothing of the future is used.
+    is enough for any unit; nothing of the future is used. A NaN holds the last value,
+    which is not asked for then; those before the first value are left out.
     """
 
     def __init__(self, values: Iterable[float], steps: int):
         _checks.at_least("steps", steps, LEAST)
         self.values, self.steps = values, steps
         self.first, self.unit = 0.0, 0.0
+        self.known: list[bool] = []
 
     def __iter__(self) -> Iterator[Sample]:
-        none = np.zeros(0)
-        for k, value in enumerate(self.values):
+        none, scaled = np.zeros(0), np.zeros(1)
+        for value in self.values:
             value = float(value)
-            self.first = value if k == 0 else self.first
-            self.unit = self.unit or abs(value - self.first)
-            scaled = np.array([(value - self.first) / (self.unit or 1.0)])
+            known = not math.isnan(value)
+            if not known and not self.known:
+                continue
+            if known:
+                self.first = self.first if self.known else value
+                self.unit = self.unit or abs(value - self.first)
+                scaled = np.array([(value - self.first) / (self.unit or 1.0)])
+            self.known.append(known)
             for _ in range(self.steps):
-                yield Sample(none, scaled)
+                yield Sample(none, scaled, np.asarray(float(known)))
 
     def unscaled(self, output: np.ndarray) -> np.ndarray:
         """An output in the unit of the values."""
         scale = self.unit or 1.0
         return np.asarray(output, np.float64).reshape(-1) * scale + self.first
 
+    def signal(self, values: np.ndarray, name: str) -> Tracking:
+        """What came, a value a step, as a signal that was tracked."""
+        starts = np.arange(0, len(values), self.steps)
+        asked = np.repeat(self.known, self.steps)[: len(values)]
+        starts = starts[asked[starts]]
+        arrived = np.searchsorted(starts, np.arange(len(values)), side="right") - 1
+        return Tracking(
+            name,
+            values,
+            values[starts[np.maximum(arrived - 1, 0)]],
+            dt=1 / self.steps,
+            interval=1.0,
+            starts=starts,
+            asked=asked,
+            time_unit="samples",
+            source="values as they came, scaled by the range seen so far",
+        )
+
 
 def track_live(
     values: Iterable[float],
     *,
     steps: int = 40,
-    neurons: int = 5,
-    seed: int = 0,
+    settings: Settings | None = None,
+    policy: AbstractPolicy | None = None,
+    name: str = "live",
     progress: bool = True,
-) -> Result:
+) -> tuple[Tracking, Result]:
     """`hl.track` for values as they come, scaled by the range seen so far.
 
-    **Arguments:** `values`: any iterable of numbers, one per sampling interval;
-    `steps`: for which each is held.
+    **Arguments:** `values`: any iterable of numbers, one per sampling interval, NaN
+    where one is missing; `steps`: for which each is held; `settings`: by default those
+    that suit the steps; `policy`: default `SignFlip`.
 
-    **Returns:** the `Result`, `output` and `target` in the unit of the values, losses
-    in units of the first change, time in sampling intervals.
+    **Returns:** (the signal that came, the `Result`), `output` and `target` in the unit
+    of the values, losses in units of the first change, time in sampling intervals.
+
+    **Raises:** `ValueError` where no value comes.
     """
-    live, chosen = Live(values, steps), Settings.suited_to(float(steps))
-    network, x0 = tracker(neurons, chosen.speed, seed)
-    law = RunningScale(tracking_law(chosen))
-    result = stream(law, network, live, dt=1 / steps, x0=x0, progress=progress)
+    live = Live(values, steps)
+    chosen = Settings.suited_to(float(steps)) if settings is None else settings
+    network, x0 = tracker(chosen.neurons, chosen.speed, chosen.seed)
+    law = RunningScale(tracking_law(chosen, policy))
+    watch = Watch(Stability(), chosen.speed / steps)
+    watch.look(network.weight)
+    result = stream(
+        law, network, live, dt=1 / steps, x0=x0, callback=watch, progress=progress
+    )
     named = {k: live.unscaled(result.info[k])[:, None] for k in ("output", "target")}
-    return dataclasses.replace(result, info=result.info | named)
+    stats = watch.stats()
+    result = dataclasses.replace(result, info=result.info | named, stats=stats)
+    if (said := watch.seen.warning()) is not None:
+        warnings.warn(said, UserWarning, stacklevel=2)
+    return live.signal(result.target[:, 0], name), result

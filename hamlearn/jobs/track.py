@@ -3,12 +3,14 @@
 import dataclasses
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import _checks
 from ..action.cost import Cost
 from ..laws.along import CostAlong
+from ..laws.base import State
 from ..laws.hamiltonian import HamiltonianLearning
 from ..mechanics.causal import AbstractPolicy
 from ..run.result import DivergenceWarning, Result
@@ -76,19 +78,15 @@ def track(
     law = tracking_law(chosen, policy)
     first = float((target.values[0] - target.offset) * target.scale)
     network, x0 = tracker(chosen.neurons, chosen.speed, chosen.seed, first)
-    watch = Watch(Stability().with_look(network.weight, chosen.speed / steps))
+    watch = Watch(Stability(), chosen.speed / steps)
+    watch.look(network.weight)
     chunk = _chunk(len(target.values))
     options = {"dt": 1 / steps, "x0": x0, "chunk": chunk, "progress": progress}
-
-    def look(state, done):
-        watch.done = done
-        watch.seen = watch.seen.with_look(state.w["weight"], chosen.speed / steps)
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
         try:
             result = stream(
-                law, network, target.samples(), callback=look, checkpoint=checkpoint,
+                law, network, target.samples(), callback=watch, checkpoint=checkpoint,
                 **options,
             )  # fmt: skip
         except (KeyboardInterrupt, SystemExit):
@@ -96,7 +94,7 @@ def track(
                 raise
             samples = target.samples(steps=watch.done)
             result = resume(checkpoint, law, network, samples, **options)
-    result = _in_time(result, target, watch.seen)
+    result = _in_time(result, target, watch)
     for said in (watch.seen.warning(), result.diverged):
         if said is not None:
             kind = UserWarning if isinstance(said, str) else DivergenceWarning
@@ -112,10 +110,23 @@ def _chunk(length: int) -> int:
 
 @dataclasses.dataclass
 class Watch:
-    """What was seen of a run on the way."""
+    """What is seen of a run on the way, between chunks."""
 
     seen: Stability
+    speed_dt: float
     done: int = 0
+
+    def look(self, weight: Any) -> None:
+        """Once at the recurrent weights."""
+        self.seen = self.seen.with_look(weight, self.speed_dt)
+
+    def __call__(self, state: State, done: int) -> None:
+        self.done = done
+        self.look(state.w["weight"])
+
+    def stats(self) -> dict[str, float]:
+        """What a `Result` tells of it."""
+        return {"own_weight": self.seen.own_weight, "step": self.seen.step}
 
 
 def by_sample(target: Tracking, result: Result) -> dict[str, np.ndarray]:
@@ -152,7 +163,7 @@ def tracking_law(settings: Settings, policy: AbstractPolicy | None = None) -> Co
     return CostAlong(law, NormalisedDrive(cost))
 
 
-def _in_time(result: Result, target: Tracking, seen: Stability) -> Result:
+def _in_time(result: Result, target: Tracking, watch: Watch) -> Result:
     """The same at the times of the signal, with what was seen of its stability."""
     diverged = result.diverged
     if diverged is not None:
@@ -163,5 +174,5 @@ def _in_time(result: Result, target: Tracking, seen: Stability) -> Result:
         times=result.times * target.interval,
         dt=target.dt,
         diverged=diverged,
-        stats={"own_weight": seen.own_weight, "step": seen.step},
+        stats=watch.stats(),
     )

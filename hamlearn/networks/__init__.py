@@ -14,6 +14,8 @@ from .heads import MixedHead as MixedHead
 from .heads import OwnHead as OwnHead
 from .heads import ProductHead as ProductHead
 from .rate import RateNetwork as RateNetwork
+from .saved import load as load
+from .saved import save as save
 from .spiking import SpikingNetwork as SpikingNetwork
 from .spiking import spike as spike
 from .stack import Memoryless as Memoryless

@@ -4,6 +4,8 @@ One protocol for all, `AbstractTask`: `samples`, `floors`, and what is asked. Cl
 are tasks; lower-case functions make ready ones, or work on any.
 """
 
+from ._lines import values_of as values_of
+from ._units import Units as Units
 from .conditioning import TraceConditioning as TraceConditioning
 from .decisions import DelayedXOR as DelayedXOR
 from .decisions import EvidenceAccumulation as EvidenceAccumulation

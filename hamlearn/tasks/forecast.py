@@ -8,6 +8,7 @@ import numpy as np
 from .. import _checks
 from .._types import Array, Bool, Float
 from ..signals.signal import Sample
+from ._units import Units
 from .floors import floors_of
 from .recording import Recording
 from .task import AbstractTask, Facts, part
@@ -34,6 +35,8 @@ class Forecast(AbstractTask):
     - `ahead`: how many samples to predict over.
     - `changes`: whether the change is asked, or the value.
     - `name`: of an array of values; `most`: how many are used, from the start.
+    - `units`: of values, of changes and of what is asked, such as the `units` of the
+      forecast that a network has learned; by default of the first half.
     """
 
     _facts: Facts = eqx.field(static=True)
@@ -41,6 +44,7 @@ class Forecast(AbstractTask):
     known: Bool[np.ndarray, "time"]
     ahead: int = eqx.field(static=True)
     changes: bool = eqx.field(static=True)
+    units: Units = eqx.field(static=True)
 
     def __init__(
         self,
@@ -50,6 +54,7 @@ class Forecast(AbstractTask):
         changes: bool = True,
         name: str = "series",
         most: int = 20_000,
+        units: Units | None = None,
     ):
         about = "one sample ahead" if ahead == 1 else f"{ahead} samples ahead"
         source, known = "", None
@@ -75,6 +80,7 @@ class Forecast(AbstractTask):
         length = len(self.values) - ahead - changes
         _check(self.values, self.known, length)
         inputs = 2 if changes else 1
+        self.units = self._of_first_half() if units is None else units
         self._facts = Facts(name, inputs, 1, length, about=about, source=source)
 
     @property
@@ -84,35 +90,52 @@ class Forecast(AbstractTask):
 
     @property
     def scale(self) -> float:
-        """The unit of the targets: a standard deviation, over the first half."""
-        x, known = self._first_half()
-        if not self.changes:
-            return float(x[known].std())
-        return float(_steps(x, self.ahead)[_both(known, self.ahead)].std())
+        """The unit of the targets."""
+        return self.units.one[-1]
 
     def samples(
         self, key: Array | None = None, steps: int | None = None, *, test: bool = False
     ) -> Sample:
         """In the order of time, by default all; the key draws nothing."""
         x, ahead = self.values, self.ahead
-        half, known = self._first_half()
-        z = (x - half[known].mean()) / half[known].std()
+        z = (x - self.units.zero[0]) / self.units.one[0]
         u, y = z[:-ahead, None], z[ahead:]
         asked = _both(self.known, ahead)
         if self.changes:
-            d = np.diff(x) / np.diff(half)[_both(known, 1)].std()
-            u, y = (
-                np.stack([z[1:], d], axis=1)[:-ahead],
-                _steps(x, ahead)[1:] / self.scale,
-            )
-            asked = asked[1:]
+            d = np.diff(x) / self.units.one[1]
+            u = np.stack([z[1:], d], axis=1)[:-ahead]
+            y, asked = _steps(x, ahead)[1:] / self.scale, asked[1:]
         weight = None if asked.all() else asked.astype(float)
         return part(Sample(u, y[:, None], weight), steps, test=test)
 
-    def _first_half(self) -> tuple[np.ndarray, np.ndarray]:
-        """(values, which were recorded)."""
+    def foretold(
+        self, outputs: Float[np.ndarray, "time 1"], first: int = 0
+    ) -> dict[str, np.ndarray]:
+        """What a network has said, in the unit of the series.
+
+        **Arguments:** `outputs`: to samples from number `first` on.
+
+        **Returns:** `sample`, the place in the series that is foretold; `recorded`, NaN
+        where nothing was; `foretold`.
+        """
+        said = np.asarray(outputs, np.float64).reshape(-1)
+        now = first + np.arange(len(said)) + self.changes
+        then = now + self.ahead
+        zero = self.values[now] if self.changes else self.units.zero[0]
+        return {
+            "sample": then,
+            "recorded": np.where(self.known[then], self.values[then], np.nan),
+            "foretold": zero + said * self.scale,
+        }
+
+    def _of_first_half(self) -> Units:
         half = len(self.values) // 2
-        return self.values[:half], self.known[:half]
+        x, known = self.values[:half], self.known[:half]
+        mean, size = float(x[known].mean()), float(x[known].std())
+        if not self.changes:
+            return Units((mean, mean), (size, size))
+        change = lambda far: float(_steps(x, far)[_both(known, far)].std())
+        return Units((mean, 0.0, 0.0), (size, change(1), change(self.ahead)))
 
     def floors(self) -> dict[str, float]:
         """Half the squared error, over the second half, of predictors without a net.

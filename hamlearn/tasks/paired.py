@@ -10,6 +10,7 @@ from .. import _checks
 from .._types import Array, Float, Loss
 from ..action.cost import cross_entropy, squared_error
 from ..signals.signal import Sample
+from ._units import Units
 from .floors import floors_of
 from .task import AbstractTask, Facts, Metric, accuracy, part
 
@@ -31,6 +32,7 @@ class Paired(AbstractTask):
     - `weight`: shape (time,), 0 where nothing is asked, by default 1.
     - `known`: losses of further predictors, by name.
     - `strictly_causal`: whether target k needs only the inputs before k.
+    - `units`: of all columns, where they are not those of a recording.
     - `name`, `source`: for tables and files.
 
     **Raises:** `ValueError` naming the argument: shapes, lengths below 64, values that
@@ -53,6 +55,7 @@ class Paired(AbstractTask):
     target: Float[np.ndarray, "time outputs"]
     weight: Float[np.ndarray, "time"] | None
     known: dict[str, float]
+    units: Units | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -66,6 +69,7 @@ class Paired(AbstractTask):
         weight: Any = None,
         known: Mapping[str, float] | None = None,
         strictly_causal: bool = False,
+        units: Units | None = None,
         source: str = "",
     ):
         target, labels = _checks.real("target", target), False
@@ -100,7 +104,7 @@ class Paired(AbstractTask):
             "inputs per sample",
             source=source,
         )
-        self.known = dict(known or {})
+        self.known, self.units = dict(known or {}), units
 
     @property
     def facts(self) -> Facts:
@@ -112,6 +116,14 @@ class Paired(AbstractTask):
     ) -> Sample:
         """In their order, by default all; the key draws nothing."""
         return part(Sample(self.input, self.target, self.weight), steps, test=test)
+
+    def unscaled(
+        self, outputs: Float[np.ndarray, "time outputs"]
+    ) -> Float[np.ndarray, "time outputs"]:
+        """What a network has said, in the units of a recording; classes as they are."""
+        if self.units is None or self.loss is cross_entropy:
+            return outputs
+        return self.units.last(self.outputs).unscaled(outputs)
 
     def floors(self) -> dict[str, float]:
         """Losses over the second half, of `floors_of` and those `known`."""

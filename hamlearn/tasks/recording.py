@@ -20,6 +20,7 @@ from ._reading import (
 )
 from ._spacing import spacing
 from ._text import Columns, columns_of
+from ._units import Units
 from .paired import Paired
 from .tracking import Tracking, recorded
 
@@ -85,23 +86,37 @@ class Recording:
             source=f"{self.source}, column {column or self.name}",
         )
 
-    def paired(self, *, inputs: int, labels: bool = False) -> Paired:
+    def paired(
+        self,
+        *,
+        inputs: int,
+        labels: bool = False,
+        classes: int | None = None,
+        units: Units | None = None,
+    ) -> Paired:
         """The first columns as inputs, the others as targets of the same row.
 
-        What was not recorded holds its last value as an input, and is not asked.
+        In `units`, by default of what the first half of each column shows. What was not
+        recorded holds its last value as an input, and is not asked.
 
         **Arguments:** `inputs`: how many columns are inputs; `labels`: whether the one
-        target is a class, 0, 1, ..., for `cross_entropy` and `accuracy`.
+        target is a class, 0, 1, ..., for `cross_entropy` and `accuracy`; `classes`: how
+        many there are, by default the largest and one more.
         """
         values, known = self.even()
-        target, asked = values[:, inputs:], known[:, inputs:].all(axis=1)
+        half = len(values) // 2
+        units = Units.of(values[:half], known[:half]) if units is None else units
+        scaled = units.scaled(values)
+        target, asked = scaled[:, inputs:], known[:, inputs:].all(axis=1)
         if labels:
-            target = _labels(self, target)
+            target = _labels(self, values[:, inputs:])
         return Paired(
             self.name,
-            values[:, :inputs],
+            scaled[:, :inputs],
             target,
+            classes=classes,
             weight=None if asked.all() else asked.astype(float),
+            units=units,
             source=self.source,
         )
 

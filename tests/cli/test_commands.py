@@ -1,14 +1,18 @@
 """The command line, run in this process as a user types it."""
 
+import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import jax
 import numpy as np
 import pytest
 
-from hamlearn import jobs, papers, tasks
+from hamlearn import jobs, networks, papers, tasks
 from hamlearn.cli import compare, main, reproduce, track
 from hamlearn.jobs import contenders
 from hamlearn.jobs.contenders import USUAL
@@ -70,8 +74,18 @@ def test_track_prints_a_card_with_the_trivial_predictors(capsys, tmp_path, ramp)
     assert "Hamiltonian learning, SignFlip: q = 121/N" in printed
 
 
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(1)  # it arrives in between
+
+
+@pytest.mark.parametrize("stop", [interrupt, terminate])
 def test_track_keeps_what_was_done_when_it_is_interrupted(
-    capsys, tmp_path, ramp, monkeypatch
+    capsys, tmp_path, ramp, monkeypatch, stop
 ):
     real = jobs.Stability.with_look
     seen = []
@@ -79,7 +93,7 @@ def test_track_keeps_what_was_done_when_it_is_interrupted(
     def look(self, *args):
         seen.append(args)
         if len(seen) == 2:
-            raise KeyboardInterrupt
+            stop()
         return real(self, *args)
 
     monkeypatch.setattr(jobs.Stability, "with_look", look)
@@ -93,6 +107,39 @@ def test_track_keeps_what_was_done_when_it_is_interrupted(
     with np.load(tmp_path / "track-ramp.npz") as data:
         assert data["time"].size == np.ceil(report["samples"] / 40)
     assert (tmp_path / "track-ramp.png").exists()
+
+
+def test_standard_input_is_followed_as_it_comes(capsys, tmp_path, monkeypatch):
+    """Its range is not known; a signal ends it as its end does, and all is kept."""
+    values = np.cumsum(np.random.default_rng(0).normal(size=200))
+    lines = ["k;level", *(f"{k};{v!r}" for k, v in enumerate(values.tolist()))]
+    lines[101] = "100;NA"
+
+    class Typed(io.StringIO):
+        def readline(self):
+            line = super().readline()
+            if not line:
+                terminate()
+            return line
+
+    out, net = tmp_path / "out", tmp_path / "net.npz"
+    words = ["track", "-", "--json", "--out", out, "--save", net]
+    for source, ends in ((io.StringIO, 0), (Typed, 130)):
+        monkeypatch.setattr(sys, "stdin", source("\n".join(lines)))
+        status, printed, _ = run(capsys, *words)
+        assert status == ends
+        report = json.loads(printed)
+        assert report["interrupted"] is (ends == 130)
+        assert (report["samples"], report["held"]) == (200 * 40, 1)
+        assert max(report["ratios"]) < 0.45
+    with np.load(out / "track-input.npz") as data:
+        known = np.delete(values, 100)
+        np.testing.assert_allclose(data["target"], known, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(data["output"], known, atol=0.2)
+    assert networks.load(net).graph.num_nodes == 5
+    status, _, err = run(capsys, "evaluate", net, out / "none.csv", "--out", out)
+    assert status == 2
+    assert "hears nothing" in err
 
 
 def test_options_reach_the_run(capsys, tmp_path, ramp):
@@ -175,7 +222,7 @@ def test_unknown_options_are_errors(capsys, tmp_path, words):
     with pytest.raises(SystemExit) as stop:
         main(["track", "--out", str(tmp_path), *words])
     assert stop.value.code == 2
-    assert words[-1] in capsys.readouterr().err
+    assert words[0] in capsys.readouterr().err
 
 
 def test_reproduce_prints_one_json_object_a_claim(capsys, tmp_path):
@@ -206,7 +253,8 @@ def test_compare_prints_one_object_per_law(capsys, tmp_path):
     path = tmp_path / "made.csv"
     path.write_text("height\n" + "\n".join(f"{v:.6f}" for v in np.cumsum(d)) + "\n")
     arguments = ["compare", "--task", path, "--laws", "frozen,le", "--json"]
-    sizes = ["--neurons", 4, "--seeds", 1, "--out", tmp_path]
+    net, other = tmp_path / "net.npz", tmp_path / "other.csv"
+    sizes = ["--neurons", 4, "--seeds", 1, "--out", tmp_path, "--save", net]
     status, printed, err = run(capsys, *arguments, *sizes)
     assert status == 0
     rows = [json.loads(line) for line in printed.splitlines()]
@@ -220,6 +268,33 @@ def test_compare_prints_one_object_per_law(capsys, tmp_path):
     assert record["tuned_on"] == record["scored_on"] == 200
     assert (tmp_path / "compare-made.png").stat().st_size > 20_000
     assert "recurrent" in err
+    # Answers are in the unit of the series, each beside what it foretold.
+    columns = np.genfromtxt(tmp_path / "compare-made.csv", delimiter=",", names=True)
+    assert columns.dtype.names == ("sample", "recorded", "frozen", "le", "immediate")
+    series = np.cumsum(d)
+    at = columns["sample"].astype(int)
+    np.testing.assert_array_equal(at, np.arange(202, 402))
+    np.testing.assert_allclose(columns["recorded"], series[at], atol=1e-5)
+    scale = np.diff(series[:201]).std()
+    loss = np.mean((columns["le"] - series[at]) ** 2) / scale**2 / 2
+    assert loss == pytest.approx(rows[1]["loss"], rel=1e-3)
+    # On another file, in other units of it: what a held network says is the same law.
+    other.write_text("height\n" + "\n".join(f"{v:.6f}" for v in series[:200]) + "\n")
+    words = ["evaluate", net, other, "--out", tmp_path, "--json"]
+    status, printed, err = run(capsys, *words)
+    assert status == 0
+    found = json.loads(printed)
+    assert (found["law"], found["asked"], found["diverged"]) == ("le", 198, False)
+    said = np.genfromtxt(tmp_path / "evaluate-other.csv", delimiter=",", names=True)
+    at = said["sample"].astype(int)
+    errors = (said["foretold"] - series[at]) / scale
+    assert found["loss"] == pytest.approx(np.mean(errors**2) / 2, rel=1e-3)
+    again = json.loads(run(capsys, *words)[1])
+    assert again == found  # nothing was learned
+    assert "taught by le" in err
+    status, _, err = run(capsys, "evaluate", other, other, "--out", tmp_path)
+    assert status == 2
+    assert "a file that `hl.networks.save` wrote" in err
 
 
 def test_compare_says_which_laws_and_tasks_there_are(capsys, tmp_path):
@@ -249,7 +324,15 @@ def test_help_names_what_there_is():
 def test_without_words_it_says_what_it_can_do(capsys):
     status, out, _ = run(capsys)
     assert status == 0
-    for word in ("track", "compare", "audit", "conform", "reproduce", "examples"):
+    for word in (
+        "track",
+        "compare",
+        "evaluate",
+        "audit",
+        "conform",
+        "reproduce",
+        "examples",
+    ):
         assert word in out
     assert "rule" not in out
 

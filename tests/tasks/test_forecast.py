@@ -101,3 +101,20 @@ def test_bad_series_are_refused():
         Forecast(np.arange(10.0))
     with pytest.raises(ValueError, match="`ahead` must be an integer of at least 1"):
         Forecast(np.arange(100.0), ahead=0)
+
+
+@pytest.mark.parametrize(("changes", "ahead"), [(True, 1), (True, 3), (False, 2)])
+def test_outputs_are_foretold_in_the_unit_of_the_series(changes, ahead):
+    x = np.cumsum(np.random.default_rng(0).normal(size=200)) * 7 + 3
+    task = tasks.Forecast(x, changes=changes, ahead=ahead)
+    said = task.foretold(task.samples().target)
+    np.testing.assert_allclose(said["foretold"], said["recorded"], rtol=1e-12)
+    np.testing.assert_array_equal(said["recorded"], x[said["sample"]])
+    assert said["sample"][-1] == 199
+    some = task.foretold(task.samples().target[50:60], first=50)
+    np.testing.assert_allclose(some["foretold"], said["foretold"][50:60])
+    # Another series in the units of this one: the same map from values to inputs.
+    both = tasks.Forecast(np.r_[x, x], changes=changes, ahead=ahead, units=task.units)
+    for name in ("input", "target"):
+        here, there = (getattr(t.samples(), name) for t in (task, both))
+        np.testing.assert_array_equal(there[: len(here)], here)

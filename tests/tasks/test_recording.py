@@ -113,7 +113,16 @@ def test_columns_are_inputs_and_targets(tmp_path):
     rows[40] = f"40;{u[40]};{v[40]};"
     text = "t;u;v;y\n" + "\n".join(rows)
     task = read(tmp_path, text, "v", "U", "y").paired(inputs=2)
-    np.testing.assert_array_equal(task.input, np.stack([v, u], axis=1))
+    # In units of the first half, of what was recorded there.
+    scaled = lambda a, half: (a - half.mean()) / half.std()
+    expected = np.stack([scaled(v, v[:50]), scaled(u, u[:50])], axis=1)
+    np.testing.assert_allclose(task.input, expected, rtol=1e-12)
+    there = np.delete(np.arange(100), 40)
+    answers = scaled(y, np.delete(y[:50], 40))[there]
+    np.testing.assert_allclose(task.target[there, 0], answers, rtol=1e-12)
+    np.testing.assert_allclose(task.unscaled(task.target)[there, 0], y[there])
+    again = read(tmp_path, text, "v", "U", "y").paired(inputs=2, units=task.units)
+    np.testing.assert_array_equal(again.input, task.input)
     np.testing.assert_array_equal(np.flatnonzero(task.samples().weight == 0), [40])
     labels = "a;k\n" + "\n".join(f"{a};{k % 3}" for k, a in enumerate(u))
     task = read(tmp_path, labels, "a", "k", time="none").paired(inputs=1, labels=True)
