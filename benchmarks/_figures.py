@@ -13,7 +13,7 @@ from ._tables import Record
 
 
 def cost(record: Record) -> Figure:
-    """Time and memory a sample against n."""
+    """Time and memory per sample against n."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     rows = [row for row in record["rows"] if "not_run" not in row]
     for k, name in enumerate(dict.fromkeys(row["law"] for row in rows)):
@@ -29,7 +29,7 @@ def cost(record: Record) -> Figure:
         for m in n
     ]
     left.plot(n, base, color="0.5", ls="--", label="forward + outer product")
-    left.set_ylabel("time a sample (µs)")
+    left.set_ylabel("time per sample (µs)")
     right.set_ylabel("state and scratch (bytes)")
     for axis in (left, right):
         axis.set_xlabel("neurons n, complete network")
@@ -55,7 +55,7 @@ def length(record: Record) -> Figure:
 
 
 def sparse(record: Record) -> Figure:
-    """Time a sample against edges."""
+    """Time per sample against edges."""
     figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
     rows = [row for row in record["rows"] if "not_run" not in row]
     for k, name in enumerate(dict.fromkeys(row["law"] for row in rows)):
@@ -64,8 +64,8 @@ def sparse(record: Record) -> Figure:
         axis.plot([r["edges"] for r in mine], values, label=name, **_style(k))
     axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.set_xlabel("edges, ten a neuron")
-    axis.set_ylabel("time a sample (µs)")
+    axis.set_xlabel("edges, ten per neuron")
+    axis.set_ylabel("time per sample (µs)")
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
     return figure
 
@@ -114,8 +114,8 @@ def _style(k: int) -> dict[str, Any]:
 
 FIGURES = {"cost": cost, "length": length, "sparse": sparse, "quality": quality}
 ALT = {
-    "cost": "Time and memory of a sample against the number of neurons",
+    "cost": "Time per sample and memory against the number of neurons",
     "length": "Memory against the length of the stream",
-    "sparse": "Time of a sample against the number of edges",
+    "sparse": "Time per sample against the number of edges",
     "quality": "Mean loss so far against samples and against seconds, by task",
 }

@@ -1,117 +1,187 @@
-"""The page of the report: a section for each record that is there."""
+"""The page of the report: findings, pictures, a section per record, provenance."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from . import _answers, _figures, _sections, _sections_laws, _sections_options
+from . import (
+    _figures,
+    _findings,
+    _sections,
+    _sections_laws,
+    _sections_learning,
+    _sections_options,
+)
 from ._tables import Record, table
+
+#: Results of one script each, by the name of the part; all of them are of a CPU.
+SINGLE = {
+    "cue": "memory_cue.json",
+    "stack": "memory_stack.json",
+    "hops": "hops.json",
+    "add": "add_task_6_10.jsonl",
+    "gap": "two_point_gap.jsonl",
+    "echo": "echo.json",
+    "kill": "kill.json",
+    "plain": "law_cost.json",
+    "program": "gpu_program.json",
+}
+
+#: Parts in the order of the page: its title, and what writes it.
+SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
+    "quality": ("Laws by tasks", _sections_learning.quality),
+    "cue": ("Memory among distractors", _sections_learning.cue),
+    "stack": ("A gate before the memory", _sections_learning.stack),
+    "hops": ("Slow networks", _sections_learning.hops),
+    "add": ("Credit over many steps", _sections_learning.add),
+    "gap": ("The sign flip beside the optimum", _sections_learning.gap),
+    "cost": ("What locality costs", _sections.cost),
+    "length": ("Memory against the length of the stream", _sections.length),
+    "batch": ("From where on checkpointed BPTT wins", _sections.batch),
+    "sparse": ("Sparse graphs", _sections.sparse),
+    "door": ("The door", _sections_laws.door),
+    "plain": ("Beside plain JAX", _sections_laws.plain),
+    "peers": ("Peers", _sections.peers),
+    "cost joined": ("What one option of XLA changes", _sections_options.joined),
+    "peers joined": ("The same option beside peers", _sections_options.peers),
+    "roofline": ("Against the device", _sections.roofline),
+    "program": ("What a GPU would run", _sections_laws.program),
+    "precision": ("Half precision", _sections_laws.precision),
+    "echo": ("A window played back", _sections_learning.echo),
+    "track": ("Tracking", _sections_learning.track),
+    "kill": ("Killed and resumed", _sections_laws.kill),
+    "audit": ("Locality, measured", _sections_laws.audit),
+}
+
+FINDINGS: dict[str, Callable[[Record], str]] = {
+    "quality": _findings.quality,
+    "cue": _findings.cue,
+    "hops": _findings.hops,
+    "cost": _findings.cost,
+    "length": _findings.length,
+    "batch": _findings.batch,
+}
+
+#: Pictures that stand beside the findings; the others stand in their sections.
+FIRST = ("cost", "length")
 
 
 def read(folder: Path, device: str) -> dict[str, Record]:
     """Records by the name of their part.
 
-    Where the quality was not measured, records of `hamlearn compare` stand for it.
-    Ratios to plain JAX (`law_cost`) are of a CPU, and the programs for a GPU
-    (`gpu_program`) are shown where none was timed. The folder `joined` holds runs
-    with the option of XLA on the installation page.
+    The folder `joined` holds runs with the option of XLA on the installation page;
+    its records hold those without it beside them, as `without`.
     """
     ending = f"-{device}.json"
-    paths = sorted(folder.glob(f"*{ending}"))
-    found = {p.name.removesuffix(ending): json.loads(p.read_text()) for p in paths}
-    compared = [
-        json.loads(p.read_text()) for p in sorted(folder.glob("compare-*.json"))
-    ]
-    if compared and "quality" not in found:
-        found["quality"] = _as_quality(compared)
-    for name, script in (("plain", "law_cost"), ("program", "gpu_program")):
-        path = folder / f"{script}.json"
-        if path.exists() and device == "cpu":
-            found[name] = {"quick": False, **json.loads(path.read_text())}
+    found = {
+        path.name.removesuffix(ending): json.loads(path.read_text())
+        for path in sorted(folder.glob(f"*{ending}"))
+    }
+    for name, file in SINGLE.items() if device == "cpu" else ():
+        path = folder / file
+        if path.exists():
+            found[name] = _loaded(path)
     for path in sorted((folder / "joined").glob(f"*{ending}")):
-        name = f"{path.name.removesuffix(ending)} joined"
-        found[name] = json.loads(path.read_text())
+        name = path.name.removesuffix(ending)
+        if name in found:
+            joined = json.loads(path.read_text())
+            found[f"{name} joined"] = joined | {"without": found[name]["rows"]}
     return found
 
 
-def _as_quality(compared: list[Record]) -> Record:
-    """The rows of `hamlearn compare`, as `benchmarks.quality` writes them."""
-    rows = []
-    for record in compared:
-        shared = {
-            "task": record["task"]["name"],
-            "samples": record["task"]["samples"],
-            "neurons": record["neurons"],
-            "floors": record["floors"],
-        }
-        for row in record["laws"]:
-            curve = np.asarray(row["curve"])
-            middle = np.median(curve, axis=0).tolist() if curve.size else []
-            own = {"diverged": row["runs_diverged"], "median_curve": middle}
-            rows.append(shared | row | own)
-    first = compared[0]
-    about = {name: first[name] for name in ("device", "versions")}
-    about |= {"cores": "", "commit": ""}
-    return {"environment": about, "quick": False, "rows": rows}
+def _loaded(path: Path) -> Record:
+    """One record; a line per row, of the older scripts, says nothing of its run."""
+    if path.suffix == ".json":
+        return json.loads(path.read_text())
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return {"environment": {}, "rows": rows}
 
 
-def page(records: dict[str, Record], results: Path, figures: Path, device: str) -> str:
-    """All sections, in Markdown; figures are written to a folder beside the page."""
-    sections = (
-        ("door", _sections_laws.door),
-        ("cost", _sections.cost),
-        ("length", _sections.length),
-        ("sparse", _sections.sparse),
-        ("batch", _sections.batch),
-        ("quality", lambda made: _sections.quality(made, records.get("audit"))),
-        ("roofline", _sections.roofline),
-        ("program", _sections_laws.program),
-        ("cost joined", lambda _: _sections_options.joined(records)),
-        ("plain", lambda record: _sections_laws.plain(record["rows"])),
-        ("peers", _sections.peers),
-        ("precision", _sections_laws.precision),
-        ("audit", _sections_laws.audit),
-    )
-    text = [
-        f"# Benchmark on {device.upper()}",
-        _where(records),
-        *_answers.answers(records, results),
+def page(records: dict[str, Record], device: str) -> str:
+    """All of it, in Markdown."""
+    there = {name: made for name, made in SECTIONS.items() if name in records}
+    text = [f"# Benchmarks on {device.upper()}"]
+    found = [
+        f"- {say(records[name])} [{there[name][0]}](#{slug(there[name][0])})"
+        for name, say in FINDINGS.items()
+        if name in there
     ]
-    for name, write in sections:
-        if name not in records:
-            text += [f"## {name.capitalize()}", "Not run."]
-            continue
-        text += write(records[name])
-        if name in _figures.FIGURES:
+    text.append("\n".join(found))
+    text += [_picture(name, device) for name in FIRST if name in records]
+    if "cue" in records:
+        text.append("![Right answers of laws on tasks with memory](figures/memory.png)")
+    for name, (title, write) in there.items():
+        text += [f"## {title}", *_older(records[name]), *write(records[name])]
+        if name in _figures.FIGURES and name not in FIRST:
+            text.append(_picture(name, device))
+    return "\n\n".join([*text, *_provenance(records)]) + "\n"
+
+
+def draw(records: dict[str, Record], figures: Path, device: str) -> None:
+    """The pictures of the page, but those that other scripts draw."""
+    figures.mkdir(exist_ok=True)
+    for name, make in _figures.FIGURES.items():
+        if name in records:
             path = figures / f"benchmark-{name}-{device}.png"
-            figures.mkdir(exist_ok=True)
-            _figures.FIGURES[name](records[name]).savefig(path, dpi=130)
-            text += [f"![{_figures.ALT[name]}]({figures.name}/{path.name})"]
-    return "\n\n".join(text) + "\n"
+            make(records[name]).savefig(path, dpi=130)
 
 
-def _where(records: dict[str, Record]) -> str:
-    if not records:
-        return "No records: run `python -m benchmarks` first."
+def _picture(name: str, device: str) -> str:
+    return f"![{_figures.ALT[name]}](figures/benchmark-{name}-{device}.png)"
+
+
+def slug(title: str) -> str:
+    """The anchor of a heading."""
+    return re.sub(r"[^\w-]", "", title.lower().replace(" ", "-"))
+
+
+def _older(record: Record) -> list[str]:
+    """A line on results that are not of this version, or do not say of which."""
+    version = record["environment"].get("versions", {}).get("hamlearn")
+    if version is None:
+        return ["*Which version this was measured at is not recorded.*"]
+    return [f"*Measured at version {version}.*"] if version.startswith("0.1.") else []
+
+
+def _provenance(records: dict[str, Record]) -> list[str]:
     rows = []
-    for name, record in records.items():
+    for name in [n for n in SECTIONS if n in records]:
+        record = records[name]
         e = record["environment"]
-        versions = ", ".join(
-            f"{k} {v}" for k, v in e["versions"].items() if k.startswith("jax")
+        versions = e.get("versions", {})
+        commands = e.get("command", [])
+        commands = [commands] if isinstance(commands, str) else commands
+        title = SECTIONS[name][0]
+        rows.append(
+            (
+                f"[{title}](#{slug(title)})",
+                *[versions.get(k, "-") for k in ("hamlearn", "jax", "equinox")],
+                e.get("commit", "-"),
+                e.get("device", "-"),
+                record.get("dtype", "-"),
+                "; ".join(f"`{command}`" for command in commands) or "-",
+                _run(record),
+            )
         )
-        kind = "quick" if record.get("quick") else "full"
-        kind = "cut short" if record.get("unfinished") else kind
-        command = f"`{e.get('command', '')}`"
-        rows.append((name, e["device"], versions, e["commit"], command, kind))
-    head = ("part", "device", "versions", "commit", "command", "run")
-    about = (
-        "float32. Times are medians (middle half in brackets) of compiled, warmed and "
-        "blocked calls, run in turn; ratios are taken round by round, so that load "
-        "on the machine falls on both sides. On a CPU everything runs on one core and "
-        "time is that of the processor; on a GPU it is that of the wall, after a wait "
-        "for the device. Except for the door, all was measured at version 0.1, where "
-        "the rows `bptt` and `bptt-sqrt` time the gradient of a stream, now "
-        "`hl.exact_gradient`, not the law."
-    )
-    return about + "\n\n" + table(head, rows)
+    head = (
+        "section", "hamlearn", "jax", "equinox", "commit", "device", "numbers",
+        "command", "run",
+    )  # fmt: skip
+    return [
+        "## Where the numbers come from",
+        "`python -m benchmarks.report` writes this page from `benchmarks/results`. "
+        "Times are medians (middle half in brackets) of compiled, warmed and blocked "
+        "calls, run in turn; ratios are taken round by round, so that load on the "
+        "machine falls on both sides. On a CPU everything timed so runs on one core "
+        "and time is that of the processor; on a GPU it is that of the wall, after a "
+        "wait for the device.",
+        table(head, rows),
+    ]
+
+
+def _run(record: Record) -> str:
+    """Whether all of it was measured."""
+    if record.get("unfinished"):
+        return "cut short"
+    return "quick" if record.get("quick") else "full" if record["environment"] else "-"

@@ -1,12 +1,10 @@
 """Sections of the report on single laws: precision, locality, plain JAX, traffic."""
 
-from typing import Any
-
-from ._tables import Record, size, spread, table, us
+from ._tables import Record, extremes, grid, size, spread, table, us
 
 
-def traffic() -> str:
-    """What memory allows, in arrays of n^2 numbers read or written a step."""
+def traffic() -> list[str]:
+    """What memory allows, in arrays of n^2 numbers read or written per step."""
     head = ("arrays of n^2 numbers", "reference", "flip", "GLE", "RFLO")
     rows = [
         ("W read: forward, and transposed", 1, 2, 2, 1),
@@ -27,7 +25,7 @@ def traffic() -> str:
         "and more where the weights of the reference fit a cache and twice as many "
         "numbers do not."
     )
-    return text + "\n\n" + table(head, rows)
+    return [text, table(head, rows)]
 
 
 def precision(record: Record) -> list[str]:
@@ -47,11 +45,10 @@ def precision(record: Record) -> list[str]:
             )
         )
     head = (
-        "law", "µs a sample", "/ float32", "peak: bfloat16, float32",
+        "law", "µs per sample", "/ float32", "peak: bfloat16, float32",
         "mean loss: bfloat16, float32", "holds (5 %)",
     )  # fmt: skip
     return [
-        "## Half precision",
         f"bfloat16 for all numbers, n = {record['rows'][0]['neurons']}. A CPU without "
         "such arithmetic converts back and forth; small updates of large weights are "
         "rounded away on any device.",
@@ -75,11 +72,10 @@ def audit(record: Record) -> list[str]:
         for row in record["rows"]
     ]
     head = (
-        "law", "local in space", "local in time", "causal", "numbers a node", "an edge",
-        "weight transport",
+        "law", "local in space", "local in time", "causal", "numbers per node",
+        "per edge", "weight transport",
     )  # fmt: skip
     return [
-        "## Locality, measured",
         "By perturbing every stored number, on a ring or row of 14 neurons (`hamlearn "
         "audit`); numbers beside state and weights.",
         table(head, rows),
@@ -88,44 +84,45 @@ def audit(record: Record) -> list[str]:
 
 def door(record: Record) -> list[str]:
     """What a call of `hl.stream` and of `hl.scan` costs."""
-    rows = []
-    for row in record["rows"]:
-        if "scan_us" not in row:
-            continue
-        cells = [f"{row['scan_us']['median']:.3g}"]
-        for name in (
-            "stream_over_scan", "fixed_ms", "fixed_beyond_ms", "scan_over_floor",
-            "seeds",
-        ):  # fmt: skip
-            found = row.get(name)
-            cells.append(
-                ""
-                if found is None
-                else f"{found['median']:.2f} ({found['min']:.2f} .. {found['max']:.2f})"
-            )
-        rows.append((row["law"], row["neurons"], row["batch"], *cells))
-    head = (
-        "law", "neurons", "streams", "us per sample, `scan`", "`stream` / `scan`",
-        "fixed ms of a call of `stream`", "the same beyond filling its memory",
-        "`scan` / plain JAX",
-        "8 seeds by `vmap` / 8 times one",
-    )  # fmt: skip
+    columns = {
+        "stream_over_scan": "`stream` / `scan`",
+        "fixed_ms": "fixed ms of a call of `stream`",
+        "fixed_beyond_ms": "the same beyond filling its memory",
+        "scan_over_floor": "`scan` / plain JAX",
+        "seeds": "8 seeds by `vmap` / 8 times one",
+    }
+    timed = [row for row in record["rows"] if "scan_us" in row]
+    shown = {k: v for k, v in columns.items() if any(k in row for row in timed)}
+    rows = [
+        (
+            row["law"],
+            row["neurons"],
+            row["batch"],
+            f"{row['scan_us']['median']:.3g}",
+            *[extremes(row, name) for name in shown],
+        )
+        for row in timed
+    ]
+    beyond = (
+        "; beyond filling its memory: less one `init` and one pass over the samples"
+        if "fixed_beyond_ms" in shown
+        else ""
+    )
+    head = ("law", "neurons", "streams", "µs per sample, `scan`", *shown.values())
     return [
-        "## The door",
-        "What a user gets, second calls, by `python -m benchmarks.door`: `hl.scan` is "
-        "the loop inside, `hl.stream` the front door with its clock, records and "
-        "checks. The fixed part is what a call takes before and after the samples; "
-        "beside it, less one `init` and one pass over the samples. "
-        "Brackets are least and most over rounds.",
+        "What a user gets, second calls: `hl.scan` is the loop inside, `hl.stream` the "
+        "front door with its clock, records and checks. The fixed part is what a call "
+        f"takes before and after the samples{beyond}. Brackets are least and most over "
+        "rounds.",
         table(head, rows),
     ]
 
 
-def plain(rows: list[dict[str, Any]]) -> list[str]:
+def plain(record: Record) -> list[str]:
     """Ratios to plain JAX of the gradients and approximations, single and batched."""
     shown = []
-    for row in rows:
-        floor, ratio = row["floor_us"]["median"], row["ratio"]
+    for row in record["rows"]:
+        floor = row["floor_us"]["median"]
         shown.append(
             (
                 row["law"],
@@ -133,20 +130,19 @@ def plain(rows: list[dict[str, Any]]) -> list[str]:
                 row["batch"],
                 f"{floor:.3g}",
                 f"{row['ours_us']['median']:.3g}",
-                f"{ratio['median']:.2f} ({ratio['min']:.2f} .. {ratio['max']:.2f})",
+                extremes(row, "ratio"),
             )
         )
     head = ("law", "n", "streams", "plain JAX, µs", "hamlearn, µs", "ratio (range)")
     return [
-        "## Beside plain JAX",
         "Each law beside the same equations written by hand (scan and grad, an einsum "
-        "of the sensitivities, traces), results held equal: "
-        "`python -m benchmarks.law_cost`. Processor time a sample, one core.",
+        "of the sensitivities, traces), results held equal. "
+        "Processor time per sample, one core.",
         table(head, shown),
     ]
 
 
-def program(record: dict[str, Any]) -> list[str]:
+def program(record: Record) -> list[str]:
     """Kernels and passes over the weights that a GPU would run."""
     rows = [
         tuple(
@@ -159,12 +155,26 @@ def program(record: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
     head = ("n", "networks", "law", "kernels", "passes", "counted")
     return [
-        "## What a GPU would run",
         f"Not timed: counted in what XLA compiles for one, {record['target']}, without "
-        "one at hand (`python -m benchmarks.gpu_program`). "
-        "A pass reads or writes one array of n x n numbers a network, once a step; "
+        "one at hand. "
+        "A pass reads or writes one array of n x n numbers per network, once per step; "
         "the last column is the count that shares of the bandwidth go by, a pass for "
         "each product and one for all updates. XLA joins the updates of weights and "
         "costates into one kernel, for the flip with the transposed product.",
         table(head, rows),
+    ]
+
+
+def kill(record: Record) -> list[str]:
+    """Runs ended at random points and gone on with."""
+    same = lambda row: "the same" if row["same"] else "another"
+    return [
+        f"{len(record['kills'])} times a process that learns was ended at a random "
+        "sample, some while its disk was full, and `hl.resume` went on from what was "
+        "saved. At the end state, records and losses are compared bit for bit with "
+        "those of a run that nobody disturbed, by law and by where the samples came "
+        "from:",
+        grid(
+            record["ends"], "law", "source", lambda r: f"{same(r)}, {r['kills']} kills"
+        ),
     ]

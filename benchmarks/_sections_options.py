@@ -1,49 +1,43 @@
 """The section on the option of XLA that the installation page tells of."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from ._sections import over, over_peer
 from ._tables import Record, spread, table
 
 
-def joined(records: dict[str, Record]) -> list[str]:
+def joined(record: Record) -> list[str]:
     """The same commands with and without it."""
-    plain = {_key(row): row for row in records["cost"]["rows"]}
-    changed = [row for row in records["cost joined"]["rows"] if "not_run" not in row]
+    plain = {_key(row): row for row in record["without"]}
+    changed = [row for row in record["rows"] if "not_run" not in row]
     rows = [
         (*_key(row), *_both(plain[_key(row)], row, "ratio_to_forward_outer"),
          *_both(plain[_key(row)], row, "ratio_to_floor"))
         for row in changed
     ]  # fmt: skip
     head = ("n", "law", "/ forward + outer", "joined", "/ plain-JAX floor", "joined")
-    text = [
-        "## What one option of XLA changes",
+    return [
         "Ratios within a run of the same command, by XLA's default and where it joins "
         "loops: with the option on the [installation page](installation.md#cpu), for "
         "both sides of each ratio. It is not finished; all else on this page is "
         "without it.",
         table(head, rows),
-        "With it: " + over(changed),
+        "With it:",
+        *over(changed),
     ]
-    if "peers joined" in records:
-        text += _peers(records["peers"]["rows"], records["peers joined"]["rows"])
-    return text
 
 
-def _peers(plain: Sequence[Any], changed: Sequence[Any]) -> list[str]:
-    before = {_key(row): over_peer(row, plain) for row in plain}
-    after = {_key(row): over_peer(row, changed) for row in changed}
+def peers(record: Record) -> list[str]:
+    """Laws that a peer has too."""
+    before = {_key(row): over_peer(row, record["without"]) for row in record["without"]}
+    after = {_key(row): over_peer(row, record["rows"]) for row in record["rows"]}
     rows = [
         (*key, before[key], ratio)
         for key, ratio in after.items()
         if ratio and before.get(key)
     ]
     head = ("n", "law of a peer", "hamlearn / peer", "joined")
-    return [
-        "The same of the peers, where a law of both is the same:",
-        table(head, rows),
-    ]
+    return ["Where a law of both is the same:", table(head, rows)]
 
 
 def _key(row: Record) -> tuple[Any, ...]:

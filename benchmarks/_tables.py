@@ -1,6 +1,6 @@
-"""Markdown tables and figures in words."""
+"""Markdown tables, and numbers in words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ._measure import exponent
@@ -14,6 +14,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+def grid(
+    rows: Sequence[Record],
+    down: str,
+    across: str,
+    cell: Callable[[Record], Any],
+    floors: Sequence[Sequence[Any]] = (),
+) -> str:
+    """A table of `cell(row)`: values of `down` by rows, of `across` by columns."""
+    columns = list(dict.fromkeys(row[across] for row in rows))
+    cells = {(row[down], row[across]): cell(row) for row in rows}
+    names = dict.fromkeys(row[down] for row in rows)
+    body = [[name, *[cells.get((name, c), "") for c in columns]] for name in names]
+    return table([down, *map(str, columns)], [*body, *floors])
+
+
 def us(row: Record) -> str:
     """Median and middle half."""
     v = row["us_per_sample"]
@@ -22,10 +37,16 @@ def us(row: Record) -> str:
 
 def spread(row: Record, name: str) -> str:
     """A ratio with its middle half, empty where there is none."""
-    if name not in row:
-        return ""
-    v = row[name]
-    return f"{v['median']:.2f} ({v['low']:.2f} .. {v['high']:.2f})"
+    return _around(row.get(name), "low", "high")
+
+
+def extremes(row: Record, name: str) -> str:
+    """A median with its least and greatest value, empty where there is none."""
+    return _around(row.get(name), "min", "max")
+
+
+def _around(v: Record | None, low: str, high: str) -> str:
+    return "" if v is None else f"{v['median']:.2f} ({v[low]:.2f} .. {v[high]:.2f})"
 
 
 def size(count: float | None) -> str:
@@ -42,8 +63,10 @@ def size(count: float | None) -> str:
 def growth(record: Record, name: str) -> str:
     """The exponents of a record, worked out where its run was cut short."""
     found = record["exponents"] or _exponents(record["rows"], name)
-    shown = [f"{k} {value:.2f}" for k, value in found.items() if value is not None]
-    return f"Exponent of the time in {name}, over the larger sizes: {', '.join(shown)}."
+    rows = [(law, f"{value:.2f}") for law, value in found.items() if value is not None]
+    return table(
+        ("law", f"exponent of the time in {name}, over the larger sizes"), rows
+    )
 
 
 def _exponents(rows: list[Record], name: str) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""One page from the committed records: tables, figures, and what they answer.
+"""One page from the committed records: what they found, pictures, tables.
 
 python -m benchmarks.report [--results DIR] [--device cpu] [--out FILE.md]
 
@@ -25,9 +25,8 @@ def main() -> None:
     name = "benchmarks.md" if options.device == "cpu" else "benchmarks-gpu.md"
     out = options.out or HERE.parent / "docs" / name
     records = _page.read(options.results, options.device)
-    out.write_text(
-        _page.page(records, options.results, out.parent / "figures", options.device)
-    )
+    out.write_text(_page.page(records, options.device))
+    _page.draw(records, out.parent / "figures", options.device)
     print(f"wrote {out}")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hamlearn as hl
+from benchmarks import _page as benchmarks
 
 ROOT = Path(__file__).parents[1]
 TEXTS = sorted(
@@ -145,3 +146,16 @@ def exported(room):
         for line in lines
         if re.match(r"from \S+ import (\w+) as \1$", line)
     ]
+
+
+def test_the_page_of_benchmarks_is_what_the_report_makes_of_the_results():
+    page = ROOT / "docs" / "benchmarks.md"
+    records = benchmarks.read(ROOT / "benchmarks" / "results", "cpu")
+    assert page.read_text() == benchmarks.page(records, "cpu")
+    for picture in re.findall(r"!\[.*\]\((\S+)\)", page.read_text()):
+        assert (page.parent / picture).is_file(), picture
+    anchors = {
+        benchmarks.slug(title)
+        for title in re.findall(r"^## (.+)$", page.read_text(), re.M)
+    }
+    assert set(re.findall(r"\]\(#(\S+)\)", page.read_text())) <= anchors
