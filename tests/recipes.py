@@ -3,9 +3,9 @@
 python -m tests.recipes [--write] [NAME ...]
 
 Each page's blocks of Python run in order, in one namespace and an empty folder. What a
-block prints is compared with the output shown under it: words to the letter, numbers
-within .4 of the larger, because one digit is shown of most, rounding differs from machine
-to machine, and learning carries it on. `--write` puts what was printed into the pages.
+block prints is compared with the output shown under it: words to the letter, numbers to
+one unit of the last digit shown or a tenth, because rounding differs from machine to
+machine and learning carries it on. `--write` puts what was printed into the pages.
 """
 
 import argparse
@@ -24,15 +24,25 @@ BLOCK = re.compile(
     r"```python\n(?P<code>.*?)```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL
 )
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?")
-NEAR = 0.4
+
+
+def unit(number: str) -> float:
+    """Of its last digit: .01 of 0.25, 100 of 3e2."""
+    digits, _, power = number.partition("e")
+    return 10.0 ** (int(power or 0) - len(digits.partition(".")[2]))
+
+
+def near(printed: str, shown: str) -> bool:
+    """Whether two numbers are one, but for rounding."""
+    a, b = float(printed), float(shown)
+    return abs(a - b) <= max(1.001 * unit(shown), 0.1 * abs(b))
 
 
 def same(printed: str, shown: str) -> bool:
     """Whether two outputs say the same."""
     words = [NUMBER.sub("#", text).split() for text in (printed, shown)]
     pairs = zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=False)
-    near = lambda a, b: abs(a - b) <= NEAR * max(abs(a), abs(b))
-    return words[0] == words[1] and all(near(float(a), float(b)) for a, b in pairs)
+    return words[0] == words[1] and all(near(a, b) for a, b in pairs)
 
 
 def run(path: Path) -> tuple[str, list[str]]:

@@ -21,6 +21,10 @@ def test_recipes_print_what_they_show():
 
 def test_other_words_and_numbers_are_told():
     assert same("loss 0.100 of 5\n", "loss 0.105 of 5")
-    assert not same("loss 0.1\n", "loss 0.2\n")
+    assert same("loss 0.1\n", "loss 0.2\n")
+    assert not same("loss 0.1\n", "loss 0.3\n")
+    assert not same("loss 0.10\n", "loss 0.12\n")
+    assert same("5e-05", "6e-05")
+    assert not same("5e-05", "7e-05")
     assert not same("loss 0.1\n", "lost 0.1\n")
     assert not same("loss 0.1 0.1\n", "loss 0.1\n")
