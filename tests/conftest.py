@@ -1,6 +1,7 @@
 """Settings of every test: double precision, strict promotion, several CPU devices."""
 
 import gc
+import sys
 from pathlib import Path
 
 import equinox.internal as eqxi
@@ -31,6 +32,14 @@ def programs_let_go():
     if maps.exists() and len(maps.read_bytes().splitlines()) > MAPPED:
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def figures_closed():
+    """No test leaves its figures open for the next."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

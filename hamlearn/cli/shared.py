@@ -108,7 +108,14 @@ def picture(draw: Callable[[], Any], path: Path) -> list[Path]:
         print(f"hamlearn: {error}", file=sys.stderr)
         return []
     figure.savefig(path, dpi=150)
+    _close(figure)
     return [path]
+
+
+def _close(figure: Any) -> None:
+    from matplotlib import pyplot
+
+    pyplot.close(figure)
 
 
 def versions() -> dict[str, str]:

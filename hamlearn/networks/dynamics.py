@@ -119,7 +119,8 @@ def started(
     if key is not None:
         _checks.key("key", key)
     network = as_network(network, x0)
-    if any(map(jnp.iscomplexobj, jax.tree.leaves(network))):
+    arrays = filter(eqx.is_array, jax.tree.leaves(network))
+    if any(map(jnp.iscomplexobj, arrays)):
         _weights_are_real(network)
     start = network.initial_state()
     if x0 is None:
