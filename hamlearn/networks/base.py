@@ -81,6 +81,25 @@ class AbstractNetwork(eqx.Module):
         output, by what the names of their weights begin with; else None."""
 
 
+class AbstractWhole(AbstractNetwork):
+    """A network that is looked at as one piece: no graph, no neurons or units.
+
+    What its readout learns is `readout_map`; every other weight moves the state.
+    """
+
+    def depth(self) -> None:
+        return None
+
+    def moves_state(self, name: str) -> bool:
+        return not name.startswith("readout_map")
+
+    def neurons(self) -> None:
+        return None
+
+    def units(self) -> None:
+        return None
+
+
 class Slopes(eqx.Module):
     """What makes up dx'/dx at one sample; `rise` is None where x itself is sent."""
 

@@ -9,12 +9,12 @@ from jax.core import Tracer
 
 from .. import _checks
 from .._types import Array, Float, PyTree
-from .base import AbstractNetwork, euler
+from .base import AbstractNetwork, AbstractWhole, euler
 from .batch import Batch
 from .partition import fields_trainable, split
 
 
-class Dynamics(AbstractNetwork):
+class Dynamics(AbstractWhole):
     """Any Equinox module `f(x, u) = dx/dt` as a network.
 
     **Arguments:**
@@ -78,18 +78,6 @@ class Dynamics(AbstractNetwork):
     @property
     def name(self) -> str:
         return type(self.drift).__name__
-
-    def depth(self) -> None:
-        return None
-
-    def moves_state(self, name: str) -> bool:
-        return not name.startswith("readout_map")
-
-    def neurons(self) -> None:
-        return None
-
-    def units(self) -> None:
-        return None
 
 
 def _rate(name: str, rate: PyTree, x: PyTree) -> PyTree:

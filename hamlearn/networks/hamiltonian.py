@@ -10,14 +10,14 @@ from jax.typing import DTypeLike
 
 from .. import _checks
 from .._types import Array, Float, Neurons, PyTree, Scalar
-from .base import AbstractNetwork
+from .base import AbstractWhole
 from .partition import fields_trainable
 from .parts import checked_fields
 
 Motion = tuple[Float[Array, "neurons"], Float[Array, "neurons"]]
 
 
-class HamiltonianNetwork(AbstractNetwork):
+class HamiltonianNetwork(AbstractWhole):
     """Hamilton's equations of one scalar of yours, H(q, p, u) = |p|^2/2 + V(q, c).
 
         dq/dt = p,   dp/dt = -dV/dq (q, c) - theta p,   c_i = sum_k b_ik u_k
@@ -152,18 +152,6 @@ class HamiltonianNetwork(AbstractNetwork):
     @property
     def name(self) -> str:
         return "HamiltonianNetwork"
-
-    def depth(self) -> None:
-        return None
-
-    def moves_state(self, name: str) -> bool:
-        return not name.startswith("readout_map")
-
-    def neurons(self) -> None:
-        return None
-
-    def units(self) -> None:
-        return None
 
 
 class Harmonic(eqx.Module):

@@ -11,7 +11,7 @@ from jaxtyping import DTypeLike
 
 from .. import _checks
 from .._types import Array, Float, Neurons, PyTree
-from .base import AbstractNetwork
+from .base import AbstractWhole
 from .partition import fields_trainable
 from .parts import checked_fields
 
@@ -40,7 +40,7 @@ def surrogate(above: Neurons) -> Neurons:
     return DAMPING * jnp.maximum(0, 1 - jnp.abs(above))
 
 
-class SpikingNetwork(AbstractNetwork):
+class SpikingNetwork(AbstractWhole):
     """Recurrent leaky integrate-and-fire neurons, some with adaptive thresholds.
 
         z = spike((v - theta - beta a)/theta)
@@ -183,15 +183,3 @@ class SpikingNetwork(AbstractNetwork):
     @property
     def name(self) -> str:
         return "SpikingNetwork"
-
-    def depth(self) -> None:
-        return None
-
-    def moves_state(self, name: str) -> bool:
-        return not name.startswith("readout_map")
-
-    def neurons(self) -> None:
-        return None
-
-    def units(self) -> None:
-        return None
