@@ -50,6 +50,8 @@ from .windowed import telling, window_credit, windowed
 
 Credit = AbstractCostate | AbstractWindow | AbstractSensitivity
 
+_fresh = eqx.filter_jit(fresh)  # its shapes are found once, not at every call
+
 
 class Law(AbstractFlow):
     """A learning law, put together from its answers.
@@ -128,9 +130,9 @@ class Law(AbstractFlow):
         draw, key = (None, None) if key is None else jax.random.split(key)
         fixed = self.credit.prepare(inside, one, draw)
         draws = isinstance(self.credit, AbstractSensitivity) and self.credit.draws
-        shapes = eqx.filter_eval_shape(fresh, self, network, x, fixed)
+        shapes = eqx.filter_eval_shape(_fresh, self, network, x, fixed)
         affordable(self.title, 2 * size_of(shapes))  # the old and the new
-        memory, motion = fresh(self, network, x, fixed)
+        memory, motion = _fresh(self, network, x, fixed)
         carried = Carried(memory, motion, key if draws else None)
         return State(x, w, carried, self.update.start(w), Rest(frozen, fixed))
 
