@@ -24,12 +24,7 @@ from ..networks.batch import (
 )
 from ..networks.dynamics import started
 from ..networks.partition import split
-from ..sensitivities.base import (
-    AbstractSensitivity,
-    AbstractSensitivityFlow,
-    affordable,
-    size_of,
-)
+from ..sensitivities.base import AbstractSensitivity, AbstractSensitivityFlow
 from ..signals.signal import Sample
 from ..signals.streams import stream_samples
 from ..updates import AbstractUpdate, AbstractUpdateFlow, as_update
@@ -45,12 +40,10 @@ from .base import (
     with_rest,
     without_rest,
 )
-from .moves import fresh, moved, restarted
+from .moves import filled, moved, restarted
 from .windowed import telling, window_credit, windowed
 
 Credit = AbstractCostate | AbstractWindow | AbstractSensitivity
-
-_fresh = eqx.filter_jit(fresh)  # its shapes are found once, not at every call
 
 
 class Law(AbstractFlow):
@@ -130,9 +123,7 @@ class Law(AbstractFlow):
         draw, key = (None, None) if key is None else jax.random.split(key)
         fixed = self.credit.prepare(inside, one, draw)
         draws = isinstance(self.credit, AbstractSensitivity) and self.credit.draws
-        shapes = eqx.filter_eval_shape(_fresh, self, network, x, fixed)
-        affordable(self.title, 2 * size_of(shapes))  # the old and the new
-        memory, motion = _fresh(self, network, x, fixed)
+        memory, motion = filled(self, network, x, fixed)
         carried = Carried(memory, motion, key if draws else None)
         return State(x, w, carried, self.update.start(w), Rest(frozen, fixed))
 

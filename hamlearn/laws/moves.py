@@ -1,7 +1,10 @@
 """Where the state of a network goes, and where it begins."""
 
+from functools import partial
 from typing import Any
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from .._types import Params, Scalar
@@ -10,6 +13,7 @@ from ..action.trees import anew
 from ..costates.base import AbstractWindow
 from ..networks.batch import over_streams, single
 from ..networks.partition import join
+from ..sensitivities.base import affordable, size_of
 from ..signals.signal import Sample
 from ..signals.streams import stream_samples
 from .base import Carried, State
@@ -34,6 +38,26 @@ def fresh(law: Any, network, x, fixed):
         return law.credit.start(network, x, fixed), motion
     start = lambda x: law.credit.start(inside, x, fixed)
     return over_streams(network, start)(x), motion
+
+
+def filled(law: Any, network, x, fixed):
+    """`fresh` by one compiled program, once what it needs is known to be there.
+
+    Its shapes are found once: `eqx.filter_eval_shape` would trace at every call.
+    """
+    leaves, tree = jax.tree.flatten((law, network, x, fixed))
+    arrays = [leaf if eqx.is_array(leaf) else None for leaf in leaves]
+    static = tree, tuple(None if eqx.is_array(leaf) else leaf for leaf in leaves)
+    affordable(law.title, 2 * size_of(_filled.eval_shape(static, arrays)))  # old, new
+    return _filled(static, arrays)
+
+
+@partial(jax.jit, static_argnums=0)
+def _filled(static, arrays):
+    tree, others = static
+    pairs = zip(arrays, others, strict=True)
+    leaves = [other if leaf is None else leaf for leaf, other in pairs]
+    return fresh(*jax.tree.unflatten(tree, leaves))
 
 
 def restarted(law: Any, state: State, sample: Sample) -> State:

@@ -79,13 +79,13 @@ def chunks(
 
 
 def chunk_size(chunk: int | None, every: int, state: State, total: int | None) -> int:
-    """Samples per chunk: a multiple of `every`, by default some ten ms of work.
+    """Samples per chunk: a multiple of `every`, by default some fifty ms of work.
 
     Where the length is known and can be divided evenly, it is: a rest of another
     length would be a second program.
     """
     numbers = max(sum(leaf.size for leaf in _samples.floats(state)), 1)
-    wanted = chunk or int(np.clip(2**27 // numbers, 256, 32768))
+    wanted = chunk or int(np.clip(2**29 // numbers, 256, 32768))
     wanted = -(-wanted // every) * every
     if chunk is not None or total is None:
         return wanted

@@ -95,20 +95,20 @@ def _sums(so_far, target, before, loss, weight) -> np.ndarray:
 
 def _sums_of(so_far, target, before, loss, weight) -> np.ndarray:
     count, streams = target.shape[0], int(np.prod(target.shape[1:-1]))
-    y = np.concatenate([before[None], target]).astype(np.float64)
-    y = y.reshape(count + 1, -1)
-    each = np.empty((4 + y.shape[1], count + 1))
-    each[:, 0] = 0.0 if so_far is None else so_far
-    each[0, 1:] = 1.0
-    each[1, 1:] = loss
-    each[2, 1:] = (y[1:] ** 2).sum(axis=1) / (2 * streams)
-    each[3, 1:] = (np.diff(y, axis=0) ** 2).sum(axis=1) / (2 * streams)
-    each[4:, 1:] = y[1:].T
+    rows = np.empty((count + 1, 4 + before.size))
+    rows[0] = 0.0 if so_far is None else so_far
+    each, y = rows[1:], rows[1:, 4:]
+    y[...] = target.reshape(count, -1)
+    change = np.diff(y, axis=0, prepend=before.reshape(1, -1).astype(y.dtype))
+    each[:, 0] = 1.0
+    each[:, 1] = loss
+    each[:, 2] = np.einsum("ij,ij->i", y, y) / (2 * streams)
+    each[:, 3] = np.einsum("ij,ij->i", change, change) / (2 * streams)
     if weight is not None:
         mean = weight.astype(np.float64).mean(axis=tuple(range(1, weight.ndim)))
-        each[0, 1:] = mean
-        each[2:, 1:] *= mean
-    return np.cumsum(each, axis=1)[:, -1]
+        each[:, 0] = mean
+        each[:, 2:] *= mean[:, None]
+    return np.add.reduce(rows, axis=0)
 
 
 def _joined(pieces: list[Piece]) -> dict[str, np.ndarray]:

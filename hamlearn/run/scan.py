@@ -85,7 +85,8 @@ def _scan(law, state, samples, dt, record=None, count=None):
 
 def strong(state: State) -> State:
     """`state` without weak types, which would compile the loop twice."""
-    fix = lambda a: jnp.asarray(a, a.dtype) if eqx.is_inexact_array(a) else a
+    weak = lambda a: eqx.is_inexact_array(a) and a.weak_type
+    fix = lambda a: jnp.asarray(a, a.dtype) if weak(a) else a
     return with_rest(jax.tree.map(fix, without_rest(state)), state.rest)
 
 
