@@ -175,7 +175,7 @@ def credit_over_time(
     return total if whole == length else added(total, block(part(whole, length)))
 
 
-_BLOCK = 2**20  # numbers, where each sample takes as many as there are weights
+_BLOCK = 2**22  # numbers, where each sample takes as many as there are weights
 
 
 def _at(cost, residual, network, point: Point) -> Scalar:

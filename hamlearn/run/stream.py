@@ -200,7 +200,7 @@ def _skipped(samples: Any, at: At) -> Any:
 
 
 def _run(law, at: At, samples, records, options, saved: Checkpoint) -> Result:
-    dt = jnp.asarray(options.dt, _samples.state_dtype(at.state))
+    dt = np.asarray(options.dt, _samples.state_dtype(at.state))
     left = _samples.length(samples)
     size = chunk_size(options.chunk, options.record_every, at.state, left)
     bar = tqdm(
