@@ -208,7 +208,7 @@ def real(name: str, value: Any, wanted: str = "number") -> np.ndarray:
     return array
 
 
-def affordable(name: str, wanted: str, need: int) -> None:
+def affordable(name: str, wanted: str, need: float) -> None:
     """`need` bytes are there on the device that JAX computes on, in all."""
     stats = jax.devices()[0].memory_stats()
     room = stats.get("bytes_limit", 0) if stats else 0

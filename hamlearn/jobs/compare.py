@@ -70,7 +70,7 @@ def compare(
     **Raises:** `ValueError` for an empty list of laws, step sizes that are not
     positive, and tasks that are too short or ask nothing.
     """
-    laws = _checked(task, laws, neurons, seeds, rates)
+    laws = _checked(task, laws, neurons, seeds, rates, most)
     rates = tuple(float(rate) for rate in rates)
     floors, streams = task.floors(), halves(task, most=most)
     _check_enough(task, floors, streams)
@@ -102,12 +102,15 @@ def compare(
     )
 
 
-def _checked(task, laws, neurons, seeds, rates) -> Mapping[str, Contender]:
+def _checked(task, laws, neurons, seeds, rates, most) -> Mapping[str, Contender]:
     """The laws, once all arguments are as they should be."""
     _checks.instance("task", task, AbstractTask)
     _checks.at_least("neurons", neurons, 2)
     _checks.at_least("seeds", seeds, 1)
     _checks.positive("rates", rates)
+    _checks.shape("rates", rates, ("rates",))
+    if most is not None:
+        _checks.at_least("most", most, 2 * LEAST)
     if laws is None:
         known = contenders()
         laws = {name: known[name] for name in USUAL}

@@ -47,10 +47,15 @@ class Settings:
         over an interval is sqrt(1/om) = .30 of the jump.
         """
         chosen = {name: value for name, value in given.items() if value is not None}
+        for name, value in chosen.items():
+            if name in ("neurons", "seed"):
+                _checks.at_least(name, value, int(name == "neurons"))
+                continue
+            _checks.number(name, value)
+            wanted = ("inertia", "speed")
+            (_checks.positive if name in wanted else _checks.non_negative)(name, value)
         r = chosen.get("inertia", 1.0)
-        _checks.positive("inertia", r)
         Q = chosen.get("loss_weight", r * (11 * steps / 40) ** 2)
-        _checks.non_negative("loss_weight", Q)
         om = math.sqrt(Q / r)
         suited = cls(Q, 1.0, r, om, 3 * om, 5, 0)
         return dataclasses.replace(suited, **chosen)

@@ -21,39 +21,48 @@ from .moves import moved
 def windowed(law: Any, state, sample, dt):
     """Remember the sample; where the window is full, learn from it."""
     past, point, info = _remembered(law, state, sample, dt)
-    due = law.credit.due(past)
     x, motion = moved(law, state.w, state, point, dt)
+
+    def learn(law, frozen, now, past, dt, loss):
+        (w, memory), carried = now
+        g, after = _credit(law, w, frozen, replace(past, carried=carried), dt)
+        return law.update.step(g, w, memory, dt, loss), after
+
     # The old weights are done with, so that the new ones may take their place.
-    anyone = unvmap_any(due & computed(jax.tree.leaves(x)))
-    arrays, static = eqx.partition((law, state.rest.frozen), eqx.is_array)
-
-    def learn(now, given):
-        (w, memory, carried), (arrays, past, due, dt, loss) = now, given
-        law, frozen = eqx.combine(arrays, static)
-        past = replace(past, carried=carried)
-        g, after = _credit(law, w, frozen, past, dt)
-        new = (*law.update.step(g, w, memory, dt, loss), after)
-        # Under vmap some of the lanes may be due and others not.
-        return jax.tree.map(lambda a, b: jnp.where(due, a, b), new, now)
-
-    now = (state.w, state.update, past.carried)
-    past = replace(past, carried=None)
-    given = (arrays, past, due, dt, info.loss)
-    w, update, carried = perhaps_in_place(anyone, learn, now, given)
-    past = replace(past, carried=carried)
+    ready = computed(jax.tree.leaves(x))
+    now = (state.w, state.update)
+    (w, update), past = _where_due(law, state, past, ready, learn, now, dt, info.loss)
     return State(x, w, Carried(past, motion), update, state.rest), info
 
 
 def window_credit(law: Any, state, sample, dt):
+    """(g, zero where no window is full; the past with this sample; where M was taken,
+    info, no key)."""
     past, point, info = _remembered(law, state, sample, dt)
+
+    def find(law, frozen, now, past, dt, w):
+        return _credit(law, w, frozen, replace(past, carried=now[1]), dt)
+
+    none = jax.tree.map(jnp.zeros_like, state.w)
+    g, past = _where_due(law, state, past, True, find, none, dt, state.w)
+    return g, past, point, info, None
+
+
+def _where_due(law: Any, state, past, ready, change, now, *given):
+    """(`now`, the past), both after `change` where a window is full."""
     due = law.credit.due(past)
-    zeros = lambda: jax.tree.map(jnp.zeros_like, state.w)
-    found = lambda: _credit(law, state.w, state.rest.frozen, past, dt)
-    waits = lambda: (zeros(), past.carried)
-    new = jax.lax.cond(unvmap_any(due), found, waits)
-    pick = lambda a, b: jnp.where(due, a, b)
-    g, carried = jax.tree.map(pick, new, waits())
-    return g, replace(past, carried=carried), point, info, None
+    arrays, static = eqx.partition((law, state.rest.frozen), eqx.is_array)
+
+    def turn(now, given):
+        arrays, past, due, *given = given
+        new = change(*eqx.combine(arrays, static), now, past, *given)
+        # Under vmap some of the lanes may be due and others not.
+        return jax.tree.map(lambda a, b: jnp.where(due, a, b), new, now)
+
+    both, past = (now, past.carried), replace(past, carried=None)
+    given = (arrays, past, due, *given)
+    now, carried = perhaps_in_place(unvmap_any(due & ready), turn, both, given)
+    return now, replace(past, carried=carried)
 
 
 def _credit(law: Any, w: Params, frozen, past, dt) -> tuple[Params, PyTree]:

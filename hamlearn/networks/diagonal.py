@@ -27,7 +27,7 @@ from .. import _checks
 from .._types import Array, Float, Params, PyTree
 from .base import AbstractUnits
 from .filters import Filters, complex_of, held, over, pole, times
-from .heads import AbstractHead, MixedHead
+from .heads import AbstractHead, MixedHead, fits_head
 from .partition import fields_trainable
 from .parts import checked_fields
 
@@ -111,13 +111,15 @@ class DiagonalNetwork(AbstractUnits):
         _checks.shape("time_constant", time_constant, (2,))
         _checks.positive("time_constant", time_constant)
         _checks.positive("phase", phase)
+        _checks.shape("phase", phase, ())
         if classes is not None:
             _checks.at_least("classes", classes, 1)
             if modes % classes:
                 wanted = f"a divisor of the number of modes {modes}"
                 _checks.reject("classes", wanted, classes)
+        _checks.key("key", key)
         keys = jax.random.split(key, 6)
-        dtype = jnp.zeros((), dtype).dtype
+        dtype = _checks.floating("dtype", dtype)
         tau, turn = _drawn(keys[0], modes, time_constant, classes)
         each = tau if classes is None else jnp.repeat(tau, modes // classes)
         self.log_decay = -jnp.log(tau).astype(dtype)
@@ -137,6 +139,9 @@ class DiagonalNetwork(AbstractUnits):
                 key=keys[4],
             )  # fmt: skip
         _checks.instance("head", head, AbstractHead)
+        if head.modes != modes:
+            _checks.reject("head", f"of {modes} modes", f"of {head.modes}")
+        fits_head(head, inputs, dtype)
         self.head = head
         self.learn = checked_fields(learn, type(self))
 

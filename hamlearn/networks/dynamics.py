@@ -12,6 +12,7 @@ from .._types import Array, Float, PyTree
 from .base import AbstractNetwork, AbstractWhole, euler
 from .batch import Batch
 from .partition import fields_trainable, split
+from .parts import checked_map
 
 
 class Dynamics(AbstractWhole):
@@ -50,6 +51,8 @@ class Dynamics(AbstractWhole):
         self.readout_map = readout
         self.start = floating_state("initial_state", initial_state)
         self.reads_input = _checks.takes(readout, 2) is not False
+        if readout is not None:
+            self._check_readout()
 
     def __call__(self, x: PyTree, u: Float[Array, "inputs"]) -> PyTree:
         return _rate("drift", self.drift(x, u), x)
@@ -58,6 +61,15 @@ class Dynamics(AbstractWhole):
         if self.readout_map is None:
             return x
         return self.readout_map(x, u) if self.reads_input else self.readout_map(x)
+
+    def _check_readout(self) -> None:
+        """Where it is known what it hears: of a state that is one vector."""
+        x, inputs = self.start, self.number_of_inputs
+        whole = isinstance(x, jax.Array) and x.ndim == 1
+        if not whole or (self.reads_input and inputs is None):
+            return
+        heard = [jax.ShapeDtypeStruct((inputs,), x.dtype)] if self.reads_input else []
+        checked_map("readout", self.readout_map, x, *heard, of="the state")
 
     def initial_state(self) -> PyTree:
         return self.start

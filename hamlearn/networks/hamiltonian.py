@@ -6,13 +6,15 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 from jax.typing import DTypeLike
 
 from .. import _checks
 from .._types import Array, Float, Neurons, PyTree, Scalar
 from .base import AbstractWhole
 from .partition import fields_trainable
-from .parts import checked_fields
+from .parts import checked_fields, checked_map, vector
 
 Motion = tuple[Float[Array, "neurons"], Float[Array, "neurons"]]
 
@@ -74,13 +76,13 @@ class HamiltonianNetwork(AbstractWhole):
         dtype: DTypeLike | None = None,
         key: Array,
     ):
-        if not callable(potential):
-            _checks.reject("potential", "a function V(q, c)", potential)
+        _checks.function("potential", potential, "q and c", 2)
         _checks.at_least("neurons", neurons, 1)
         _checks.at_least("inputs", inputs, 0)
         _checks.non_negative("dissipation", dissipation)
         _checks.shape("dissipation", dissipation, ())
-        dtype = jnp.zeros((), dtype).dtype
+        _checks.key("key", key)
+        dtype = _checks.floating("dtype", dtype)
         self.potential = potential
         self.input_weight = None
         if inputs > 0:
@@ -97,6 +99,9 @@ class HamiltonianNetwork(AbstractWhole):
         if V.shape != ():
             wanted = "a function V(q, c) to one number"
             _checks.reject("potential", wanted, f"one to shape {V.shape}")
+        if readout is not None:
+            _checks.function("readout", readout, "q", 1)
+            checked_map("readout", readout, self.rest, of="the neurons")
 
     def energy(self, q: Neurons, u: Float[Array, "inputs"]) -> Scalar:
         """V(q, c), with c made of u."""
@@ -164,7 +169,11 @@ class Harmonic(eqx.Module):
 
     stiffness: Neurons
 
+    def __init__(self, stiffness: Any):
+        self.stiffness = vector("stiffness", stiffness)
+
     def __call__(self, q: Neurons, c: Neurons) -> Scalar:
+        _checks.shape("stiffness", self.stiffness, q.shape)
         return jnp.sum(self.stiffness * q**2 / 2 - c * q)
 
 
@@ -188,14 +197,22 @@ class LogCosh(eqx.Module):
     def __init__(
         self, stiffness: Any, *, gain: Any = 1.0, slope: Any = 1.0, bias: Any = 0.0
     ):
-        self.stiffness = jnp.asarray(stiffness)
-        _checks.shape("stiffness", stiffness, ("neurons",))
-        each = lambda value: jnp.broadcast_to(
-            jnp.asarray(value, self.stiffness.dtype), self.stiffness.shape
-        )
-        self.gain, self.slope, self.bias = each(gain), each(slope), each(bias)
+        self.stiffness = vector("stiffness", stiffness)
+
+        def each(name: str, value: Any) -> Neurons:
+            _checks.finite(name, value)
+            if np.ndim(value) > 0:
+                _checks.shape(name, value, self.stiffness.shape)
+            value = jnp.asarray(value, self.stiffness.dtype)
+            return jnp.broadcast_to(value, self.stiffness.shape)
+
+        self.gain, self.bias = each("gain", gain), each("bias", bias)
+        self.slope = each("slope", slope)
+        if not isinstance(slope, Tracer) and np.any(np.asarray(slope) == 0):
+            _checks.reject("slope", "other than zero", slope)
 
     def __call__(self, q: Neurons, c: Neurons) -> Scalar:
+        _checks.shape("stiffness", self.stiffness, q.shape)
         well = jnp.logaddexp(a := self.slope * q + c + self.bias, -a)
         return jnp.sum(self.stiffness * q**2 / 2 + self.gain * well / self.slope)
 

@@ -10,6 +10,7 @@ from jaxtyping import DTypeLike
 
 from .. import _checks
 from .._types import Array, Float
+from .parts import checked_map
 
 
 class AbstractHead(eqx.Module):
@@ -65,8 +66,9 @@ class MixedHead(AbstractHead):
         for name, size in (("modes", modes), ("outputs", outputs), ("hidden", hidden)):
             _checks.at_least(name, size, 1)
         _checks.at_least("inputs", inputs, 0)
+        _checks.key("key", key)
         keys = jax.random.split(key, 4)
-        dtype = jnp.zeros((), dtype).dtype
+        dtype = _checks.floating("dtype", dtype)
         self.mix = _normal(keys[0], (2, hidden, modes), modes, dtype)
         self.skip = _normal(keys[1], (hidden, inputs), inputs, dtype)
         self.bias = jnp.zeros(hidden, dtype)
@@ -104,7 +106,8 @@ class OwnHead(AbstractHead):
     ):
         _checks.at_least("modes", modes, 1)
         _checks.at_least("inputs", inputs, 0)
-        dtype = jnp.zeros((), dtype).dtype
+        _checks.key("key", key)
+        dtype = _checks.floating("dtype", dtype)
         self.skip = _normal(key, (modes, inputs), inputs, dtype)
         self.bias = jnp.zeros(modes, dtype)
 
@@ -135,8 +138,9 @@ class ProductHead(AbstractHead):
     ):
         _checks.at_least("modes", modes, 1)
         _checks.at_least("inputs", inputs, 0)
+        _checks.key("key", key)
         a, b = jax.random.split(key)
-        dtype = jnp.zeros((), dtype).dtype
+        dtype = _checks.floating("dtype", dtype)
         self.gate_weight = _normal(a, (modes, inputs), inputs, dtype)
         self.value_weight = _normal(b, (modes, inputs), inputs, dtype)
         self.gate_bias = self.value_bias = jnp.zeros(modes, dtype)
@@ -149,6 +153,13 @@ class ProductHead(AbstractHead):
     @property
     def modes(self):
         return self.gate_bias.shape[0]
+
+
+def fits_head(head: AbstractHead, inputs: int, dtype: Any) -> None:
+    """**Raises:** `ValueError` for a head that hears another number of inputs."""
+    h = jax.ShapeDtypeStruct((2, head.modes), dtype)
+    u = jax.ShapeDtypeStruct((inputs,), dtype)
+    checked_map("head", lambda u, h: head(h, u), u, h, of="as many as the layer hears")
 
 
 def _normal(key: Array, shape: tuple[int, ...], fan_in: int, dtype: Any) -> Array:

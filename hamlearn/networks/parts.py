@@ -1,14 +1,16 @@
-"""Networks: parametric vector fields dx/dt = f(x, u) with a readout y = h(x, u)."""
+"""What networks are made of, and what their parts have to be."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from .. import _checks
-from .._types import Array, Edges
+from .._types import Array, Edges, Float, PyTree
 from ..graph.digraph import Digraph
 
 
@@ -51,3 +53,52 @@ def checked_fields(names: Sequence[str], kind: type) -> tuple[str, ...]:
         if not several or not isinstance(name, str) or name not in fields:
             _checks.reject("learn", f"names of fields of {kind.__name__}", name)
     return tuple(names)
+
+
+def checked_map(name: str, function: Any, heard: Any, *more: Any, of: str) -> None:
+    """`function` makes one vector of what it hears; runs no number through it.
+
+    What it raises whatever it hears is its own error, and passes.
+
+    **Arguments:** `heard`, `more`: shapes and types; `of`: what is heard, in words.
+
+    **Raises:** `ValueError` where it hears another number, and for another return.
+    """
+    call = lambda heard: eqx.filter_eval_shape(function, heard, *more)
+    try:
+        made = call(heard)
+    except (TypeError, ValueError):
+        other = other_size(call, heard, function)
+        if other is None:
+            raise
+        _checks.reject(name, f"of {heard.shape[-1]} inputs, {of}", f"of {other}")
+    if not isinstance(made, jax.ShapeDtypeStruct) or len(made.shape) != 1:
+        got = f"returning {jax.tree.map(jnp.shape, made)}"
+        _checks.reject(name, "returning one vector", got)
+
+
+def other_size(call: Callable[[Any], Any], heard: Any, owner: PyTree) -> int | None:
+    """How many numbers `call` would hear in place of those of `heard`, along the last
+    axis; None where it fails with any. Tried are sizes of arrays in `owner`, and
+    small ones."""
+    arrays = filter(eqx.is_array, jax.tree.leaves(owner))
+    sizes = dict.fromkeys([*(n for a in arrays for n in a.shape), *range(65)])
+    for size in sizes:
+        shape = (*heard.shape[:-1], size)
+        if shape == heard.shape:
+            continue
+        try:
+            call(jax.ShapeDtypeStruct(shape, heard.dtype))
+        except (TypeError, ValueError):
+            continue
+        return size
+    return None
+
+
+def vector(name: str, value: Any) -> Float[Array, "neurons"]:
+    """`value` as finite numbers of a floating-point type along one axis."""
+    _checks.finite(name, value)
+    _checks.shape(name, value, ("neurons",))
+    value = value if isinstance(value, Tracer) else _checks.real(name, value)
+    array = jnp.asarray(value)
+    return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)

@@ -16,7 +16,13 @@ from ..graph.nodes import NodeSet
 from .base import AbstractNeurons, Slopes, euler
 from .neurons import forward, slope_at
 from .partition import fields_trainable
-from .parts import checked_fields, checked_nodes, default_input_nodes, initial_weight
+from .parts import (
+    checked_fields,
+    checked_map,
+    checked_nodes,
+    default_input_nodes,
+    initial_weight,
+)
 
 
 class RateNetwork(AbstractNeurons):
@@ -108,6 +114,9 @@ class RateNetwork(AbstractNeurons):
         self.time_constant = jnp.broadcast_to(jnp.asarray(time_constant, dtype), (n,))
         self.readout_map = readout
         self.output_nodes = NodeSet(checked_nodes("outputs", outputs, n))
+        if readout is not None:
+            read = jax.ShapeDtypeStruct((self.output_nodes.size,), dtype)
+            checked_map("readout", readout, read, of="the output nodes")
         self.activation = activation
         self.learn = checked_fields(learn, type(self))
 

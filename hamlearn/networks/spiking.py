@@ -102,13 +102,19 @@ class SpikingNetwork(AbstractWhole):
         _checks.at_least("adaptive", adaptive, 0)
         if adaptive > neurons:
             _checks.reject("adaptive", f"at most {neurons}", adaptive)
-        _checks.positive("time_constant", time_constant)
-        _checks.positive("adaptation_time_constant", adaptation_time_constant)
-        _checks.positive("readout_time_constant", readout_time_constant)
-        _checks.positive("threshold", threshold)
+        for name, value in (
+            ("time_constant", time_constant),
+            ("adaptation_time_constant", adaptation_time_constant),
+            ("readout_time_constant", readout_time_constant),
+            ("threshold", threshold),
+        ):
+            _checks.positive(name, value)
+            _checks.shape(name, value, ())
         _checks.non_negative("adaptation", adaptation)
+        _checks.shape("adaptation", adaptation, ())
+        _checks.key("key", key)
         a, b, c = jax.random.split(key, 3)
-        dtype = jnp.zeros((), dtype).dtype
+        dtype = _checks.floating("dtype", dtype)
         number = lambda value: jnp.asarray(value, dtype)
         size = lambda fan: jnp.asarray(fan**-0.5, dtype)
         w = size(neurons) * jax.random.normal(a, (neurons, neurons), dtype)

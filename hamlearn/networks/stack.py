@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import Array, Float, Params, PyTree
 from .base import AbstractNetwork, AbstractUnits
-from .heads import AbstractHead
+from .heads import AbstractHead, fits_head
 from .partition import fields_trainable
 from .parts import checked_fields
 
@@ -37,6 +37,7 @@ class Memoryless(AbstractUnits):
         if not head.own:
             wanted = "one with an output of its own for every mode"
             _checks.reject("head", wanted, f"a {type(head).__name__}")
+        fits_head(head, inputs, jnp.result_type(*jax.tree.leaves(head)))
         self.head, self.hears = head, inputs
         self.learn = checked_fields(learn, type(self))
 
@@ -131,6 +132,7 @@ class Stack(AbstractNetwork):
     layers: tuple[AbstractNetwork, ...]
 
     def __init__(self, layers: Sequence[Any]):
+        _checks.instance("layers", layers, (list, tuple))
         layers = tuple(layers)
         _checks.at_least("len(layers)", len(layers), 1)
         for layer in layers:

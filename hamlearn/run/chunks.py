@@ -1,5 +1,6 @@
 """Chunks of a stream through one compiled program, and where one went wrong."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ from ..signals.signal import Sample
 from .records import named_leaves
 from .result import Divergence
 from .scan import _scan
+
+SHORT = 0.1
+"""Seconds that a chunk may always take."""
 
 
 class Chunk(eqx.Module):
@@ -55,11 +59,15 @@ def chunks(
 ) -> Iterator[Chunk]:
     """Chunks in order, each handed out once the next one is already computing.
 
-    Where the source raises, what it delivered before is computed and handed out.
+    Where the source raises, what it delivered before is computed and handed out. With
+    `patience` chunks have as many samples as are done in a tenth of it, once a first
+    one has shown how long that takes; none of another length compiles again.
     """
     dtype, ready, error = _samples.state_dtype(state), None, None
-    source = _samples.blocks(samples, size, position, patience)
+    most, since = size, 0.0
+    source = _samples.blocks(samples, size, position, patience, lambda: most)
     while True:
+        began = time.monotonic()
         try:
             block, count = next(source)
         except StopIteration:
@@ -67,10 +75,19 @@ def chunks(
         except BaseException as raised:
             error = raised
             break
+        since += time.monotonic() - began  # waiting for samples does not count
         block = _samples.cast(block, dtype)
         state, infos, finite = advance(law, state, block, count, dt)
-        if ready is not None:
+        if ready is None:
+            since = time.monotonic()  # nor does compiling
+        else:
             yield ready
+            now = time.monotonic()
+            if patience is not None:
+                took = max(now - since, 1e-9) / ready.count
+                fits = max(patience / 10, SHORT) / took
+                most = int(np.clip(fits, 1, min(2 * most, size)))
+            since = now
         ready = Chunk(block, count, state, infos, finite)
     if ready is not None:
         yield ready

@@ -58,7 +58,10 @@ def scan(
 
 
 def _scan(law, state, samples, dt, record=None, count=None):
-    """`scan` over the first `count` samples, all of them without it."""
+    """`scan` over the first `count` samples, all of them without it.
+
+    `count` may be computed; what is kept of the samples behind it is zero.
+    """
     rest = state.rest
 
     def step(y, sample):
@@ -70,16 +73,19 @@ def _scan(law, state, samples, dt, record=None, count=None):
     if count is None:
         y, kept = jax.lax.scan(step, without_rest(state), samples)
         return with_rest(y, rest), kept
-    first = jax.tree.map(lambda leaf: leaf[0], samples)
-    shapes = eqx.filter_eval_shape(step, without_rest(state), first)[1]
-    none = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    at = jax.lax.dynamic_index_in_dim
+    place = lambda k: jax.tree.map(lambda leaf: at(leaf, k, keepdims=False), samples)
+    shapes = eqx.filter_eval_shape(step, without_rest(state), place(0))[1]
+    room = lambda one: jnp.zeros((samples.target.shape[0], *one.shape), one.dtype)
 
-    def perhaps(y, now):
-        k, sample = now
-        return jax.lax.cond(k < count, step, lambda y, _: (y, none), y, sample)
+    def turn(k, now):
+        y, kept = now
+        y, new = step(y, place(k))
+        put = lambda all, one: jax.lax.dynamic_update_index_in_dim(all, one, k, 0)
+        return y, jax.tree.map(put, kept, new)
 
-    numbers = jnp.arange(samples.target.shape[0], dtype=jnp.int32)
-    y, kept = jax.lax.scan(perhaps, without_rest(state), (numbers, samples))
+    start = without_rest(state), jax.tree.map(room, shapes)
+    y, kept = jax.lax.fori_loop(0, count, turn, start)
     return with_rest(y, rest), kept
 
 

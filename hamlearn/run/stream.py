@@ -66,7 +66,8 @@ def stream(
     - `checkpoint`: a new folder to save to, and that no other process may save to at
       the same time: at the start, after about `every` samples or `every_seconds`,
       whichever comes first, and when the run ends or is interrupted, by SIGTERM too.
-      `resume` goes on from there.
+      That is between chunks, which are shortened to a tenth of `every_seconds`; the
+      first, of at most 32768 samples, is not yet. `resume` goes on from there.
     - `progress`: a progress bar for runs longer than a second.
 
     **Returns:** a `Result`. A run that leaves the finite numbers stops there, warns,

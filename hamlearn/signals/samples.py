@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from itertools import islice
 from typing import Any
 
@@ -25,25 +25,29 @@ def traced(samples: Any, dtype: Any) -> Sample:
 
 
 def blocks(
-    samples: Any, size: int, position: int = 0, patience: float | None = None
+    samples: Any,
+    size: int,
+    position: int = 0,
+    patience: float | None = None,
+    most: Callable[[], int] | None = None,
 ) -> Iterator[tuple[Sample, int]]:
-    """Consecutive blocks of `size` samples, the last one padded, with their lengths.
+    """Consecutive blocks of `size` samples, shorter ones padded, with their lengths.
 
     **Arguments:** `samples`: a `Sample` or an (input, target) pair of arrays with a
     leading axis of time, or an iterable of such for one step each; `position`: the
     number of the first; `patience`: seconds after which a block that an iterable has
-    not filled is handed out as it is.
+    not filled is handed out as it is; `most`: how many samples go into the next one,
+    by default `size`.
 
     **Raises:** `ValueError` for samples that are NaN, infinite, or of another shape
     than the first; the position is named. What the iterable itself raises, once the
     samples before have been handed out.
     """
-    whole = _as_arrays(samples)
+    whole, most = _as_arrays(samples), most or (lambda: size)
     if whole is None:
-        parts = _batched(iter(samples), size, position, patience)
+        parts = _batched(iter(samples), most, position, patience)
     else:
-        starts = range(0, whole.target.shape[0], size)
-        parts = (_cut(whole, start, start + size) for start in starts)
+        parts = _sliced(whole, most)
     expected = None
     for part in parts:
         shapes = jax.tree.map(lambda leaf: leaf.shape[1:], part)
@@ -121,15 +125,23 @@ def as_sample(item: Any) -> Sample:
     return eqx.tree_at(lambda s: (s.input, s.target), found, tuple(vectors))
 
 
+def _sliced(whole: Sample, most: Callable[[], int]) -> Iterator[Sample]:
+    start = 0
+    while start < whole.target.shape[0]:
+        stop = start + most()
+        yield _cut(whole, start, stop)
+        start = stop
+
+
 def _batched(
-    items: Iterator, size: int, position: int, patience: float | None
+    items: Iterator, most: Callable[[], int], position: int, patience: float | None
 ) -> Iterator[Sample]:
     error = None
     while error is None:
         chunk: list[Any] = []
         began = time.monotonic()
         try:
-            for item in islice(items, size):
+            for item in islice(items, most()):
                 chunk.append(as_sample(item))
                 if patience is not None and time.monotonic() - began > patience:
                     break

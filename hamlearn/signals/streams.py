@@ -12,6 +12,7 @@ from .. import _checks
 from .._types import PyTree
 from ..networks.base import AbstractNetwork
 from ..networks.batch import Batch, streams_of
+from ..networks.parts import other_size
 from .signal import Sample
 
 
@@ -59,24 +60,12 @@ def check_fit(
     except (TypeError, ValueError):
         if network.inputs is not None:
             raise
+        other = other_size(heard, sample.input, network)
+        if other is None:
+            raise
         lead = sample.input.shape[:-1]
-        for size in range(_MOST_TRIED):
-            u = jax.ShapeDtypeStruct((*lead, size), sample.input.dtype)
-            if size != sample.input.shape[-1] and _works(heard, u):
-                _reject(f"{of}.input", (*lead, size), sample.input.shape)
-        raise
+        _reject(f"{of}.input", (*lead, other), sample.input.shape)
     check_target(output, sample, of)
-
-
-_MOST_TRIED = 65  # inputs, to find out how many a module of one's own would take
-
-
-def _works(function: Any, value: Any) -> bool:
-    try:
-        function(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def check_input(network: AbstractNetwork, sample: Sample, of: str = "samples") -> None:

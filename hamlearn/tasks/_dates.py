@@ -26,7 +26,7 @@ def clock(cell: str) -> float | None:
 def date(cell: str) -> float | None:
     """Seconds since 1970 of a date in the order of year, month, day, or any that can
     be read in one way."""
-    for way in (_iso, _year_first, _named, _either):
+    for way in (_iso, _compact, _year_first, _named, _either):
         found = way(cell)
         if found is not None:
             return found
@@ -86,6 +86,10 @@ def _iso(cell: str) -> float | None:
 
 def _since(time: datetime) -> float:
     return (time - _EPOCH).total_seconds()
+
+
+def _compact(cell: str) -> float | None:
+    return _digits(cell) if _COMPACT.fullmatch(cell.strip()) else None
 
 
 def _digits(cell: str) -> float | None:

@@ -77,8 +77,10 @@ def time_column(found: Columns, time: str | int | None, number: Number) -> int |
         return named[0]
     values = np.array([_or_nan(number(cell)) for cell in found.cells[0]])
     rising = np.diff(values) > 0
+    if not rising.size:
+        return None
     nearly = len(found.cells) == 2 and np.mean(rising) > 0.9
-    return 0 if rising.size and (rising.all() or nearly) else None
+    return 0 if rising.all() or nearly else None
 
 
 def timed(found: Columns, at: int | None, number: Number) -> tuple[Columns, Timed]:

@@ -6,6 +6,8 @@ from .._types import Float, Int
 
 #: So many samples of a grid, per recorded one, may be held over gaps.
 MOST = 50
+#: Steps of a grid that are too many for any recording.
+FAR = 2**40
 
 
 def spacing(times: Float[np.ndarray, "time"]) -> tuple[float, Int[np.ndarray, "time"]]:
@@ -19,6 +21,7 @@ def spacing(times: Float[np.ndarray, "time"]) -> tuple[float, Int[np.ndarray, "t
     if len(steps) == 0:
         return 1.0, np.zeros(len(times), int)
     typical = np.sort(steps)[(len(steps) - 1) // 2]
-    counts = np.maximum(np.rint(steps / typical), 1).astype(int)
+    with np.errstate(over="ignore"):
+        counts = np.clip(np.rint(steps / typical), 1, FAR).astype(int)
     place = np.concatenate([[0], np.cumsum(counts)])
     return float((times[-1] - times[0]) / place[-1]), place

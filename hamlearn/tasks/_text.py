@@ -51,8 +51,11 @@ def columns_of(path: Path, delimiter: str | None, decimal: str | None) -> Column
 
     **Raises:** `ValueError` naming the row that does not fit, and `FileNotFoundError`.
     """
-    if decimal not in (None, ".", ","):
-        _checks.reject("decimal", "'.' or ','", repr(decimal))
+    if decimal is not None and (not isinstance(decimal, str) or decimal not in ".,"):
+        _checks.reject("decimal", "'.' or ','", _checks.shown(decimal))
+    if delimiter is not None and not isinstance(delimiter, str):
+        wanted = "one character, 'tab' or 'space'"
+        _checks.reject("delimiter", wanted, _checks.shown(delimiter))
     numbered, comment = _lines(_text(path), path.name)
     if delimiter is None:
         mark = _delimiter([line for _, line in numbered])
@@ -93,6 +96,8 @@ def columns_of(path: Path, delimiter: str | None, decimal: str | None) -> Column
 
 
 def _text(path: Path) -> str:
+    if path.is_dir():
+        _checks.reject("path", "a file", f"the folder {path}")
     data = path.read_bytes()
     marks = (b"\xff\xfe", b"\xfe\xff")
     if not data.startswith(marks) and b"\0" in data:

@@ -80,5 +80,6 @@ def distractors(
 def check_distractors(channels: int, probability: float) -> None:
     """**Raises:** `ValueError` naming the one that is none."""
     _checks.at_least("channels", channels, 0)
+    _checks.number("probability", probability)
     if not 0 <= probability <= 1:
         _checks.reject("probability", "between 0 and 1", probability)

@@ -68,6 +68,9 @@ class Forecast(AbstractTask):
             source += f", column {series.columns[0] or 1}"
             values, recorded = series.even()
             series, known = values[:, 0], recorded[:, 0]
+        _checks.instance("name", name, str)
+        if units is not None:
+            _checks.instance("units", units, Units)
         _checks.at_least("ahead", ahead, 1)
         _checks.at_least("most", most, 1)
         values = _checks.real("series", series)
@@ -131,11 +134,19 @@ class Forecast(AbstractTask):
     def _of_first_half(self) -> Units:
         half = len(self.values) // 2
         x, known = self.values[:half], self.known[:half]
-        mean, size = float(x[known].mean()), float(x[known].std())
-        if not self.changes:
-            return Units((mean, mean), (size, size))
         change = lambda far: float(_steps(x, far)[_both(known, far)].std())
-        return Units((mean, 0.0, 0.0), (size, change(1), change(self.ahead)))
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            mean, size = float(x[known].mean()), float(x[known].std())
+            sizes = (size, size)
+            if self.changes:
+                sizes = (size, change(1), change(self.ahead))
+        if not all(0 < one < np.inf for one in sizes):
+            far = f" and of changes over 1 and {self.ahead} samples" * self.changes
+            wanted = f"of a spread{far} that has a square above zero"
+            got = f"one of spreads {', '.join(f'{one:g}' for one in sizes)}"
+            _checks.reject("values", wanted, got)
+        zero = (mean, 0.0, 0.0) if self.changes else (mean, mean)
+        return Units(zero, sizes)
 
     def floors(self) -> dict[str, float]:
         """Half the squared error, over the second half, of predictors without a net.

@@ -72,6 +72,12 @@ class Paired(AbstractTask):
         units: Units | None = None,
         source: str = "",
     ):
+        _checks.instance("name", name, str)
+        _checks.functions({"loss": loss, "metric": metric}, "output and target")
+        if known is not None:
+            _checks.instance("known", known, Mapping)
+        if classes is not None:
+            _checks.at_least("classes", classes, 1)
         target, labels = _checks.real("target", target), False
         if loss in (None, cross_entropy):
             target, labels = _classes(target, classes)
@@ -87,10 +93,11 @@ class Paired(AbstractTask):
         _checks.shape("target", self.target, (len(self.input), "outputs"))
         if loss is cross_entropy:
             _check_shares(self.target)
-        self.weight = None if weight is None else np.asarray(weight, float)
-        if self.weight is not None:
-            _checks.shape("weight", self.weight, (len(self.target),))
-            _checks.non_negative("weight", self.weight)
+        self.weight = None
+        if weight is not None:
+            _checks.shape("weight", weight, (len(self.target),))
+            _checks.non_negative("weight", weight)
+            self.weight = np.asarray(weight, float)
         inputs, outputs = self.input.shape[1], self.target.shape[1]
         self._facts = Facts(
             name,

@@ -116,6 +116,7 @@ def _grid(duration: float, dt: float, interval: float | None) -> tuple[np.ndarra
         _checks.shape(name, value, ())
     if duration < 12 * dt:
         _checks.reject("duration", f"at least 12 steps of `dt` = {dt}", duration)
+    _checks.affordable("dt", "a step for whose grid there is room", 32 * duration / dt)
     steps = 1
     if interval is not None:
         _checks.positive("interval", interval)

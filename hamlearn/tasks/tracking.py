@@ -65,6 +65,7 @@ class Tracking(AbstractTask):
             _checks.finite(argument, array)
         _checks.shape("values", values, ("time",))
         _checks.shape("last", last, np.shape(values))
+        _checks.instance("name", name, str)
         for argument, value in (("dt", dt), ("interval", interval)):
             _checks.positive(argument, value)
             _checks.shape(argument, value, ())
@@ -75,9 +76,11 @@ class Tracking(AbstractTask):
         self.values, self.last = values, last
         self.dt, self.interval = dt, interval
         even = np.arange(0, len(values), max(1, round(interval / dt)))
-        self.starts = even if starts is None else starts
-        self.asked = np.ones(len(values), bool) if asked is None else asked
-        _checks.shape("asked", self.asked, np.shape(values))
+        self.starts = even if starts is None else _places(starts, len(values))
+        self.asked = np.ones(len(values), bool)
+        if asked is not None:
+            _checks.shape("asked", asked, np.shape(values))
+            self.asked = _checks.real("asked", asked, "truth value").astype(bool)
         self.offset, self.scale = offset, scale
         self.unit, self.time_unit = unit, time_unit
 
@@ -180,6 +183,18 @@ class Tracking(AbstractTask):
         return np.where(exact, np.nan, np.sqrt(mine / np.where(exact, 1.0, last)))
 
 
+def _places(starts: Any, steps: int) -> Int[np.ndarray, "recorded"]:
+    """Rising numbers of steps."""
+    found = _checks.real("starts", starts)
+    _checks.shape("starts", found, ("recorded",))
+    whole = found.size and found.dtype.kind in "iu"
+    rising = np.all(np.diff(found) > 0)
+    if not (whole and rising and found[0] >= 0 and found[-1] < steps):
+        wanted = f"rising whole numbers from 0 to {steps - 1}"
+        _checks.reject("starts", wanted, _checks.shown(starts))
+    return found
+
+
 def recorded(
     name: str,
     times: Any,
@@ -206,11 +221,16 @@ def recorded(
     dt = interval / 40 if dt is None else dt
     _checks.positive("dt", dt)
     _checks.shape("dt", dt, ())
-    count = int(np.ceil((times[-1] + interval - times[0]) / dt - 1e-9))
+    steps = np.ceil((times[-1] + interval - times[0]) / dt - 1e-9)
+    _checks.affordable("dt", "a step for whose grid there is room", 64 * steps)
+    count = int(steps)
     # Half a step of tolerance: a sample due at a grid time is not late by rounding.
     grid = times[0] + (np.arange(count) + 1e-6) * dt
     number = np.searchsorted(times, grid, side="right") - 1
     low, high = float(values.min()), float(values.max())
+    if not np.isfinite(high - low) or 0 < high - low < 1e-300:
+        wanted = "of a range whose inverse is a number"
+        _checks.reject("values", wanted, f"from {low:g} to {high:g}")
     place = spacing(times)[1]
     counts = np.diff(place, append=place[-1] + 1)
     late = grid - times[number] >= interval * (1 - 1e-6)

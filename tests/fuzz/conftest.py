@@ -6,6 +6,8 @@ import jax
 import jaxtyping
 import pytest
 
+from .wrong import TRIED
+
 HERE = Path(__file__).parent
 
 
@@ -15,6 +17,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(quiet)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How many inputs there were."""
+    if TRIED:
+        counts = ", ".join(f"{count} {kind}" for kind, count in TRIED.items())
+        terminalreporter.write_line(f"inputs: {counts}")
 
 
 @pytest.fixture(autouse=True, scope="package")

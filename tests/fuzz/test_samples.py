@@ -15,7 +15,7 @@ import hamlearn as hl
 
 from . import wrong
 from .streams import DT, STEPS, law, losses, network, signals, streamed
-from .wrong import refused, tried
+from .wrong import refused, taken, tried
 
 
 def like(value, shape):
@@ -279,6 +279,7 @@ def test_unusual_but_right_samples_give_the_right_losses(samples, dt, chunk, x0)
     np.testing.assert_allclose(
         found, losses(*signals()), rtol=1e-5 if single else 1e-12
     )
+    taken()
 
 
 @tried(150)
@@ -295,6 +296,7 @@ def test_what_has_no_weight_is_not_heard(weight, hidden, dtype):
     np.testing.assert_allclose(found, losses(u, y, weight), rtol=1e-12, atol=1e-15)
     found = scanned(hl.Sample(u, shown, weight))
     np.testing.assert_allclose(found, losses(u, y, weight), rtol=1e-12, atol=1e-15)
+    taken()
 
 
 @jax.jit
@@ -305,11 +307,12 @@ def scanned(samples):
 @tried(60)
 @given(st.integers(0, 5), st.integers(1, 7))
 def test_every_number_of_samples_and_records(skip, every):
-    u, y = signals()
+    u, y = signals(steps=STEPS - skip)
     found = hl.stream(
         law(), network(), (u, y), dt=DT, record_every=every, progress=False
     )
     np.testing.assert_allclose(found.loss, losses(u, y)[::every], rtol=1e-12)
+    taken()
 
 
 def test_inside_a_transformation_stream_points_to_scan():

@@ -2,14 +2,18 @@
 
 import os
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 TIMES = int(os.environ.get("HAMLEARN_FUZZ", "1"))
 """How many times as many inputs as usual are tried."""
+
+TRIED: Counter[str] = Counter()
+"""How many inputs of each kind were tried and met what they have to."""
 
 HOUSE = re.compile(r"`[^`]+` must be .+, but is .+\.", re.DOTALL)
 """A refusal: which argument, what it has to be, what it is."""
@@ -22,6 +26,7 @@ def tried(number: int) -> settings:
         deadline=None,
         derandomize=True,
         database=None,
+        phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
 
@@ -36,7 +41,13 @@ def refused(call, *names: str) -> str:
     assert len(text) < 600, text
     subject = text.split("`")[1]
     assert not names or any(name in subject for name in names), text
+    TRIED["malformed"] += 1
     return text
+
+
+def taken() -> None:
+    """One more input that is unusual but legal has given the right result."""
+    TRIED["unusual"] += 1
 
 
 class Thing:

@@ -205,6 +205,22 @@ def test_a_stream_of_modes_goes_on_from_a_file(tmp_path):
             r"`layers\[1\]` must be of 3 inputs.*of 2",
         ),
         (
+            lambda: hl.DiagonalNetwork(
+                4, inputs=1, head=OwnHead(3, inputs=1, key=KEY), key=KEY
+            ),
+            "`head` must be of 4 modes, but is of 3",
+        ),
+        (
+            lambda: hl.DiagonalNetwork(
+                4, inputs=1, head=OwnHead(4, inputs=3, key=KEY), key=KEY
+            ),
+            "`head` must be of 1 inputs.* but is of 3",
+        ),
+        (
+            lambda: Memoryless(OwnHead(4, inputs=3, key=KEY), inputs=2),
+            "`head` must be of 2 inputs.* but is of 3",
+        ),
+        (
             lambda: Memoryless(MixedHead(2, inputs=1, hidden=2, key=KEY), inputs=1),
             "`head` must be one with an output of its own",
         ),

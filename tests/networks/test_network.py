@@ -360,6 +360,20 @@ ERRORS = {
     "`learn` must be names of fields of RateNetwork, but is wieght.": (
         lambda: make(learn=("wieght",))
     ),
+    "`readout` must be of 1 inputs, the output nodes, but is of 3.": lambda: make(
+        readout=eqx.nn.Linear(3, 2, key=KEY)
+    ),
+    "`readout` must be of 2 inputs, the output nodes, but is of 80.": lambda: make(
+        outputs=2, readout=eqx.nn.MLP(80, 1, 4, 1, key=KEY)
+    ),
+    "`readout` must be returning one vector, but is returning ().": lambda: make(
+        readout=lambda y: y[0]
+    ),
+    "`readout` must be of 2 inputs, the state, but is of 3.": lambda: Dynamics(
+        lambda x, u: -x,
+        initial_state=jnp.zeros(2),
+        readout=eqx.nn.Linear(3, 1, key=KEY),
+    ),
     "`size` must be an integer of at least 1, but is 0.": lambda: Batch(make(), 0),
     "`inertia` must be positive, but is 0.0.": lambda: Inertia(inertia=0.0),
     "`loss_weight` must be non-negative, but is -1.0.": lambda: Cost(loss_weight=-1.0),
@@ -368,6 +382,17 @@ ERRORS = {
     ),
     "`dissipation` must be non-negative, but is -3.0.": lambda: Inertia(1.0, -3),
 }
+
+
+def broken(y):
+    raise ValueError("mine")
+
+
+def test_an_error_of_a_readout_is_its_own():
+    with pytest.raises(ValueError) as caught:
+        make(readout=broken)
+    assert str(caught.value) == "mine"
+    assert caught.traceback[-1].name == "broken"
 
 
 @pytest.mark.parametrize("message", ERRORS)

@@ -112,6 +112,7 @@ def test_refusals(getkey):
     )
     for options, words in (
         ({"potential": lambda q, c: q}, "`potential` must be .* to one number"),
+        ({"neurons": 2}, r"`stiffness` must be an array of shape \(2\), but is .*3"),
         ({"neurons": 0}, "`neurons` must be an integer of at least 1"),
         ({"dissipation": -1.0}, "`dissipation` must be non-negative, but is -1.0"),
     ):

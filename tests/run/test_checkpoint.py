@@ -17,6 +17,7 @@ import pytest
 
 import hamlearn as hl
 from hamlearn.run import saved
+from hamlearn.run.checkpoint import Checkpoint
 from hamlearn.updates import Optax
 
 KEY = jax.random.key(0)
@@ -191,17 +192,70 @@ def test_what_cannot_be_saved_fails_before_the_first_sample(tmp_path):
 
 
 def test_time_saves_too(tmp_path, monkeypatch):
-    now = [0.0]
+    """0.2 s a sample: after the first chunk never more than every_seconds and a tenth."""
+    now, real, seen = [0.0], Checkpoint._write, []
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    seen = []
+
+    def write(self, at, records):
+        seen.append(at.position)
+        real(self, at, records)
 
     def callback(state, position):
-        now[0] += 4.0
-        seen.append(saved.files(tmp_path)[0].name)
+        now[0] = 0.2 * position
 
-    run(tmp_path, every=10**6, every_seconds=10.0, callback=callback)
-    wanted = [0, 0, 0, 60, 60, 60, 120, 120, 120, 180]
-    assert seen == [f"state-{k}.ckpt" for k in wanted]
+    monkeypatch.setattr(Checkpoint, "_write", write)
+    result = run(tmp_path, every=10**6, every_seconds=10.0, callback=callback)
+    assert seen[0] == 0
+    assert seen[-1] == result.samples == 200
+    assert 4 <= len(seen) <= 6
+    assert max(np.diff(seen)) <= 55
+
+
+class Slow(hl.laws.AbstractLaw):
+    """A law that takes two milliseconds more for a sample."""
+
+    law: hl.laws.AbstractLaw
+    cost: hl.Cost
+
+    def init(self, network, *, x0=None, key=None):
+        return self.law.init(network, x0=x0, key=key)
+
+    def step(self, state, sample, dt):
+        return self.law.step(
+            state, sample, jax.pure_callback(waited, dt, dt, sample.input)
+        )
+
+    def estimate(self, state, sample, dt):
+        return self.law.estimate(state, sample, dt)
+
+    def check(self, state, sample, dt):
+        return None
+
+    def chosen(self, state):
+        return self
+
+    @property
+    def title(self):
+        return "slow"
+
+
+def waited(dt, u):
+    time.sleep(0.002)
+    return dt
+
+
+def test_a_slow_law_is_saved_in_time_too(tmp_path, whole):
+    """Chunks are shortened by what samples take, with one program more for them all."""
+    law, seen = Slow(LAW, LAW.cost), []
+    options = OPTIONS | {"chunk": 100, "checkpoint": tmp_path, "every_seconds": 0.1}
+    result = hl.stream(
+        law, network(), wave(300), callback=lambda _, k: seen.append(k), **options
+    )
+    np.testing.assert_array_equal(result.output, whole.output)
+    counts = np.diff([0, *seen])
+    assert counts[0] == 100
+    assert len(counts) > 4
+    assert max(counts[2:]) <= 60
 
 
 def test_a_slow_source_does_not_keep_samples_back(tmp_path, whole):
@@ -334,8 +388,20 @@ def test_sigterm_is_left_alone_where_there_is_nothing_to_save(tmp_path):
 # Damage.
 
 
-def damaged(path, name, data):
-    (path / name).write_bytes(data)
+def damages(good, parts=60):
+    """Every range flipped, left out, doubled, swapped with the next, and what ends
+    before it; and a bit of each."""
+    ends = np.unique(np.linspace(0, len(good), parts + 1).astype(int))
+    for low, high in itertools.pairwise(ends):
+        inside, after = good[low:high], good[high : 2 * high - low]
+        yield good[:low] + bytes(b ^ 0xFF for b in inside) + good[high:]
+        yield good[:low] + bytes([inside[0] ^ 1]) + good[low + 1 :]
+        yield good[:low]
+        yield good[:low] + good[high:]
+        yield good[:high] + good[low:]
+        swapped = good[:low] + after + inside + good[high + len(after) :]
+        if swapped != good:
+            yield swapped
 
 
 def test_every_byte_is_guarded(tmp_path, whole):
@@ -343,15 +409,7 @@ def test_every_byte_is_guarded(tmp_path, whole):
     run(tmp_path, every=100)
     state = tmp_path / "state-200.ckpt"
     good = state.read_bytes()
-    size = len(good)
-    ends = np.linspace(0, size, 60).astype(int)
-    changed = []
-    for low, high in itertools.pairwise(ends):
-        flipped = bytearray(good)
-        flipped[low:high] = bytes(b ^ 0xFF for b in good[low:high])
-        changed += [bytes(flipped), good[:low], good[:low] + good[high:]]
-        at = int(low)
-        changed.append(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+    size, changed = len(good), list(damages(good))
     changed += [good + b"x", good[: size // 2] + good[: size // 2], b"\n", b"\0" * size]
     for first in range(100):  # every byte of the first line
         changed.append(good[:first] + bytes([good[first] ^ 1]) + good[first + 1 :])
@@ -416,20 +474,17 @@ def test_records_are_guarded_too(tmp_path, whole):
     before = json.loads((tmp_path / "state-100.ckpt").read_bytes().split(b"\n")[1])
     half = before["records"]["bytes"]
     assert 0 < half < len(good)
-    for at in np.linspace(0, len(good) - 1, 40).astype(int):
-        file.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
-        for _ in range(2):
-            fits = at >= half
-            kept = [f.name for f in saved.files(tmp_path)]
-            assert kept == ["state-200.ckpt", "state-100.ckpt"]
-            journal = saved.Journal(tmp_path)
-            for name, there in (("state-100.ckpt", fits), ("state-200.ckpt", False)):
-                index = saved.Saved.read(tmp_path / name).index
-                if there:
+    journal = saved.Journal(tmp_path)
+    for data in damages(good, 40):
+        file.write_bytes(data)
+        sound = {"state-100.ckpt": half, "state-200.ckpt": len(good)}
+        for name, size in sound.items():
+            index = saved.Saved.read(tmp_path / name).index
+            if data[:size] == good[:size]:
+                journal.read(index["records"])
+            else:
+                with pytest.raises(saved.UnusableError, match=r"damaged|needs more"):
                     journal.read(index["records"])
-                else:
-                    with pytest.raises(saved.UnusableError, match="damaged"):
-                        journal.read(index["records"])
         assert hl.load_state(tmp_path).x.shape == (4,)  # needs no records
     file.write_bytes(good[:half])
     with pytest.warns(UserWarning, match="needs more records"):
