@@ -1,7 +1,7 @@
 """Samples beside the network that hears them: shapes, and several streams at once."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NoReturn
 
 import equinox as eqx
 import jax
@@ -103,6 +103,6 @@ def check_target(output: Any, sample: Sample, of: str = "samples") -> None:
         _checks.reject(f"{of}.target", wanted, got)
 
 
-def _reject(name: str, wanted: tuple, got: tuple, more: str = "") -> None:
+def _reject(name: str, wanted: tuple, got: tuple, more: str = "") -> NoReturn:
     words = f"({', '.join(map(str, wanted))}{',' if len(wanted) == 1 else ''})"
     _checks.reject(name, f"of shape {words} at each step{more}", f"of shape {got}")
