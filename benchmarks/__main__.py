@@ -173,12 +173,11 @@ def _batch(options):
 
 
 def _quality(options):
-    from hamlearn import tasks
     from hamlearn.jobs.contenders import contenders
 
     from . import quality
 
-    names = ["heartbeat"] if options.quick else list(tasks.comparable())
+    names = ["heartbeat"] if options.quick else quality.TASKS
     neurons, seeds = (8, 3) if options.quick else (16, 5)
     laws = _names(options, contenders(), ("rflo", "snap1", "frozen", "bptt"))
     found = quality.measure(

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from hamlearn.jobs.comparison import trivial_floor
-from hamlearn.plot import COLOURS
+from hamlearn.plot import Look, looks
 
 from ._tables import Record
 
@@ -16,10 +16,10 @@ def cost(record: Record) -> Figure:
     """Time and memory per sample against n."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     rows = [row for row in record["rows"] if "not_run" not in row]
-    for k, name in enumerate(dict.fromkeys(row["law"] for row in rows)):
+    for name, look in looks(row["law"] for row in rows).items():
         mine = [row for row in rows if row["law"] == name]
         n = [row["neurons"] for row in mine]
-        style = _style(k)
+        style = _style(look)
         left.plot(n, [r["us_per_sample"]["median"] for r in mine], label=name, **style)
         carried = [r["state_bytes"] + r["scratch_bytes"] for r in mine]
         right.plot(n, carried, **style)
@@ -42,10 +42,10 @@ def cost(record: Record) -> Figure:
 def length(record: Record) -> Figure:
     """Memory against T."""
     figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
-    for k, name in enumerate(dict.fromkeys(row["law"] for row in record["rows"])):
+    for name, look in looks(row["law"] for row in record["rows"]).items():
         mine = [row for row in record["rows"] if row["law"] == name]
         total = [row["state_bytes"] + row["scratch_bytes"] for row in mine]
-        axis.plot([r["samples"] for r in mine], total, label=name, **_style(k))
+        axis.plot([r["samples"] for r in mine], total, label=name, **_style(look))
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("samples T in one stream (n = 32)")
@@ -58,10 +58,10 @@ def sparse(record: Record) -> Figure:
     """Time per sample against edges."""
     figure, axis = plt.subplots(figsize=(6.5, 4), layout="constrained")
     rows = [row for row in record["rows"] if "not_run" not in row]
-    for k, name in enumerate(dict.fromkeys(row["law"] for row in rows)):
+    for name, look in looks(row["law"] for row in rows).items():
         mine = [row for row in rows if row["law"] == name]
         values = [row["us_per_sample"]["median"] for row in mine]
-        axis.plot([r["edges"] for r in mine], values, label=name, **_style(k))
+        axis.plot([r["edges"] for r in mine], values, label=name, **_style(look))
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("edges, ten per neuron")
@@ -77,16 +77,17 @@ def quality(record: Record) -> Figure:
         len(tasks), 2, figsize=(10, 3.6 * len(tasks)), squeeze=False,
         layout="constrained", sharey="row",
     )  # fmt: skip
+    look = looks(row["law"] for row in record["rows"])
     for (left, right), task in zip(axes, tasks, strict=True):
         rows = [row for row in record["rows"] if row["task"] == task]
-        for k, row in enumerate(rows):
+        for row in rows:
             curve = np.asarray(row["median_curve"])
             if not curve.size:
                 continue
             mean = np.cumsum(curve) / np.arange(1, curve.size + 1)
             seen = (np.arange(curve.size) + 0.5) * row["samples"] / curve.size
             label = row["law"] if task == tasks[0] else None
-            style = {**_style(k), "marker": ""}
+            style = {**_style(look[row["law"]]), "marker": ""}
             left.plot(seen, mean, label=label, **style)
             right.plot(seen * row["us_per_sample"] / 1e6, mean, **style)
         for axis in (left, right):
@@ -107,9 +108,9 @@ def quality(record: Record) -> Figure:
     return figure
 
 
-def _style(k: int) -> dict[str, Any]:
-    dashes = ("-", "--", ":")[k // len(COLOURS) % 3]
-    return {"color": COLOURS[k % len(COLOURS)], "ls": dashes, "lw": 1.4, "marker": "."}
+def _style(look: Look) -> dict[str, Any]:
+    style = {"color": look.colour, "ls": look.dashes, "marker": look.mark}
+    return style | {"lw": 1.4, "ms": 4}
 
 
 FIGURES = {"cost": cost, "length": length, "sparse": sparse, "quality": quality}

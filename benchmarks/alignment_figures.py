@@ -10,12 +10,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 
-from hamlearn.plot import COLOURS, STYLE
+from hamlearn.plot import STYLE, looks
 
 from ._record import RESULTS
 
 DOCS = Path(__file__).parents[1] / "docs" / "figures"
-MARKERS = ("o", "s", "^", "D")
 
 
 def filters() -> Any:
@@ -30,19 +29,19 @@ def filters() -> Any:
         1, 3, figsize=(9.5, 3.4), sharey=True, layout="constrained"
     )
     for axis, (part, title) in zip(axes, parts.items(), strict=True):
-        for k, law in enumerate(("GLE", "instantaneous", "sign flip")):
+        for law, look in looks(("GLE", "instantaneous", "sign flip")).items():
             mine = [
                 r for r in rows if (r["law"], r["part"], r["tau_r"]) == (law, part, 0.1)
             ]
             x = [r["omega_tau"] for r in mine]
             mean = [r["mean"] for r in mine]
             low, high = ([r[name] for r in mine] for name in ("least", "greatest"))
-            axis.fill_between(x, low, high, color=COLOURS[k], alpha=0.15, lw=0)
+            axis.fill_between(x, low, high, color=look.colour, alpha=0.15, lw=0)
             label = law if axis is axes[0] else None
-            axis.plot(x, mean, color=COLOURS[k], marker=MARKERS[k], ms=4, label=label)
+            axis.plot(x, mean, label=label, **_style(look))
             known = [r.get("earlier") for r in mine]
             if all(value is not None for value in known):
-                axis.plot(x, known, "x", color=COLOURS[k], ms=6)
+                axis.plot(x, known, "x", color=look.colour, ms=6)
         _frame(axis, title)
     axes[0].plot([], [], "x", color="0.3", label="values known before")
     axes[0].set_ylabel("cosine with the exact gradient")
@@ -61,19 +60,22 @@ def recurrent() -> Any:
     for axis, gain in zip(axes, gains, strict=True):
         mine = [row for row in rows if row["gain"] == gain]
         x = [row["omega_tau"] for row in mine]
-        for k, law in enumerate(("RFLO", "recurrent backprop", "sign flip")):
+        for law, look in looks(("RFLO", "recurrent backprop", "sign flip")).items():
             each = np.array([row["cosines"][law] for row in mine])
             axis.fill_between(
-                x, each.min(1), each.max(1), color=COLOURS[k], alpha=0.15, lw=0
+                x, each.min(1), each.max(1), color=look.colour, alpha=0.15, lw=0
             )
-            axis.plot(
-                x, np.median(each, axis=1), color=COLOURS[k], marker=MARKERS[k], ms=4,
-                label=law + (" (SnAp-1 alike)" if law == "RFLO" else ""),
-            )  # fmt: skip
+            label = law + (" (SnAp-1 alike)" if law == "RFLO" else "")
+            label = label if axis is axes[0] else None
+            axis.plot(x, np.median(each, axis=1), label=label, **_style(look))
         _frame(axis, f"gain {gain}")
     axes[0].set_ylabel("cosine with the exact gradient")
-    axes[0].legend(loc="lower left")
+    figure.legend(loc="outside lower center", ncols=3)
     return figure
+
+
+def _style(look: Any) -> dict[str, Any]:
+    return {"color": look.colour, "marker": look.mark, "ls": look.dashes, "ms": 4}
 
 
 def _frame(axis: Any, title: str) -> None:

@@ -25,6 +25,7 @@ import optax
 import hamlearn as hl
 from hamlearn.laws import DiagonalRTRL, SlidingBPTT
 from hamlearn.networks import Memoryless, ProductHead
+from hamlearn.plot import STYLE, looks
 from hamlearn.sensitivities import AtOnce, Immediate
 
 from ._record import RESULTS, spread, write
@@ -34,6 +35,16 @@ COST = hl.Cost(loss=hl.action.cross_entropy)
 #: lag: (samples, probability of a distractor in each of eight channels)
 CUES = {2: (20_000, 1.0), 8: (20_000, 1.0), 32: (50_000, 0.25), 128: (60_000, 0.0625)}
 MODES, PARTS = 16, 50
+#: By the name of a row, the law whose colour it has.
+LAWS = {
+    "exact traces": "diagonal",
+    "immediate, RMSprop": "immediate",
+    "frozen": "frozen",
+    "shared poles, exact": "stack",
+    "instantaneous between": "at-once",
+    "lower layer frozen": "frozen",
+    "one gated layer, exact": "diagonal",
+}
 
 
 def adam(rate: float) -> Any:
@@ -216,26 +227,39 @@ def cost(repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
-def figure() -> None:
+def drawn() -> Any:
     """Accuracy of every law, a panel per task: medians and the worst seeds."""
     files = [RESULTS / f"memory_{name}.json" for name in ("cue", "stack")]
-    rows = [r for f in files if f.exists() for r in json.loads(f.read_text())["rows"]]
+    rows: list[Any] = []
+    for file in files:
+        rows += json.loads(file.read_text())["rows"]
     tasks = list(dict.fromkeys(r["task"] for r in rows))
-    figure, axes = plt.subplots(
-        2, -(-len(tasks) // 2), figsize=(14, 4.4), sharex=True, layout="constrained"
-    )
-    for axis in axes.ravel()[len(tasks) :]:
-        axis.axis("off")
-    for axis, task in zip(axes.ravel(), tasks, strict=False):
-        mine = [r for r in rows if r["task"] == task][::-1]
-        median = [r["accuracy"]["median"] for r in mine]
-        worst = [r["accuracy"]["min"] for r in mine]
-        axis.barh([r["law"] for r in mine], median, color="#4477aa", height=0.6)
-        axis.plot(worst, range(len(mine)), "k|", ms=10)
-        axis.set(title=task, xlim=(0.45, 1.0))
-        axis.axvline(0.5, color="grey", lw=0.8, ls=":")
-    figure.supxlabel("right answers in the last fifth, median of seeds; | the worst")
-    figure.savefig(FIGURE, dpi=110)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            2, -(-len(tasks) // 2), figsize=(14, 4.4), sharex=True, layout="constrained"
+        )
+        for axis in axes.ravel()[len(tasks) :]:
+            axis.remove()
+        for axis, task in zip(axes.ravel(), tasks, strict=False):
+            mine = [r for r in rows if r["task"] == task][::-1]
+            names: list[str] = [r["law"] for r in mine]
+            laws = [LAWS.get(name, name) for name in names]
+            colours = [looks([law])[law].colour for law in laws]
+            median = [r["accuracy"]["median"] for r in mine]
+            worst = [r["accuracy"]["min"] for r in mine]
+            axis.barh(names, median, color=colours, height=0.6)
+            axis.plot(worst, range(len(mine)), "|", color="0.6", ms=12, mew=2)
+            axis.set(title=task, xlim=(0.45, 1.0))
+            axis.axvline(0.5, color="0.5", lw=0.8, ls=":")
+        figure.supxlabel(
+            "right answers in the last fifth: bar the median of seeds, tick the worst; "
+            "dotted: chance"
+        )
+    return figure
+
+
+def figure() -> None:
+    drawn().savefig(FIGURE, dpi=110)
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Quality of the laws at equal samples and at equal seconds."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,13 @@ import hamlearn as hl
 from hamlearn.jobs.comparison import Comparison
 from hamlearn.jobs.contenders import contenders
 
+#: By their names in `hamlearn compare`.
+TASKS = ("heartbeat", "mackey-glass", "lorenz", "teacher", "add", "cue")
 
-def measure(names: list[str], *, neurons: int, seeds: int, tasks: list[str], say: Any):
+
+def measure(
+    names: list[str], *, neurons: int, seeds: int, tasks: Sequence[str], say: Any
+):
     """A row for each task and law, with its floors and its curve."""
     known, rows = contenders(), []
     for task in (hl.tasks.comparable()[name]() for name in tasks):

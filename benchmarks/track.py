@@ -151,11 +151,13 @@ def draw(record: dict[str, Any], path: Path) -> None:
             axis.plot(found, names, "o", ms=4, alpha=0.7, color=colour, label=f"{n}")
         axis.axvline(1, color="0.3", lw=1)
         axis.axvline(LIMIT, color="0.3", lw=1, ls="--")
-        axis.text(1, -0.9, " the last value", fontsize=8)
+        axis.text(0.99, 0, "the last value", fontsize=8, ha="right", va="center")
+        axis.text(LIMIT + 0.01, 0, "limit", fontsize=8, va="center")
         axis.set_xlim(0, 1.15)
         axis.invert_yaxis()
         axis.set_xlabel("RMSE over that of repeating the last value, worst tenth")
-        axis.legend(title="neurons", loc="lower right")
+        axis.set_title("the worst tenth of every run: copying against repeating")
+        figure.legend(title="neurons", loc="outside right upper")
         figure.savefig(path, dpi=150)
 
 

@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     from ..jobs.comparison import Comparison, Entry
 
 LAWS = (
-    "flip, gle, le, stlp, bptt, rtrl, snap1, rflo, eprop, instantaneous, frozen, "
-    "immediate; uoro and kfrtrl too"
+    "flip, gle, le, stlp, bptt, rtrl, snap1, rflo, eprop, instantaneous, diagonal, "
+    "frozen, immediate; hops, stack, at-once, uoro and kfrtrl too"
 )
 TASKS = (
-    "heartbeat (a real ECG), mackey-glass or lorenz (forecasts), teacher "
-    "(a network to mimic), add (bits to remember), cue (a symbol to remember)"
+    "heartbeat (a real ECG), mackey-glass or lorenz (forecasts), teacher or chain (a "
+    "recurrent network or slow layers to mimic), add, cue, flag, match or trace (what "
+    "to remember)"
 )
+#: What the map has no use for: options of one task.
+OF_A_TASK = (
+    "laws", "columns", "cost", "column", "time", "delimiter", "decimal", "lags", "most",
+    "optimizer", "neurons", "save",
+)  # fmt: skip
 
 
 def add_arguments(commands: Any) -> None:
@@ -39,7 +45,8 @@ def add_arguments(commands: Any) -> None:
     )
     shared.add_reading(add)
     words.add_columns(add)
-    add("--lags", metavar="K,...", help="of add (two, default 4,6) and cue (one, 8)")
+    lags = "of add (two, default 4,6), or of cue, flag, match, trace (one)"
+    add("--lags", metavar="K,...", help=lags)
     add("--most", type=int, metavar="N", help="samples used, from the first")
     add(
         "--laws",
@@ -49,10 +56,9 @@ def add_arguments(commands: Any) -> None:
     add(
         "--optimizer",
         choices=("sgd", "adam", "rmsprop"),
-        default="sgd",
         help="of laws without inertia; default sgd",
     )
-    add("--neurons", type=int, default=16, metavar="N", help="default 16")
+    add("--neurons", type=int, metavar="N", help="default 16")
     add("--seeds", type=int, metavar="N", help="default 5, of the map 3")
     add("--tune", action="store_true", help="of the map: find the step sizes anew")
     shared.add_save(add, "the network of the law with the least loss")
@@ -68,7 +74,7 @@ def _map(arguments: argparse.Namespace) -> int:
     """The map of laws on several tasks."""
     from ..jobs.landscape import landscape
 
-    for name in ("laws", "columns", "cost", "column", "lags", "most", "save"):
+    for name in OF_A_TASK:
         if getattr(arguments, name) is not None:
             wanted = f"`--task` must be given where `--{name}` is"
             raise ValueError(f"{wanted}, but is not.")
@@ -96,7 +102,9 @@ def _one(arguments: argparse.Namespace) -> int:
     from ..jobs.compare import compare
     from ..jobs.contenders import USUAL, adam, contenders, descent, rmsprop
 
-    updates = {"sgd": descent, "adam": adam, "rmsprop": rmsprop}
+    if arguments.tune:
+        raise ValueError("`--tune` must be of the map, without `--task`, but is given.")
+    updates = {None: descent, "sgd": descent, "adam": adam, "rmsprop": rmsprop}
     known = contenders(updates[arguments.optimizer])
     names = USUAL if arguments.laws is None else arguments.laws.split(",")
     for name in names:
@@ -107,7 +115,7 @@ def _one(arguments: argparse.Namespace) -> int:
     found = compare(
         task,
         {name: known[name] for name in names},
-        neurons=arguments.neurons,
+        neurons=16 if arguments.neurons is None else arguments.neurons,
         seeds=5 if arguments.seeds is None else arguments.seeds,
         most=arguments.most,
     )

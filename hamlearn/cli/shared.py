@@ -35,6 +35,14 @@ def is_file(word: str) -> bool:
     return Path(word).suffix.lower() in (".csv", ".tsv", ".txt", ".dat")
 
 
+def without_file(arguments: argparse.Namespace, option: str, *more: str) -> None:
+    """**Raises:** `ValueError` where no file is read, but it is said how to."""
+    for name in ("column", "time", "delimiter", "decimal", *more):
+        if getattr(arguments, name) is not None:
+            wanted = f"`--{option}` must be a file where `--{name}` is given"
+            raise ValueError(f"{wanted}, but is {getattr(arguments, option)}.")
+
+
 def recording(arguments: argparse.Namespace, path: str, *columns: str) -> "Recording":
     """The file at `path`, once it is said how it was understood."""
     from ..tasks import read

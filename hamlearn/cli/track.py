@@ -149,6 +149,8 @@ def _target(arguments: argparse.Namespace) -> "Tracking":
     word, dt = arguments.target, arguments.dt
     step = {} if dt is None else {"dt": dt}
     made = {"sine": tasks.sine, "patched": tasks.patched}
+    if word in made or word == "heartbeat":
+        shared.without_file(arguments, "target")
     if word in made:
         return made[word](**step, interval=40 * (1e-3 if dt is None else dt))
     if word == "heartbeat":

@@ -33,6 +33,8 @@ def task_of(arguments: argparse.Namespace) -> "AbstractTask":
     from .. import tasks
 
     known = tasks.comparable()
+    if arguments.lags is not None or arguments.task in known:
+        shared.without_file(arguments, "task", "columns", "cost")
     if arguments.lags is not None:
         return _lagged(arguments)
     if arguments.task in known:
@@ -88,12 +90,18 @@ def _lagged(arguments: argparse.Namespace) -> "AbstractTask":
     """A task that remembers, with lags of the user's."""
     from .. import tasks
 
-    made = {"add": (2, tasks.Add), "cue": (1, tasks.DelayedCue)}
+    made = {
+        "add": (2, lambda *lags: tasks.Add(lags)),
+        "cue": (1, lambda lag: tasks.DelayedCue(lag, probability=8 / max(8, lag))),
+        "flag": (1, lambda lag: tasks.Flag(lag, 3, 0)),
+        "match": (1, tasks.MatchToSample),
+        "trace": (1, tasks.TraceConditioning),
+    }
     shared.choice("--task", arguments.task, made, " with --lags")
     count, make = made[arguments.task]
     words = arguments.lags.split(",")
     if len(words) != count or not all(word.isdigit() for word in words):
-        wanted = f"{count} whole numbers for {arguments.task}"
-        raise ValueError(f"`--lags` must be {wanted}, but is {arguments.lags}.")
-    lags = tuple(int(word) for word in words)
-    return make(lags) if count == 2 else make(*lags)
+        wanted = f"{count} whole numbers" if count > 1 else "a whole number"
+        wanted = f"`--lags` must be {wanted} for {arguments.task}"
+        raise ValueError(f"{wanted}, but is {arguments.lags}.")
+    return make(*map(int, words))

@@ -4,18 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import equinox as eqx
-import jax
 import optax
 
-from .._types import Array
 from ..action.cost import Cost
 from ..costates.schedule import Sweeps
-from ..graph.digraph import Digraph
 from ..laws.base import AbstractLaw
 from ..laws.bptt import BPTT, SlidingBPTT
+from ..laws.diagonal import DiagonalRTRL
 from ..laws.eligibility import RFLO, EProp
 from ..laws.hamiltonian import HamiltonianLearning
+from ..laws.hops import Hops
 from ..laws.instantaneous import Instantaneous
 from ..laws.latent_equilibrium import GLE, LE
 from ..laws.law import Law
@@ -24,21 +22,22 @@ from ..laws.snap import SnAp1
 from ..laws.stlp import STLP
 from ..laws.stochastic import KFRTRL, UORO
 from ..mechanics.gram import LocalCholesky
-from ..networks.base import AbstractNetwork
-from ..networks.rate import RateNetwork
-from ..networks.voltage import VoltageNetwork
 from ..sensitivities.eligibility import DrawnFeedback
 from ..sensitivities.frozen import Immediate
+from ..sensitivities.stacked import AtOnce
 from ..updates import AbstractUpdate, Optax
-
-#: Time constant of neurons, in samples.
-SLOWNESS = 2.0
-#: Steps per sample of the laws that are differential equations.
-STEPS = 4
+from .kinds import (
+    STEPS,
+    MakeNetwork,
+    modes,
+    recurrent,
+    resting,
+    slow_layers,
+    stacked,
+)
 
 MakeLaw: TypeAlias = Callable[[Cost, Any], AbstractLaw]
 MakeUpdate: TypeAlias = Callable[[Any], AbstractUpdate]
-MakeNetwork: TypeAlias = Callable[[Array, int, int, int], AbstractNetwork]
 
 
 @dataclass(frozen=True)
@@ -67,51 +66,6 @@ class Contender:
     steps: int = 1
 
 
-def recurrent(key: Array, neurons: int, inputs: int, outputs: int) -> RateNetwork:
-    """Fully connected rate neurons that remember about two samples, linear readout."""
-    a, b = jax.random.split(key)
-    return RateNetwork(
-        Digraph.complete(neurons, self_loops=True),
-        inputs=inputs,
-        outputs=neurons,
-        time_constant=SLOWNESS,
-        readout=eqx.nn.Linear(neurons, outputs, key=a),
-        key=b,
-    )
-
-
-def resting(key: Array, neurons: int, inputs: int, outputs: int) -> RateNetwork:
-    """Two layers without memory: neurons come to rest within one step."""
-    a, b = jax.random.split(key)
-    half = neurons // 2
-    return RateNetwork(
-        Digraph.layered([neurons - half, half]),
-        inputs=inputs,
-        outputs=half,
-        time_constant=1 / STEPS,
-        readout=eqx.nn.Linear(half, outputs, key=a),
-        key=b,
-    )
-
-
-def slow_layers(advance: float) -> MakeNetwork:
-    """Two layers of leaky neurons and linear outputs, with tau_r/tau_m = `advance`."""
-
-    def build(key: Array, neurons: int, inputs: int, outputs: int) -> VoltageNetwork:
-        half = neurons // 2
-        return VoltageNetwork(
-            Digraph.layered([neurons - half, half, outputs]),
-            inputs=inputs,
-            outputs=outputs,
-            linear=list(range(neurons, neurons + outputs)),
-            membrane_time_constant=SLOWNESS,
-            prospective_time_constant=advance * SLOWNESS,
-            key=key,
-        )
-
-    return build
-
-
 def descent(rate: Any) -> AbstractUpdate:
     """Plain gradient descent."""
     return Optax(optax.sgd, learning_rate=rate)
@@ -131,7 +85,10 @@ def contenders(update: MakeUpdate = descent) -> dict[str, Contender]:
     """Every law that `compare` knows by name.
 
     `rflo` hears of the error by fixed random weights, `eprop` by those of the readout;
-    BPTT looks 16 samples back and updates every fourth. Two controls are to be beaten:
+    BPTT looks 16 samples back and updates every fourth, `hops` eight at every sample.
+    `diagonal` is RTRL of a diagonal layer and `stack` of two, exact at the cost of the
+    network; `at-once` sends errors down that stack at the same sample. Two controls are
+    to be beaten:
     in `frozen` the recurrence stays as drawn and the readout alone learns; `immediate`
     has credit that reaches one step back and no further, with RMSprop, without which it
     is weaker than it need be.
@@ -157,8 +114,20 @@ def contenders(update: MakeUpdate = descent) -> dict[str, Contender]:
         "eprop": recur(lambda c, rate: EProp(c, update(rate))),
         "uoro": recur(lambda c, rate: UORO(c, update(rate))),
         "kfrtrl": recur(lambda c, rate: KFRTRL(c, update(rate))),
+        "hops": recur(lambda c, rate: Hops(c, update(rate), order=8, pole=1.0)),
         "instantaneous": recur(
             lambda c, rate: Instantaneous(c, update(rate), sweeps=1)
+        ),
+        "diagonal": Contender(
+            lambda c, rate: RTRL(c, update(rate)), modes, "diagonal modes"
+        ),
+        "stack": Contender(
+            lambda c, rate: RTRL(c, update(rate)), stacked, "diagonal stack"
+        ),
+        "at-once": Contender(
+            lambda c, rate: DiagonalRTRL(c, update(rate), link=AtOnce()),
+            stacked,
+            "diagonal stack",
         ),
         "frozen": recur(
             lambda c, rate: Law(
@@ -184,6 +153,7 @@ USUAL = (
     "rflo",
     "eprop",
     "instantaneous",
+    "diagonal",
     "frozen",
     "immediate",
 )

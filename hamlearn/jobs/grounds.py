@@ -1,25 +1,31 @@
 """Where laws are put side by side: tasks of which it is known who should win."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-import equinox as eqx
-import jax
+from ..action.cost import Cost
+from ..laws.base import AbstractLaw
+from ..laws.hops import Hops, SpatialTrace
+from ..tasks import AbstractTask, DelayedCue, Flag, TeacherStudent
+from .contenders import Contender, adam, contenders
+from .kinds import (
+    MakeNetwork,
+    gated_modes,
+    modes,
+    prospective_chain,
+    slow_chain,
+    stacked,
+)
 
-from .._types import Array
-from ..graph.digraph import Digraph
-from ..laws.hops import SpatialTrace
-from ..laws.rtrl import RTRL
-from ..networks.diagonal import DiagonalNetwork
-from ..networks.rate import RateNetwork
-from ..tasks import AbstractTask, DelayedCue, TeacherStudent
-from .contenders import Contender, MakeNetwork, adam, contenders
-
-#: Laws in the order of the rows; the last two are controls.
-ROWS = (
-    "rtrl", "diagonal", "bptt", "snap1", "rflo", "instantaneous", "spatial", "flip",
-    "frozen", "immediate",
-)  # fmt: skip
+#: What laws have to beat, in the order of the rows.
 CONTROLS = ("frozen", "immediate")
+#: Laws whose credit is exact; the best of them is the ceiling.
+EXACT = ("rtrl", "diagonal", "stack")
+#: Rows, from the top.
+ROWS = (
+    *CONTROLS, *EXACT, "at-once", "bptt", "hops", "snap1", "rflo", "spatial", "gle",
+    "flip",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,57 +43,42 @@ class Ground:
 
 
 def grounds() -> tuple[Ground, ...]:
-    """Where laws are tried: a cue after 2, 8 and 32 samples, a recurrent network to
-    mimic, a chain of slow layers to mimic."""
+    """Where laws are tried: a cue after 8, 32 and 128 samples among distractors, a
+    value that a flag pointed at three samples before, a recurrent network to mimic, a
+    chain of slow layers to mimic."""
     known = contenders(adam)
-    dense = {name: known[name] for name in ROWS if name in known}
-    law = lambda cost, rate: RTRL(cost, adam(rate))
-    modes = {"diagonal": Contender(law, _modes, "diagonal modes")}
-    few = {name: dense[name] for name in ("rflo", *CONTROLS)}
+    some = lambda *names: {name: known[name] for name in names}
     cue = lambda lag, often: DelayedCue(lag, probability=often)
-    teacher = TeacherStudent(dt=0.5)
-    chain = TeacherStudent(2, 24, 4, depth=3, gain=2.0, dt=0.1)
-    several = ("rtrl", "snap1", "rflo", "flip", *CONTROLS)
-    slow = {name: _on(dense[name], _chain) for name in several}
-    slow["spatial"] = Contender(
-        lambda cost, rate: SpatialTrace(cost, adam(rate)), _chain, "slow chain"
-    )
+    short = some("rtrl", "diagonal", "bptt", "hops", "snap1", "rflo", "flip", *CONTROLS)
+    long = some("diagonal", "rflo") | _all_on(modes, some(*CONTROLS))
+    flag = some("stack", "at-once", "rtrl")
+    flag |= _all_on(gated_modes, some("diagonal")) | _all_on(stacked, some(*CONTROLS))
+    recurrent = some("rtrl", "bptt", "snap1", "rflo", "gle", "flip", *CONTROLS)
+    chain = _all_on(slow_chain, some("rtrl", "rflo", "flip", *CONTROLS))
+    chain |= {
+        "hops": Contender(_hops, slow_chain),
+        "spatial": Contender(_spatial, slow_chain),
+        "gle": replace(known["gle"], network=prospective_chain),
+    }
+    slow = TeacherStudent(2, 24, 4, depth=3, gain=2.0, dt=0.1)
     return (
-        Ground("cue_2", cue(2, 1.0), 12_000, dense | modes),
-        Ground("cue_8", cue(8, 1.0), 12_000, dense | modes),
-        Ground("cue_32", cue(32, 0.25), 40_000, few | modes),
-        Ground("teacher", teacher, 8_000, dense),
-        Ground("slow_chain", chain, 8_000, slow),
+        Ground("cue_lag_8", cue(8, 1.0), 12_000, short),
+        Ground("cue_lag_32", cue(32, 0.25), 50_000, long),
+        Ground("cue_lag_128", cue(128, 0.0625), 50_000, long),
+        Ground("late_flag", Flag(8, 3, 0), 50_000, flag),
+        Ground("teacher", TeacherStudent(dt=0.5), 8_000, recurrent),
+        Ground("slow_chain", slow, 8_000, chain),
     )
 
 
-def _modes(key: Array, neurons: int, inputs: int, outputs: int) -> DiagonalNetwork:
-    """Modes that remember from a sample to two hundred."""
-    return DiagonalNetwork(
-        neurons, inputs=inputs, outputs=outputs, time_constant=(1.0, 200.0), phase=0.3,
-        key=key,
-    )  # fmt: skip
+def _all_on(network: MakeNetwork, laws: dict[str, Contender]) -> dict[str, Contender]:
+    """The same laws on another network."""
+    return {name: replace(law, network=network) for name, law in laws.items()}
 
 
-def _chain(key: Array, neurons: int, inputs: int, outputs: int) -> RateNetwork:
-    """Three slow layers with a linear readout: what the teacher is made of."""
-    a, b = jax.random.split(key)
-    return RateNetwork(
-        Digraph.layered([8, 8, 8]),
-        inputs=inputs,
-        outputs=8,
-        time_constant=10.0,
-        readout=eqx.nn.Linear(8, outputs, key=a),
-        key=b,
-    )
+def _hops(cost: Cost, rate: Any) -> AbstractLaw:
+    return Hops(cost, adam(rate), order=5)
 
 
-def _on(contender: Contender, network: MakeNetwork) -> Contender:
-    """The same law on another network."""
-    return Contender(
-        contender.law,
-        network,
-        "slow chain",
-        control=contender.control,
-        steps=contender.steps,
-    )
+def _spatial(cost: Cost, rate: Any) -> AbstractLaw:
+    return SpatialTrace(cost, adam(rate))

@@ -13,16 +13,17 @@ from tqdm import tqdm
 
 from .. import _checks
 from ..run.guard import terminable
-from ..run.tables import Table, number_text, plain
+from ..run.tables import Table, brief_text, plain
 from ..tasks import AbstractTask, floors_of
-from .grounds import CONTROLS, ROWS, Ground, grounds
+from .grounds import CONTROLS, EXACT, ROWS, Ground, grounds
 from .lanes import Drawn, fitting, held_losses, lanes
+from .verdicts import which_to_take
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 #: Step sizes that `tune` tries.
-RATES = (0.01, 0.03, 0.1, 0.3)
+RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 _NEURONS, _TUNING_SEED, _HELD = 16, 1000, 4000
 _FILE = "step_sizes.json"
 
@@ -60,45 +61,61 @@ class Landscape:
     seconds: float
     missing: tuple[str, ...] = ()
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Rows that laws have to beat."""
+        return CONTROLS
+
     def share(self, loss: float, ground: str) -> float:
         """Where a loss lies between a frozen recurrence, 0, and exact credit, 1."""
         floor = self.spots.get(("frozen", ground))
-        known = [self.spots.get((law, ground)) for law in ("rtrl", "diagonal")]
+        known = [self.spots.get((law, ground)) for law in EXACT]
         exact = [spot.loss for spot in known if spot and math.isfinite(spot.loss)]
         if floor is None or not exact or not min(exact) < floor.loss:
             return math.nan
         return (floor.loss - loss) / (floor.loss - min(exact))
 
     def losses(self) -> dict[str, dict[str, float]]:
-        """By row, with the floors first, the loss on every ground that has one."""
+        """By row, predictors without a network first, the loss on every ground that
+        has one."""
         found: dict[str, dict[str, float]] = {}
         for ground, floors in self.floors.items():
             for name, loss in floors.items():
                 found.setdefault(name, {})[ground] = loss
-        for (law, ground), spot in self.spots.items():
-            found.setdefault(law, {})[ground] = spot.loss
-        order = [*found][: len(found) - len({law for law, _ in self.spots})]
-        return {name: found[name] for name in [*order, *self.laws] if name in found}
+        for law in self.laws:
+            on = {g: s.loss for (name, g), s in self.spots.items() if name == law}
+            found |= {law: on} if on else {}
+        return found
 
     def pace(self, law: str) -> float | None:
         """Median µs per sample over the grounds; None for what is no law."""
         paces = [spot.us for (name, _), spot in self.spots.items() if name == law]
         return float(np.median(paces)) if paces else None
 
+    def words(self, value: float) -> str:
+        """A number of the map as it is shown."""
+        return brief_text(value)
+
     def table(self) -> Table:
-        """Losses, with their share in brackets, and µs per sample."""
+        """Losses, each with its share, and µs per sample."""
         rows = []
         for name, losses in self.losses().items():
             cells = [self._cell(losses.get(g), g) for g in self.grounds]
-            lost = sum(s.diverged for (law, _), s in self.spots.items() if law == name)
-            rows.append((name, *cells, self.pace(name), str(lost) if lost else ""))
-        columns = ("law", *self.grounds, "us_per_sample", "diverged")
+            rows.append((name, *cells, self.pace(name)))
+        lost = sum(spot.diverged for spot in self.spots.values())
         title = (
-            "loss with the weights held, on fresh samples; in brackets its share of "
-            "what exact\ncredit gains over a frozen recurrence (0: nothing, 1: all of "
-            f"it); medians of {self.seeds} seeds\n"
+            "Loss with the weights held, on fresh samples, and its share of what exact "
+            "credit gains\nover a frozen recurrence (0 %: nothing of it, 100 %: all); "
+            f"medians of {self.seeds} seeds\n"
         )
-        return Table(title, columns, tuple(rows), {}, self._foot())
+        foot = [*which_to_take(self)]
+        foot += [f"runs that diverged: {lost}"] if lost else []
+        if self.missing:
+            left = f", {len(self.missing)} to go" if self.missing[1:] else ""
+            foot.append(f"interrupted before {self.missing[0]}{left}")
+        foot.append(f"{self.seconds:.0f} s in all")
+        columns = ("law", *self.grounds, "us_per_sample")
+        return Table(title, columns, tuple(rows), {}, "\n".join(foot))
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary per law and ground; what is not finite is None."""
@@ -127,22 +144,8 @@ class Landscape:
     def _cell(self, loss: float | None, ground: str) -> str:
         if loss is None:
             return "-"
-        if not math.isfinite(loss):
-            return "diverged"
         share = self.share(loss, ground)
-        return f"{number_text(loss)}" + ("" if math.isnan(share) else f" ({share:.2f})")
-
-    def _foot(self) -> str:
-        lines = []
-        for ground in self.grounds:
-            learn = {law: s.loss for (law, g), s in self.spots.items() if g == ground}
-            laws = {law: loss for law, loss in learn.items() if law not in CONTROLS}
-            if laws:
-                best = min(laws, key=laws.__getitem__)
-                lines.append(f"{ground}: take {best} ({number_text(laws[best])})")
-        if self.missing:
-            lines.append(f"interrupted before: {', '.join(self.missing)}")
-        return "\n".join([*lines, f"{self.seconds:.0f} s in all"])
+        return self.words(loss) + (f" {share:.0%}" if math.isfinite(share) else "")
 
 
 def landscape(
@@ -169,16 +172,18 @@ def landscape(
         with terminable():
             for ground, name in bar:
                 bar.set_description(f"{name} on {ground.name}")
-                run = _Runner(ground, name, programs)
                 rate = shipped.get(ground.name, {}).get(name)
-                rate = run.best() if rate is None else rate
+                width = seeds if rate is not None else max(seeds, len(RATES))
+                run = _Runner(ground, name, programs, width)
+                rate = run.best()[0] if rate is None else rate
                 spots[name, ground.name] = run.spot(rate, seeds)
     except (KeyboardInterrupt, SystemExit):
         if not spots:
             raise
     missing = tuple(f"{n} on {g.name}" for g, n in pairs if (n, g.name) not in spots)
-    floors = {g.name: _floors(g.task) for g in places}
-    names = tuple(g.name for g in places)
+    reached = [g for g in places if any(name == g.name for _, name in spots)]
+    floors = {g.name: _floors(g.task) for g in reached}
+    names = tuple(floors)
     return Landscape(
         spots, floors, names, ROWS, seeds, time.perf_counter() - began, missing
     )
@@ -190,11 +195,17 @@ def step_sizes() -> dict[str, dict[str, float]]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-class _Runner:
-    """A law on a ground, in as many lanes as are asked for."""
+def tuned(ground: Ground) -> dict[str, tuple[float, dict[float, float]]]:
+    """By law of a ground, the best of `RATES`, and the loss at each of them."""
+    names = [name for name in ROWS if name in ground.laws]
+    return {name: _Runner(ground, name, {}, len(RATES)).best() for name in names}
 
-    def __init__(self, ground: Ground, name: str, programs: dict[Any, Any]):
-        self.ground, self.name = ground, name
+
+class _Runner:
+    """A law on a ground, in `width` lanes of one program."""
+
+    def __init__(self, ground: Ground, name: str, programs: dict[Any, Any], width: int):
+        self.ground, self.name, self.width = ground, name, width
         self.contender = ground.laws[name]
         task = ground.task
         sizes = (name, task.inputs, task.outputs, self.contender.network)
@@ -213,11 +224,12 @@ class _Runner:
         stream = self.ground.task.samples(jax.random.key(seed), steps, test=test)
         return fitting(self.contender, self.ground.task, stream)
 
-    def best(self) -> float:
-        """The step size of the least loss with weights held."""
+    def best(self) -> tuple[float, dict[float, float]]:
+        """(the step size of the least loss with weights held, the loss at each)."""
         count = len(RATES)
         held, _, _ = self.learned([_TUNING_SEED] * count, list(RATES), _TUNING_SEED)
-        return RATES[int(np.argmin(held))]
+        tried = dict(zip(RATES, held.tolist(), strict=True))
+        return min(tried, key=tried.__getitem__), tried
 
     def spot(self, rate: float, seeds: int) -> Spot:
         held, runs, seconds = self.learned(list(range(seeds)), [rate] * seeds, 0)
@@ -225,13 +237,17 @@ class _Runner:
         return Spot(
             loss=float(np.median(held)),
             online=float(np.median(online)),
-            us=seconds / self.ground.samples / seeds * 1e6,
+            us=seconds / self.ground.samples / self.width * 1e6,
             diverged=int(runs.diverged.sum()),
             step_size=rate,
         )
 
     def learned(self, seeds: list[int], rates: list[float], stream: int) -> Any:
-        """(losses with weights held, the runs, seconds that they took)."""
+        """(losses with weights held, the runs, seconds that all lanes took)."""
+        count = len(seeds)
+        seeds, rates = (
+            [each[k % count] for k in range(self.width)] for each in (seeds, rates)
+        )
         networks = [self.network(seed) for seed in seeds]
         keys = [jax.random.fold_in(jax.random.key(seed), 1) for seed in seeds]
         samples = self.samples(stream, self.ground.samples)
@@ -240,7 +256,8 @@ class _Runner:
         held = held_losses(
             self.contender, self.ground.task, self.parts, networks, runs.learned, fresh
         )
-        return np.where(runs.diverged, np.inf, held), runs, runs.seconds
+        held = np.where(runs.diverged, np.inf, held)
+        return held[:count], runs.first(count), runs.seconds
 
 
 def _floors(task: AbstractTask) -> dict[str, float]:

@@ -1,9 +1,14 @@
-"""What a comparison says, in words: what no law beats, and what learning was worth."""
+"""What comparisons say, in words: what no law beats, and what learning was worth."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..run.tables import number_text
+from ..run.tables import brief_text, number_text
+from .grounds import CONTROLS
+
+#: A law with this share of what exact credit gains is as good.
+ENOUGH = 0.9
 
 
 def verdicts(found: Any) -> list[str]:
@@ -23,6 +28,41 @@ def verdicts(found: Any) -> list[str]:
     if found.missing:
         lines.append(f"interrupted before: {', '.join(found.missing)}")
     return lines
+
+
+def which_to_take(found: Any) -> list[str]:
+    """One line for every ground of a map: the best law, the cheapest that comes near
+    it, and what needs no learning in time."""
+    return [line for g in found.grounds if (line := _taken(found, g)) is not None]
+
+
+def _taken(found: Any, ground: str) -> str | None:
+    on = {law: spot for (law, g), spot in found.spots.items() if g == ground}
+    laws = {
+        law: spot
+        for law, spot in on.items()
+        if law not in CONTROLS and math.isfinite(spot.loss)
+    }
+    if not laws:
+        return None
+    best = min(laws, key=lambda law: laws[law].loss)
+    said = f"{ground.replace('_', ' ')}: {best} ({_priced(laws[best])})"
+    shares = {law: found.share(spot.loss, ground) for law, spot in laws.items()}
+    enough = [law for law, share in shares.items() if share > ENOUGH]
+    cheap = min(enough, key=lambda law: laws[law].us, default=best)
+    if cheap != best:
+        said += f", or {cheap} ({_priced(laws[cheap])})"
+    floors = {name: spot.loss for name, spot in on.items() if name in CONTROLS}
+    floors |= found.floors.get(ground, {})
+    beaten = [name for name, loss in floors.items() if loss <= laws[best].loss]
+    alike = [k for k, loss in floors.items() if found.share(loss, ground) > ENOUGH]
+    if beaten:
+        return f"{said}; no law beats {' or '.join(beaten)}"
+    return said + (f"; {' and '.join(alike)} does as well" if alike else "")
+
+
+def _priced(spot: Any) -> str:
+    return f"{brief_text(spot.loss)} at {brief_text(spot.us)} µs"
 
 
 _CONTROLS = {

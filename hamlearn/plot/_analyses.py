@@ -73,7 +73,7 @@ def spectra(
         axis.set_xticks(frequencies, [f"{f:.2g}" for f in frequencies])
         axis.set_xticks([], minor=True)
     axis.set_ylabel("cosine with the exact gradient")
-    axis.legend(loc="lower left", fontsize=8)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 

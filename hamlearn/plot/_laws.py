@@ -66,7 +66,7 @@ def _named(axis: Any, shown: Sequence[Compared]) -> None:
     axis.set_yticks(range(len(shown)), names)
     axis.invert_yaxis()
     axis.set_xlabel("mean loss: a mark per seed, a bar the median")
-    axis.set_title("and time per sample")
+    axis.set_title("every seed, and time per sample")
 
 
 def _pace(us: float) -> str:

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from ._style import COLOURS
 
 _MARKS = ("o", "s", "^", "D", "v", "P", "X")
-_DASHES = ("-", "--", ":")
+_DASHES = ("-", "--", ":", "-.")
 #: Known laws by a short name; each has the look of its place.
 _KNOWN = (
     "flip", "gle", "rtrl", "stlp", "le", "snap1", "bptt",
     "instantaneous", "rflo", "eprop", "uoro", "kfrtrl", "vle", "frozen",
     "nla", "feedbackalignment", "recurrentbackprop", "snap2", "snap3",
-    "immediate",
+    "immediate", "hops", "diagonal", "stack", "atonce", "spatial",
 )  # fmt: skip
-_ALIASES = {"hamiltonianlearning": "flip"}
+_ALIASES = {
+    "hamiltonianlearning": "flip", "signflip": "flip", "diagonalrtrl": "diagonal",
+    "hoptraces": "hops", "spatialtrace": "spatial", "frozenrecurrence": "frozen",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

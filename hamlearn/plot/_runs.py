@@ -25,15 +25,17 @@ def run(result: Run, *, time_unit: str = "time units") -> "Figure":
     )
     axes = np.atleast_1d(axes)
     outputs(axes[0], result)
-    axes[0].set_title(result.law.title)
+    axes[0].set_title(f"{result.law.title}: target and output")
     if scalars:
         _loss(axes[1], result)
+        axes[1].set_title("loss, and its mean over a fiftieth of the run")
     if len(scalars) > 1:
         for name, colour in zip(scalars[1:], COLOURS[2:], strict=False):
             _line(axes[2], result.times, result.info[name], colour, name.capitalize())
         axes[2].set_yscale("symlog", linthresh=1.0)
-        axes[2].set_ylabel("Lagrangian,\nHamiltonian")
-        axes[2].legend(loc="upper right", ncols=2)
+        axes[2].set_title(" and ".join(name.capitalize() for name in scalars[1:]))
+        axes[2].set_ylabel("cost per unit of time")
+        axes[2].legend(**ABOVE, ncols=2)
     axes[-1].set_xlabel(f"time ({time_unit})")
     return figure
 
@@ -61,23 +63,20 @@ def tracked(target: Tracked, result: Run) -> "Figure":
         for values, label, style in lines:
             axis.plot(times[part], shown(values), label=label, **style)
         axis.set_ylabel(f"target, output{unit}")
-    low, high = axes[0].get_ylim()
-    axes[0].set_ylim(low, high + 0.2 * (high - low))
-    axes[0].legend(loc="upper right", ncols=3)
+    axes[0].legend(**ABOVE, ncols=3)
     axes[1].set_title("single samples around the largest jump")
     error = target.errors(result.output)
     if not np.isnan(error["rmse"]):
         rmse, repeated = error["rmse"], error["rmse_last"]
-        text = (
-            f"{target.name}: RMSE {rmse:.3g}, repeating the last value {repeated:.3g}"
-        )
-        axes[0].set_title(text + unit)
+        text = f"RMSE {rmse:.3g}, of repeating the last value {repeated:.3g}{unit}"
+        axes[0].set_title(f"{target.name}, copied as it comes: {text}")
+    width = max(count // 1000, 1)
     for name, colour in (("hamiltonian", COLOURS[1]), ("lagrangian", COLOURS[2])):
-        width = max(count // 1000, 1)
         mean = result.info[name][: count // width * width].reshape(-1, width).mean(1)
         _line(axes[2], times[::width][: len(mean)], mean, colour, name.capitalize())
-    axes[2].set_ylabel("L, H (cost per interval)")
-    axes[2].legend(loc="upper right", ncols=2)
+    axes[2].set_title(f"Lagrangian and Hamiltonian, means of {width:,} steps")
+    axes[2].set_ylabel("cost per interval")
+    axes[2].legend(**ABOVE, ncols=2)
     for axis in axes:
         axis.set_xlabel(f"time ({target.time_unit})")
     return figure
@@ -169,7 +168,7 @@ def outputs(axis: Any, result: Run, *, most: int = 3) -> None:
             result.times, output[:, k], color=COLOURS[k], lw=1, label="output" + label
         )
     axis.set_ylabel("target, output")
-    axis.legend(loc="upper right", ncols=2 * min(target.shape[1], most))
+    axis.legend(**ABOVE, ncols=2 * min(target.shape[1], most))
 
 
 def _loss(axis: Any, result: Run) -> None:
@@ -183,7 +182,7 @@ def _loss(axis: Any, result: Run) -> None:
         axis.axhline(zero, color=COLOURS[1], ls="--", lw=1, label="predicting zero")
     axis.set_yscale("log")
     axis.set_ylabel("loss")
-    axis.legend(loc="lower left", ncols=2)
+    axis.legend(**ABOVE, ncols=2)
 
 
 def _line(axis: Any, times: np.ndarray, values: np.ndarray, colour: str, label: str):

@@ -179,6 +179,15 @@ def number_text(value: Real | float) -> str:
     return f"{rounded:.10f}".rstrip("0").rstrip(".")
 
 
+def brief_text(value: float) -> str:
+    """Two significant digits, for narrow cells: .69, .0052, 12; <.001 below that."""
+    if not abs(value) < float("inf"):
+        return "diverged"
+    if abs(value) < 1e-3:
+        return "<.001"
+    return f"{value:.2g}".removeprefix("0") if abs(value) < 10 else f"{value:.0f}"
+
+
 def bytes_text(size: float | None) -> str:
     """Bytes in words: 512 B, 1.23 kB, 45.6 MB."""
     if size is None:

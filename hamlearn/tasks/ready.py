@@ -6,10 +6,11 @@ from importlib.resources import files
 import numpy as np
 
 from .. import _checks
+from .conditioning import TraceConditioning
 from .forecast import Forecast
 from .lorenz import Lorenz
 from .mackey_glass import MackeyGlass
-from .memory import DelayedCue
+from .memory import DelayedCue, Flag, MatchToSample
 from .sequences import Add
 from .task import AbstractTask
 from .teacher import TeacherStudent
@@ -93,8 +94,11 @@ def comparable() -> dict[str, Callable[[], AbstractTask]]:
 
     Forecasts one sample ahead of a recorded electrocardiogram (`heartbeat`), of a
     chaotic series with a lag (`mackey-glass`) and of one with jumps of side
-    (`lorenz`); a recurrent network to mimic (`teacher`); bits to remember for four and
-    six samples (`add`), and one of two symbols for eight among distractors (`cue`).
+    (`lorenz`); a recurrent network to mimic (`teacher`), or slow layers (`chain`); bits
+    to remember for four and six samples (`add`), one of two symbols for eight among
+    distractors (`cue`), a value that a flag pointed at three samples before (`flag`);
+    whether two symbols eight samples apart are the same (`match`); when an outcome
+    comes that was announced some forty samples before (`trace`).
     """
     return {
         "heartbeat": lambda: Forecast(heartbeat(seconds=40, dt=1 / RATE)),
@@ -103,8 +107,12 @@ def comparable() -> dict[str, Callable[[], AbstractTask]]:
         ),
         "lorenz": lambda: Forecast(Lorenz(0.05).path(steps=8000)[:, 0], name="lorenz"),
         "teacher": lambda: TeacherStudent(dt=0.5),
+        "chain": lambda: TeacherStudent(2, 24, 4, depth=3, gain=2.0, dt=0.1),
         "add": lambda: Add((4, 6)),
         "cue": lambda: DelayedCue(8, probability=1.0),
+        "flag": lambda: Flag(8, 3, 0),
+        "match": lambda: MatchToSample(8),
+        "trace": TraceConditioning,
     }
 
 
