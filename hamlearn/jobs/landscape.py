@@ -245,9 +245,8 @@ class _Runner:
     def learned(self, seeds: list[int], rates: list[float], stream: int) -> Any:
         """(losses with weights held, the runs, seconds that all lanes took)."""
         count = len(seeds)
-        seeds, rates = (
-            [each[k % count] for k in range(self.width)] for each in (seeds, rates)
-        )
+        filled = [k % count for k in range(self.width)]
+        seeds, rates = [seeds[k] for k in filled], [rates[k] for k in filled]
         networks = [self.network(seed) for seed in seeds]
         keys = [jax.random.fold_in(jax.random.key(seed), 1) for seed in seeds]
         samples = self.samples(stream, self.ground.samples)
