@@ -1,5 +1,7 @@
 """Figures of the report."""
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,6 +11,7 @@ from matplotlib.figure import Figure
 from hamlearn.jobs.comparison import trivial_floor
 from hamlearn.plot import Look, looks
 
+from . import _figures_three
 from ._tables import Record
 
 
@@ -113,10 +116,39 @@ def _style(look: Look) -> dict[str, Any]:
     return style | {"lw": 1.4, "ms": 4}
 
 
-FIGURES = {"cost": cost, "length": length, "sparse": sparse, "quality": quality}
-ALT = {
-    "cost": "Time per sample and memory against the number of neurons",
-    "length": "Memory against the length of the stream",
-    "sparse": "Time per sample against the number of edges",
-    "quality": "Mean loss so far against samples and against seconds, by task",
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A figure of a record: how its file ends, what draws it, what it shows."""
+
+    ending: str
+    draw: Callable[[Record], Figure]
+    alt: str
+
+
+#: By the name of the part.
+PICTURES: dict[str, tuple[Picture, ...]] = {
+    "stlp-bptt-rtrl": (
+        Picture(
+            "",
+            _figures_three.cost,
+            "Time per sample against neurons, memory against the length of a stream",
+        ),
+        Picture(
+            "-learning",
+            _figures_three.learning,
+            "Losses of STLP, BPTT, RTRL and others against samples and against seconds",
+        ),
+    ),
+    "cost": (
+        Picture("", cost, "Time per sample and memory against the number of neurons"),
+    ),
+    "length": (Picture("", length, "Memory against the length of the stream"),),
+    "sparse": (Picture("", sparse, "Time per sample against the number of edges"),),
+    "quality": (
+        Picture(
+            "",
+            quality,
+            "Mean loss so far against samples and against seconds, by task",
+        ),
+    ),
 }

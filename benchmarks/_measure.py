@@ -23,7 +23,8 @@ class Program:
     """One compiled function of arrays, and what the compiler says of it.
 
     `samples`: how many one call learns from; `carried`: bytes of the law's state;
-    `peak`: of arguments, results and scratch together.
+    `peak`: of arguments, results and scratch together; `moved`: bytes that XLA says a
+    sample reads and writes, and `flops`: it counts the body of a loop once.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Program:
     scratch: int
     peak: int
     flops: float
+    moved: float
     compile_s: float
     structure: Any
 
@@ -69,6 +71,7 @@ def compiled(
         0 if memory is None else int(memory.temp_size_in_bytes),
         0 if memory is None else _peak(memory),
         float((analysis or {}).get("flops", math.nan)),
+        float((analysis or {}).get("bytes accessed", math.nan)),
         seconds,
         structures[0],
     )

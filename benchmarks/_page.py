@@ -12,6 +12,7 @@ from . import (
     _sections_laws,
     _sections_learning,
     _sections_options,
+    _sections_three,
 )
 from ._tables import Record, table
 
@@ -30,6 +31,7 @@ SINGLE = {
 
 #: Parts in the order of the page: its title, and what writes it.
 SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
+    "stlp-bptt-rtrl": ("STLP, BPTT and RTRL", _sections_three.three),
     "quality": ("Laws by tasks", _sections_learning.quality),
     "cue": ("Memory among distractors", _sections_learning.cue),
     "stack": ("A gate before the memory", _sections_learning.stack),
@@ -55,6 +57,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
 }
 
 FINDINGS: dict[str, Callable[[Record], str]] = {
+    "stlp-bptt-rtrl": _sections_three.finding,
     "quality": _findings.quality,
     "cue": _findings.cue,
     "hops": _findings.hops,
@@ -64,7 +67,7 @@ FINDINGS: dict[str, Callable[[Record], str]] = {
 }
 
 #: Pictures that stand beside the findings; the others stand in their sections.
-FIRST = ("cost", "length")
+FIRST = ("stlp-bptt-rtrl", "cost", "length")
 
 
 def read(folder: Path, device: str) -> dict[str, Record]:
@@ -108,27 +111,34 @@ def page(records: dict[str, Record], device: str) -> str:
         if name in there
     ]
     text.append("\n".join(found))
-    text += [_picture(name, device) for name in FIRST if name in records]
+    for name in FIRST:
+        text += _pictures(name, device) if name in records else []
     if "cue" in records:
         text.append("![Right answers of laws on tasks with memory](figures/memory.png)")
     for name, (title, write) in there.items():
         text += [f"## {title}", *_older(records[name]), *write(records[name])]
-        if name in _figures.FIGURES and name not in FIRST:
-            text.append(_picture(name, device))
+        text += [] if name in FIRST else _pictures(name, device)
     return "\n\n".join([*text, *_provenance(records)]) + "\n"
 
 
 def draw(records: dict[str, Record], figures: Path, device: str) -> None:
     """The pictures of the page, but those that other scripts draw."""
     figures.mkdir(exist_ok=True)
-    for name, make in _figures.FIGURES.items():
-        if name in records:
-            path = figures / f"benchmark-{name}-{device}.png"
-            make(records[name]).savefig(path, dpi=130)
+    for name, pictures in _figures.PICTURES.items():
+        for picture in pictures if name in records else ():
+            path = figures / _file(name, picture, device)
+            picture.draw(records[name]).savefig(path, dpi=130)
 
 
-def _picture(name: str, device: str) -> str:
-    return f"![{_figures.ALT[name]}](figures/benchmark-{name}-{device}.png)"
+def _file(name: str, picture: _figures.Picture, device: str) -> str:
+    return f"benchmark-{name}{picture.ending}-{device}.png"
+
+
+def _pictures(name: str, device: str) -> list[str]:
+    return [
+        f"![{picture.alt}](figures/{_file(name, picture, device)})"
+        for picture in _figures.PICTURES.get(name, ())
+    ]
 
 
 def slug(title: str) -> str:

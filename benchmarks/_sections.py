@@ -92,12 +92,16 @@ def sparse(record: Record) -> list[str]:
             f"not run: {row['not_run']}" if "not_run" in row else us(row),
             spread(row, "ratio_to_forward"),
             spread(row, "ratio_to_forward_outer"),
+            spread(row, "ratio_to_three_passes"),
             size(row.get("state_bytes")),
+            row.get("carried_per_edge", ""),
+            row.get("used_per_edge", ""),
         )
         for row in record["rows"]
     ]
     head = (
-        "edges", "law", "µs per sample", "/ forward", "/ forward + outer", "carried",
+        "edges", "law", "µs per sample", "/ forward", "/ forward + outer",
+        "/ three passes", "carried", "bytes per edge", "with scratch",
     )  # fmt: skip
     solved = [
         (
@@ -110,7 +114,10 @@ def sparse(record: Record) -> list[str]:
     ]
     text = [
         "Ten edges per neuron. The references are of the same graph: an acyclic one "
-        "for GLE and STLP.",
+        "for GLE and STLP. Three passes are the forward product, the transposed one "
+        "and one update. Bytes per edge count the graph itself too; with scratch: "
+        "arguments, results and scratch of one compiled call. `hops` carries two "
+        "traces, `spatial` errors over one edge, `bptt` a window of 4.",
         table(head, rows),
         growth(record, "edges"),
     ]
@@ -167,22 +174,28 @@ def roofline(record: Record) -> list[str]:
     rates = record["rates"]
     copy = rates["copy_bytes_per_s"]["median"] / 1e9
     matmul = rates["matmul_flop_per_s"]["median"] / 1e9
+    arrays = lambda row, name: f"{row[name]:.3g}" if name in row else ""
     rows = [
         (
             row["neurons"],
             row["streams"],
             row["law"],
+            arrays(row, "must_move"),
+            arrays(row, "moves"),
             f"{row['bytes_per_s']['median'] / 1e9:.2f}",
             f"{100 * row['share_of_copy']['median']:.0f} %",
             f"{100 * row['share_of_matmul']['median']:.0f} %",
         )
         for row in record["rows"]
     ]
-    head = ("n", "networks", "law", "GB/s", "of copy", "of matmul")
+    head = (
+        "n", "networks", "law", "must move", "moves", "GB/s", "of copy", "of matmul",
+    )  # fmt: skip
     return [
         "Bytes are those of each array once for every time it must be read or written, "
         "all updates in one pass; many networks learn at once, each with its own "
-        "weights and stream. "
+        "weights and stream. *Must move*: such arrays per step; *moves*: those that "
+        "XLA counts in its program, where copies of a call count too. "
         f"Measured here: copy {copy:.1f} GB/s, matmul {matmul:.0f} Gflop/s. Shares "
         "above 100 %: a copy writes as much as it reads, a law reads more than it "
         "writes, and what stays in a cache is faster than both.",
@@ -211,22 +224,26 @@ def peers(record: Record) -> list[str]:
 
 def over_peer(row: Any, rows: Sequence[Any]) -> str:
     """hamlearn's time over that of a peer's `row`, empty where it lacks the law."""
-    same = _same_law(row, rows)
-    return "" if same is None else f"{_median(same) / _median(row):.2f}"
+    told = []
+    for same in _same_law(row, rows):
+        how = same["law"].partition(", ")[2]
+        told.append(f"{_median(same) / _median(row):.2f}{f' ({how})' if how else ''}")
+    return ", ".join(told)
 
 
-def _same_law(row: Any, rows: Sequence[Any]) -> Any:
-    """hamlearn's row of the law that `row`, a peer's, has under its own name."""
+def _same_law(row: Any, rows: Sequence[Any]) -> list[Any]:
+    """hamlearn's rows of the law that `row`, a peer's, has under its own name."""
+    found = []
     if row["law"].startswith("hamlearn"):
-        return None
+        return found
     for one in rows:
         if not one["law"].startswith("hamlearn") or one["neurons"] != row["neurons"]:
             continue
         through_time = [r["law"].endswith("bptt") for r in (one, row)]
         near = abs(one["recurrent_error"] - row["recurrent_error"]) < 1e-4
         if near and through_time[0] == through_time[1]:
-            return one
-    return None
+            found.append(one)
+    return found
 
 
 def _median(row: Any) -> float:

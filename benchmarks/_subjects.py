@@ -10,12 +10,14 @@ import optax
 
 import hamlearn as hl
 from hamlearn.costates.gradient import Checkpoints, Stored
-from hamlearn.laws import UORO, EProp, Instantaneous, SnAp1
+from hamlearn.laws import UORO, EProp, Hops, Instantaneous, SnAp1
 
 from . import _floors, _recursive
 from ._measure import Program, compiled, of_law
 
 INPUTS, OUTPUTS, TAU, RATE = 4, 4, 4.0, 1e-4
+#: Samples per block of RTRL.
+BLOCK = 128
 Maker = Callable[["Setting"], Program]
 
 
@@ -98,7 +100,9 @@ def learners() -> dict[str, Callable[[Setting], tuple[Any, Any, Any]]]:
         "rflo": EProp(cost, sgd),
         "snap1": SnAp1(cost, sgd),
         "uoro": UORO(cost, sgd),
+        "hops": Hops(cost, sgd),
         "rtrl": hl.RTRL(cost, sgd),
+        "rtrl-blocks": hl.RTRL(cost, sgd, block=BLOCK),
     }
     on_rates = lambda law: lambda s: (law, s.rate_network, s.samples)
     return {"flip": _flip, "gle": _gle} | {k: on_rates(v) for k, v in laws.items()}
@@ -215,6 +219,7 @@ def subjects() -> dict[str, Subject]:
         "instantaneous": Subject(_law("instantaneous")),
         "rflo": Subject(_law("rflo"), _floor("rflo", _floors.OWN_LEAK)),
         "snap1": Subject(_law("snap1"), _floor("snap1", _floors.SNAP_1)),
+        "hops": Subject(_law("hops")),
         "uoro": Subject(_law("uoro"), _floor("uoro", _floors.UORO)),
         "bptt": Subject(_bptt("bptt", Stored()), _plain("floor: bptt", plain)),
         "bptt-sqrt": Subject(

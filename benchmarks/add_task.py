@@ -29,6 +29,8 @@ from hamlearn.laws import (
 from hamlearn.sensitivities import Immediate
 from hamlearn.tasks import Add
 
+from . import _names
+
 COST = Cost(loss=cross_entropy)
 RATE = 0.03
 
@@ -90,9 +92,9 @@ def main() -> None:
     rows = [{"law": f"floor: {k}", "mean": v} for k, v in Add(lags).floors().items()]
     for row in rows:
         print(f"{row['law']:<20} {row['mean']:.4f}", flush=True)
-    for name, law in laws().items():
-        if options.laws and name not in options.laws:
-            continue
+    known = laws()
+    for name in _names.chosen("--laws", options.laws or None, known):
+        law = known[name]
         began = time.perf_counter()
         found = [
             final_loss(law, seed, options.steps, lags) for seed in range(options.seeds)

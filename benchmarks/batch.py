@@ -4,7 +4,7 @@ BPTT gives one update a window, the others one a sample; the gradient is for the
 over a batch of streams.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
@@ -22,13 +22,16 @@ from ._subjects import INPUTS, OUTPUTS, RATE, TAU
 NAMES = ("flip", "rflo", "snap1", "bptt", "bptt-sqrt")
 
 
-def timed(sizes: Iterable[int], batches: Iterable[int], *, repeats: int, say: Any):
+def timed(
+    sizes: Iterable[int], batches: Iterable[int], names: Sequence[str], *,
+    repeats: int, say: Any,
+):  # fmt: skip
     """Time a sample of every stream, and memory, over blocks of 256 samples."""
     rows = []
     for n in sizes:
         for batch in batches:
             length = 256 if n * n * batch < 1e5 else 64
-            made = [program(name, n, batch, length) for name in NAMES]
+            made = [program(name, n, batch, length) for name in names]
             times = in_turn(made, repeats=repeats)
             for one in made:
                 found = row(one, times, bptt_sqrt="bptt-sqrt")
@@ -38,8 +41,9 @@ def timed(sizes: Iterable[int], batches: Iterable[int], *, repeats: int, say: An
 
 
 def memory(
-    sizes: Iterable[int], batches: Iterable[int], lengths: Iterable[int], *, say: Any
-):
+    sizes: Iterable[int], batches: Iterable[int], lengths: Iterable[int],
+    names: Sequence[str], *, say: Any,
+):  # fmt: skip
     """Bytes of state and scratch, compiled and not run, over windows of each length.
 
     The local laws need the same for every length, which `length` shows: one is
@@ -48,7 +52,7 @@ def memory(
     rows = []
     for n in sizes:
         for batch in batches:
-            for name in NAMES:
+            for name in names:
                 windows = lengths if name.startswith("bptt") else (16,)
                 for length in windows:
                     one = program(name, n, batch, length)

@@ -33,7 +33,7 @@ import optax
 
 import hamlearn as hl
 
-from . import _floors
+from . import _floors, _names
 from ._record import spread, write
 
 INPUTS, OUTPUTS, TAU, RATE = 4, 4, 4.0, 1e-4
@@ -266,9 +266,9 @@ def main() -> None:
     parser.add_argument("--dry", action="store_true", help="write no file")
     options = parser.parse_args()
     rows = []
-    for name, make in laws().items():
-        if options.laws and name not in options.laws:
-            continue
+    known = laws()
+    for name in _names.chosen("--laws", options.laws or None, known):
+        make = known[name]
         for n in options.sizes:
             for batch in options.batches:
                 why = _refused(name, n, batch)

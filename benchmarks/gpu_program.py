@@ -59,7 +59,7 @@ def main() -> None:
     jax.config.update("jax_default_matmul_precision", "highest")
     rows = []
     for setting in SETTINGS:
-        for name, passes in PASSES.items():
+        for name, passes in ((k, PASSES[k]) for k in learners() if k in PASSES):
             text, scratch = _compiled(name, setting, device)
             networks = max(setting.copies, 1)
             kernels, moved = count(text, 4 * setting.n**2 * networks)

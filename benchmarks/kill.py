@@ -34,6 +34,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from . import _names
+
 SAMPLES, CHUNK, EVERY = 12_000, 100, 700
 DISK = 16_000_000  # bytes
 LAWS = ("moments", "keys", "window", "constraints", "costates", "kronecker")
@@ -205,7 +207,8 @@ def main() -> None:
     from ._record import environment
 
     chance = random.Random(options.seed)
-    pairs = [(name, source) for source in SOURCES for name in options.laws]
+    names = _names.chosen("--laws", options.laws, LAWS)
+    pairs = [(name, source) for source in SOURCES for name in names]
     rows, ends, wholes = [], [], {}
     with disk() as place:
         kind = "tmpfs (ENOSPC)" if place.is_mount() else "limit on files (EFBIG)"

@@ -37,6 +37,7 @@ from hamlearn.laws import (
 )
 
 from . import _floors as floors
+from . import _names
 from ._measure import compiled, in_turn, over_samples
 from ._record import RESULTS, spread, write
 
@@ -157,9 +158,8 @@ def main() -> None:
     makers["RTRL, product alone"] = product
     file = RESULTS / "law_cost.json"
     rows = json.loads(file.read_text())["rows"] if options.add else []
-    for kind, make in makers.items():
-        if options.laws and kind not in options.laws:
-            continue
+    for kind in _names.chosen("--laws", options.laws or None, makers):
+        make = makers[kind]
         for n in options.sizes:
             for batch in (1,) if kind.startswith("RTRL") else (1, 16):
                 row = measure(make, kind, n, batch, options.repeats)

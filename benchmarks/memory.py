@@ -28,6 +28,7 @@ from hamlearn.networks import Memoryless, ProductHead
 from hamlearn.plot import STYLE, looks
 from hamlearn.sensitivities import AtOnce, Immediate
 
+from . import _names
 from ._record import RESULTS, spread, write
 
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "memory.png"
@@ -274,9 +275,13 @@ def main() -> None:
         return
     seeds = range(100, 100 + options.seeds)
     if options.what == "cue":
+        unknown = [str(lag) for lag in options.lags if lag not in CUES]
+        if unknown:
+            _names.refuse("--lags", unknown, map(str, CUES))
         cue(seeds, options.lags)
     elif options.what == "stack":
-        stack(seeds, options.tasks)
+        known = ("flag", "long", "late")
+        stack(seeds, _names.chosen("--tasks", options.tasks, known))
     else:
         write("memory_cost", cost(9))
 

@@ -5,7 +5,8 @@
     PYTHONPATH=<a checkout of FranzKnut/jax_rtrl at 7d95ca6> python -m benchmarks ...
 
 The same leak-free tanh network of the same numbers with a linear readout, weights held,
-the gradient summed over the same stream. Each gradient is held against exact BPTT, all
+the gradient summed over the same stream: here through `hl.scan`, by laws whose update
+holds the weights and adds up. Each gradient is held against exact BPTT, all
 of it and that of the recurrent weights alone, so that speed is compared at known
 correctness: laws that are the same under another name have the same error.
 """
@@ -18,18 +19,29 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import hamlearn as hl
-from hamlearn.analysis._sums import sums
+from hamlearn.action.trees import added
 from hamlearn.laws import EProp, SnAp1
+from hamlearn.updates import AbstractUpdate
 
 from . import _floors, _peer_braintrace, _peer_jax_rtrl
 from ._floors import Weights
 from ._measure import clock, compiled, quartiles
 
 INPUTS, OUTPUTS, LENGTH = 4, 4, 1024
-EXACT_LENGTH = {32: 256, 128: 16, 512: 2}
+#: One less than a multiple of what is a block of samples, n.
+EXACT_LENGTH = {32: 255, 128: 127, 512: 1}
+
+
+class Held(AbstractUpdate):
+    """Weights stay as they are; what they would go down on is added up."""
+
+    def start(self, w):
+        return jax.tree.map(jnp.zeros_like, w)
+
+    def step(self, g, w, memory, dt, loss=None):
+        return w, added(memory, g)
 
 
 @dataclasses.dataclass
@@ -95,10 +107,11 @@ def _groups(n: int, peers: list[Any]):
     a, b = jax.random.split(jax.random.key(0))
     u = jax.random.normal(a, (LENGTH, INPUTS))
     y = jax.random.normal(b, (LENGTH, OUTPUTS))
-    laws = {"hamlearn bptt": _bptt(w, u, y)}
+    laws = {}
     for name, law in (
-        ("snap1", SnAp1(hl.Cost())),
-        ("rflo", EProp(hl.Cost())),
+        ("bptt", hl.BPTT(update=Held(), window=LENGTH + 1)),
+        ("snap1", SnAp1(update=Held())),
+        ("rflo", EProp(update=Held())),
     ):
         laws[f"hamlearn {name}"] = _summed(law, w, u, y)
     for peer in peers:
@@ -108,14 +121,17 @@ def _groups(n: int, peers: list[Any]):
     length = EXACT_LENGTH.get(n)
     if length is not None:
         u, y = u[:length], y[:length]
-        laws = {"hamlearn rtrl": _summed(hl.RTRL(hl.Cost()), w, u, y)}
+        laws = {"hamlearn rtrl": _summed(hl.RTRL(update=Held()), w, u, y)}
+        if (length + 1) % n == 0:
+            blocks = hl.RTRL(update=Held(), block=n)
+            laws[f"hamlearn rtrl, blocks of {n}"] = _summed(blocks, w, u, y)
         for peer in peers:
             laws |= peer.exact(w, u, y)
         yield _contestants(laws, w, u, y)
 
 
 def _contestants(laws: dict[str, Callable[[], Weights]], w, u, y) -> list[Contestant]:
-    exact = _bptt(w, u, y)()
+    exact = _exact(w, u, y)
     flat = lambda g: jnp.concatenate([jnp.ravel(leaf) for leaf in g])
     error = lambda g, h: float(jnp.linalg.norm(g - h) / jnp.linalg.norm(h))
     made = []
@@ -137,27 +153,20 @@ def _problem(w: Weights, u, y):
     return _floors.network(w), hl.Sample(u, y, jnp.ones(len(u)).at[0].set(0))
 
 
-def _bptt(w: Weights, u, y) -> Callable[[], Weights]:
+def _exact(w: Weights, u, y) -> Weights:
     network, samples = _problem(w, u, y)
-    moving, frozen = hl.split(network)
-
-    def run(moving, samples):
-        network = hl.join(moving, frozen)
-        return _as_weights(hl.exact_gradient(hl.Cost(), network, samples, dt=1.0).w)
-
-    return _compiled(run, moving, samples)
+    return _as_weights(hl.exact_gradient(hl.Cost(), network, samples, dt=1.0).w)
 
 
 def _summed(law: Any, w: Weights, u, y) -> Callable[[], Weights]:
-    """The estimates of a law added up over the stream."""
+    """What a law goes down on, added up over the stream."""
     network, samples = _problem(w, u, y)
     arrays, still = eqx.partition(law.init(network), eqx.is_array)
-    one = np.zeros(samples.target.shape[0])
+    nothing = lambda state, sample, info: None
 
     def run(arrays, samples):
-        state = eqx.combine(arrays, still)
-        found = sums(law, state, samples, jnp.asarray(1.0), one, 1)
-        return _as_weights({name: leaf[0] for name, leaf in found.items()})
+        after, _ = hl.scan(law, eqx.combine(arrays, still), samples, 1.0, nothing)
+        return _as_weights(after.update)
 
     return _compiled(run, arrays, samples)
 

@@ -1,7 +1,7 @@
 """Cost against the number of edges, on sparse graphs of in-degree 10."""
 
 import gc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import equinox as eqx
@@ -10,18 +10,18 @@ import jax.numpy as jnp
 import optax
 
 import hamlearn as hl
-from hamlearn.laws import EProp
+from hamlearn.laws import EProp, Hops, SnAp1, SpatialTrace
 from hamlearn.mechanics import AbstractGram, ConjugateGradients
 
 from ._measure import Program, compiled, exponent, in_turn, of_law, row
 
-IN_DEGREE, INPUTS = 10, 8
+IN_DEGREE, INPUTS, WINDOW = 10, 8, 4
 #: The law of the constraints is run up to this many edges.
 STLP_EDGES = 1_000_000
 
 
 def measure(edges: Iterable[int], names: Iterable[str], *, repeats: int, say: Any):
-    """Rows for every size and law, each in turn with the forward pass of its graph."""
+    """Rows for every size and law, each in turn with the passes over its graph."""
     rows, seen, names = [], {}, list(names)
     for size in edges:
         for name, make in LAWS.items():
@@ -30,10 +30,14 @@ def measure(edges: Iterable[int], names: Iterable[str], *, repeats: int, say: An
             why = _refused(name, size)
             if why is None:
                 programs = [*_passes(size, name), make(size)]
-                times = in_turn(programs, repeats=repeats)
-                forward_outer = {"forward_outer": "forward + outer"}
-                found = row(programs[-1], times, forward="forward", **forward_outer)
+                times = in_turn(programs, repeats=_rounds(size, repeats))
+                others = {"forward_outer": "forward + outer"}
+                others |= {"three_passes": "three passes"}
+                found = row(programs[-1], times, forward="forward", **others)
                 found |= {"edges": size, "neurons": size // IN_DEGREE}
+                per_edge = lambda count, size=size: round(count / size, 1)
+                found["carried_per_edge"] = per_edge(found["state_bytes"])
+                found["used_per_edge"] = per_edge(found["peak_bytes"])
                 if name == "stlp":
                     found["iterations"] = _iterations(size)
                 seen.setdefault(name, []).append((size, found["us_per_sample"]))
@@ -50,13 +54,17 @@ def measure(edges: Iterable[int], names: Iterable[str], *, repeats: int, say: An
     return rows, slopes
 
 
+def _rounds(edges: int, repeats: int) -> int:
+    return repeats if edges < 1_000_000 else min(repeats, 3)
+
+
 def _refused(name: str, edges: int) -> str | None:
     if name == "rtrl":
         numbers = edges / IN_DEGREE * edges
         if numbers > 1e6:
             return f"its sensitivities are {4 * numbers / 1e9:.3g} GB"
     if name == "stlp" and edges > STLP_EDGES:
-        return "a step would take about half a minute"
+        return "a step would take some ten seconds"
     return None
 
 
@@ -75,18 +83,20 @@ def _rate(edges: int, acyclic: bool = False) -> hl.RateNetwork:
 
 
 def _samples(edges: int) -> hl.Sample:
-    length = int(min(max(2e6 / edges, 4), 256))
+    length = int(min(max(2e6 / edges, WINDOW), 256))
     u = jax.random.normal(jax.random.key(2), (length, INPUTS))
     return hl.Sample(u, jnp.sin(jnp.arange(length * 10.0)).reshape(length, 10))
 
 
 def _passes(edges: int, name: str) -> list[Program]:
-    """The neurons alone, and with one outer product added to their weights."""
+    """The neurons alone; with one outer product added to their weights; and with the
+    transposed product too, which is what a law of instantaneous errors needs."""
     acyclic = name in ("gle", "stlp")
     net, samples = _rate(edges, acyclic), _samples(edges)
     senders = net.graph.senders.reshape(net.weight.shape)
     receivers = net.graph.receivers.reshape(net.weight.shape)
     x = 0.3 * jax.random.normal(jax.random.key(3), (edges // IN_DEGREE,))
+    moved = lambda w, p, x: w - 1e-4 * p[receivers] * x[senders]
 
     def forward(w, x, inputs):
         def step(x, u):
@@ -98,20 +108,35 @@ def _passes(edges: int, name: str) -> list[Program]:
         def step(carry, u):
             w, x = carry
             after = x + hl.join({"weight": w}, still)(x, u)
-            return (w - 1e-4 * after[receivers] * x[senders], after), net.readout(x, u)
+            return (moved(w, after, x), after), net.readout(x, u)
 
         return jax.lax.scan(step, (w, x), inputs)
 
+    def three(w, x, inputs):
+        def step(carry, u):
+            w, x, p = carry
+            sent = lambda v: net.graph.aggregate(w, v)
+            back = jax.linear_transpose(sent, p)(p)[0]
+            after = x + hl.join({"weight": w}, still)(x, u)
+            p = 0.5 * back + 0.1 * after
+            return (moved(w, p, x), after, p), net.readout(x, u)
+
+        return jax.lax.scan(step, (w, x, x), inputs)
+
     still = eqx.tree_at(lambda net: net.weight, net, None)
     given, length = (net.weight, x, samples.input), samples.target.shape[0]
-    named = (("forward", forward), ("forward + outer", forward_outer))
+    named = (
+        ("forward", forward),
+        ("forward + outer", forward_outer),
+        ("three passes", three),
+    )
     return [
         compiled(name, run, *given, samples=length, carried=(net.weight, x))
         for name, run in named
     ]
 
 
-def _on(name: str, law: Any):
+def _on(name: str, law: Any) -> Callable[[int], Program]:
     def make(edges: int) -> Program:
         return of_law(name, law, _rate(edges), _samples(edges), 1.0)
 
@@ -143,17 +168,20 @@ class _Counted(AbstractGram):
     """Conjugate gradients that tell how many steps every solve took."""
 
     told: list[int] = eqx.field(static=True)
+    inside: ConjugateGradients = ConjugateGradients()
 
     def at(self, tangent):
+        inside = self.inside.at(tangent)
+
         def solve(b):
-            delta, steps = ConjugateGradients().at(tangent)(b)
+            delta, steps = inside(b)
             jax.debug.callback(lambda steps: self.told.append(int(steps)), steps)
             return delta, steps
 
         return solve
 
-    def bind(self, network, ratio):
-        return self
+    def bind(self, network, ratio, *, own=False):
+        return _Counted(self.told, self.inside.bind(network, ratio, own=own))
 
 
 def _iterations(edges: int) -> float:
@@ -165,10 +193,15 @@ def _iterations(edges: int) -> float:
     return sum(told) / program.samples
 
 
-LAWS = {
+_SGD = hl.updates.Optax(optax.sgd, learning_rate=1e-4)
+LAWS: dict[str, Callable[[int], Program]] = {
     "flip": _on("flip", hl.HamiltonianLearning(inertia=10.0, dissipation=0.1)),
     "gle": _gle,
-    "rflo": _on("rflo", EProp(hl.Cost(), optax.sgd(1e-4))),
+    "rflo": _on("rflo", EProp(update=_SGD)),
+    "snap1": _on("snap1", SnAp1(update=_SGD)),
+    "hops": _on("hops", Hops(update=_SGD, order=2)),
+    "spatial": _on("spatial", SpatialTrace(update=_SGD, sweeps=1)),
+    "bptt": _on("bptt", hl.BPTT(update=_SGD, window=WINDOW)),
     "stlp": _stlp,
-    "rtrl": _on("rtrl", hl.RTRL(hl.Cost(), optax.sgd(1e-4))),
+    "rtrl": _on("rtrl", hl.RTRL(update=_SGD)),
 }

@@ -22,6 +22,7 @@ import numpy as np
 import hamlearn as hl
 from hamlearn import tasks
 
+from . import _names
 from ._record import RESULTS, write
 
 LIMIT = 0.45
@@ -183,7 +184,8 @@ def main() -> None:
         return
     sizes = [int(word) for word in options.neurons.split(",")]
     known, rows = signals(), _kept(options.only)
-    chosen = options.only.split(",") if options.only else [*known, "units"]
+    asked = options.only.split(",") if options.only else None
+    chosen = _names.chosen("--only", asked, [*known, "units"])
     for name in chosen:
         found = [*units()] if name == "units" else None
         if found is None:

@@ -210,7 +210,7 @@ def real(name: str, value: Any, wanted: str = "number") -> np.ndarray:
 
 def affordable(name: str, wanted: str, need: float) -> None:
     """`need` bytes are there on the device that JAX computes on, in all."""
-    stats = jax.devices()[0].memory_stats()
+    stats = jax.local_devices()[0].memory_stats()
     room = stats.get("bytes_limit", 0) if stats else 0
     room = room or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if need > room:

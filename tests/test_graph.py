@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import networkx as nx
 import numpy as np
 import pytest
+import scipy.sparse
 
 from hamlearn import Digraph
 from hamlearn.graph.aggregation import (
@@ -401,3 +402,77 @@ def test_errors(message):
     with pytest.raises(ValueError) as caught:
         ERRORS[message]()
     assert str(caught.value) == message
+
+
+def test_sparse_layers_hear_the_layer_before_them():
+    sizes = [5, 40, 3, 20]
+    graph = Digraph.layered(sizes, in_degree=4, key=jax.random.key(0))
+    layer = np.repeat(np.arange(4), sizes)
+    assert np.all(layer[graph.receivers] - layer[graph.senders] == 1)
+    heard = np.bincount(graph.receivers, minlength=sum(sizes))
+    np.testing.assert_array_equal(heard, np.repeat([0, 4, 4, 3], sizes))
+    assert graph.depth() == 3
+    other = Digraph.layered(sizes, in_degree=4, key=jax.random.key(1))
+    assert not np.array_equal(graph.senders, other.senders)
+    whole = Digraph.layered(sizes, in_degree=40, key=jax.random.key(0))
+    np.testing.assert_array_equal(whole.senders, Digraph.layered(sizes).senders)
+
+
+@pytest.mark.parametrize("in_degree", [1, 4, 5])
+def test_small_worlds_keep_their_degree_and_rewire_as_often_as_asked(in_degree):
+    n, world = 3000, Digraph.small_world
+    near = lambda graph: (
+        np.abs(
+            (np.asarray(graph.senders) - np.asarray(graph.receivers) + n // 2) % n
+            - n // 2
+        )
+        <= (in_degree + 1) // 2
+    )
+    ring = world(n, in_degree=in_degree, rewired=0.0, key=jax.random.key(0))
+    assert near(ring).all()
+    for share in (0.1, 1.0):
+        graph = world(n, in_degree=in_degree, rewired=share, key=jax.random.key(0))
+        assert np.all(np.bincount(graph.receivers) == in_degree)
+        assert not np.any(graph.senders == graph.receivers)
+        spread = 4 * (share * (1 - share) / graph.num_edges) ** 0.5
+        # Of an odd degree one side has a neighbour more; the other's is a stranger.
+        assert abs(1 - near(graph).mean() - share) <= spread + in_degree % 2 * 2 / n
+    with pytest.raises(ValueError, match="`rewired` must be"):
+        world(8, in_degree=4, rewired=0.1, key=jax.random.key(0))
+
+
+def test_graphs_out_of_files(tmp_path):
+    edges = np.array([(3, 1), (0, 2), (2, 0), (1, 2)])
+    expected = Digraph(5, edges[:, 0], edges[:, 1])
+    texts = {
+        "blanks.txt": "# from to\n3 1\n0 2\n2 0\n1 2\n",
+        "tabs.tsv": "% a comment\n3\t1\t0.5\n0\t2\t1\n2\t0\t1\n1\t2\t7\n",
+        "commas.csv": "3,1\n0,2\n2, 0\n1,2\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    np.save(tmp_path / "edges.npy", edges)
+    for name in (*texts, "edges.npy"):
+        graph = Digraph.from_file(tmp_path / name, num_nodes=5)
+        assert graph.num_nodes == 5
+        np.testing.assert_array_equal(graph.senders, expected.senders)
+        np.testing.assert_array_equal(graph.receivers, expected.receivers)
+    assert Digraph.from_file(tmp_path / "blanks.txt").num_nodes == 4
+    (tmp_path / "words.txt").write_text("from to\n0 1\n")
+    with pytest.raises(ValueError, match="`path` must be a list of edges"):
+        Digraph.from_file(tmp_path / "words.txt")
+
+
+def test_graphs_out_of_sparse_matrices(getkey):
+    """W[i, j] is an edge j -> i; its entries are the weights in the graph's order."""
+    matrix = scipy.sparse.random_array(
+        (12, 12), density=0.3, rng=np.random.default_rng(0)
+    )
+    for form in (matrix.tocsc(), matrix.tocoo(), matrix.tocsr()):
+        graph = Digraph.from_scipy(form)
+        weight = jnp.asarray(graph.entries(form))
+        value = jax.random.normal(getkey(), (12,))
+        np.testing.assert_allclose(graph.aggregate(weight, value), matrix @ value)
+    for bad in (matrix[:5], matrix.toarray(), "edges"):
+        with pytest.raises(ValueError, match="`matrix` must be a square sparse"):
+            Digraph.from_scipy(bad)

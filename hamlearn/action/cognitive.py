@@ -16,6 +16,7 @@ from .. import _checks
 from .._types import Array, Float, Params, PyTree, Scalar
 from ..networks.base import AbstractNetwork
 from ..networks.partition import join
+from ..networks.rest import Settling
 from ..signals.signal import Sample
 from .cost import Cost, as_number, running_cost
 from .residual import Holonomic
@@ -125,19 +126,17 @@ def consistent_start(
     flow: Phase,
     t: Scalar,
     signal: Callable[[Scalar], Sample],
-    *,
-    sweeps: int,
+    settle: Settling,
 ) -> Phase:
     """The forward pass and its derivative along (1, dw/dt): G = 0 and dG/dt = 0.
 
-    With slack the network is swept towards its fixed point and the rest is slack.
+    With slack the network is brought near its fixed point and the rest is slack.
     """
     q, v = flow
 
     def start(t, w):
         network, u = join(w, frozen), signal(t).input
-        sweep = lambda _, x: network.settled(x, u)
-        x = jax.lax.fori_loop(0, sweeps, sweep, q.x)
+        x = settle(network, q.x, u)
         room = None if q.slack is None else constraint(network, Coordinates(x, w), u)
         return Coordinates(x, w, room)
 

@@ -26,9 +26,9 @@ from ..laws import (
     SnAp,
     SnAp1,
 )
-from ..mechanics.gram import (
+from ..mechanics.gram import GramSolve
+from ..mechanics.iterations import (
     ConjugateGradients,
-    GramSolve,
     NeumannSweeps,
     RepeatedSweeps,
 )

@@ -33,6 +33,7 @@ from .nudged import NudgedRest as NudgedRest
 from .playback import Playback as Playback
 from .prospective import ProspectiveAdjoint as ProspectiveAdjoint
 from .prospective import prospective_costate as prospective_costate
+from .rerun import Rerun as Rerun
 from .riccati import TimeReversal as TimeReversal
 from .schedule import LayerParallel as LayerParallel
 from .schedule import Sweeps as Sweeps

@@ -1,6 +1,7 @@
 """What can be known before a run of latent equilibrium to go wrong in it."""
 
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -50,14 +51,18 @@ def amplification(network: VoltageNetwork) -> float:
     level = network.graph.levels()
     if level is None:
         _checks.reject("network", "without cycles", network.graph)
-    best = np.maximum(logs, 0)
+    best, reach = np.maximum(logs, 0), np.zeros(level.size)
     senders = np.asarray(network.graph.senders)
     receivers = np.asarray(network.graph.receivers)
-    for k in range(1, int(level.max()) + 1):
-        edges = level[receivers] == k
-        reach = np.full(level.size, 0.0)
-        np.maximum.at(reach, receivers[edges], best[senders[edges]])
-        best = np.where(level == k, np.maximum(logs, 0) + reach, best)
+    # Edges by the level that they lead to: each is looked at once.
+    goal = level[receivers]
+    order = np.argsort(goal, kind="stable")
+    bounds = np.searchsorted(goal[order], np.arange(1, int(level.max()) + 2))
+    for first, last in pairwise(bounds):
+        here = order[first:last]
+        np.maximum.at(reach, receivers[here], best[senders[here]])
+        there = np.unique(receivers[here])
+        best[there] += reach[there]
     return float(np.exp(best.max()))
 
 

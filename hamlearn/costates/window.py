@@ -70,10 +70,7 @@ class AbstractPast(AbstractWindow):
         """An empty past; takes the network of all streams."""
         dtype = jnp.result_type(*jax.tree.leaves(x))
         inputs = number_of_inputs(network, self.inputs)
-        inside, one = single(network), first_stream(network, x)
-        batch = streams_of(network)
-        u = jax.ShapeDtypeStruct((inputs,), dtype)
-        y = _answer.eval_shape(*hashable_partition(inside, eqx.is_array), one, u)
+        batch, y = streams_of(network), output_of(network, x, inputs)
         states = sum(leaf.size for leaf in jax.tree.leaves(x))
         numbers = states + np.prod(batch, dtype=int) * (inputs + y.size)
         need = int(self.length * numbers * dtype.itemsize)
@@ -204,6 +201,13 @@ class Adjoint(AbstractAdjoint):
         _, p = pulled_back(cost, network, x, samples, counted, begins, dt)
         v = jax.tree.map(jnp.zeros_like, x)
         return v, scaled(-dt, p), counted
+
+
+def output_of(network: AbstractNetwork, x: PyTree, inputs: int) -> Any:
+    """Shape and type of the output of one stream."""
+    inside, one = single(network), first_stream(network, x)
+    u = jax.ShapeDtypeStruct((inputs,), jnp.result_type(*jax.tree.leaves(x)))
+    return _answer.eval_shape(*hashable_partition(inside, eqx.is_array), one, u)
 
 
 @partial(jax.jit, static_argnums=1)

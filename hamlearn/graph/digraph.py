@@ -1,8 +1,8 @@
 """Directed graphs that carry networks."""
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -23,7 +23,8 @@ from .aggregation import (
     Segments,
     once,
 )
-from .edges import distinct_draws, longest_paths, sorted_edges
+from .edges import longest_paths, sorted_edges
+from .families import anywhere, between_layers, of_file, small_world, thin_layers
 
 if TYPE_CHECKING:
     import networkx
@@ -81,18 +82,23 @@ class Digraph(eqx.Module):
         return cls(num_nodes, senders[keep], receivers[keep])
 
     @classmethod
-    def layered(cls, sizes: Sequence[int]) -> "Digraph":
-        """Layers of the given sizes, each sending to all of the next."""
+    def layered(
+        cls, sizes: Sequence[int], *, in_degree: int | None = None, key: Any = None
+    ) -> "Digraph":
+        """Layers of the given sizes, each sending to all of the next.
+
+        With `in_degree` a node hears only so many of the layer before, drawn with
+        `key` uniformly without repetition, all of them where there are fewer.
+        """
         if np.ndim(_checks.real("sizes", sizes, "layer size")) != 1 or len(sizes) < 2:
             _checks.reject("sizes", "at least two layer sizes", _checks.shown(sizes))
         for size in sizes:
             _checks.at_least("sizes", size, 1)
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        layers = [np.arange(*starts[k : k + 2]) for k in range(len(sizes))]
-        pairs = list(pairwise(layers))
-        receivers = np.concatenate([np.repeat(b, a.size) for a, b in pairs])
-        senders = np.concatenate([np.tile(a, b.size) for a, b in pairs])
-        graph = cls(int(starts[-1]), senders, receivers)
+        if in_degree is not None:
+            _checks.at_least("in_degree", in_degree, 1)
+            edges = thin_layers(sizes, in_degree, _generator(key))
+            return cls(int(np.sum(sizes)), *edges)
+        graph = cls(int(np.sum(sizes)), *between_layers(sizes))
         blocks = _blocks(sizes)
         if blocks is None:
             return graph
@@ -107,25 +113,66 @@ class Digraph(eqx.Module):
         With `acyclic` a node hears only nodes of lower index, all of them where
         there are fewer than `in_degree`.
         """
-        _checks.at_least("num_nodes", num_nodes, 2)
-        _checks.at_least("in_degree", in_degree, 1)
-        _checks.key("key", key)
-        if in_degree >= num_nodes:
-            _checks.reject(
-                "in_degree", f"less than `num_nodes` = {num_nodes}", in_degree
-            )
-        _checks.known("key", key)
-        with jax.ensure_compile_time_eval():
-            seed = np.asarray(jax.random.bits(key, (4,), jnp.uint32))
-        rng = np.random.default_rng(seed)
-        nodes = np.arange(num_nodes)
-        choices = nodes if acyclic else np.full(num_nodes, num_nodes - 1)
-        degree = np.minimum(choices, in_degree)
-        receivers = np.repeat(nodes, degree)
-        senders = distinct_draws(rng, choices, degree)
-        if not acyclic:
-            senders = senders + (senders >= receivers)  # skip the node itself
+        _check_degree(num_nodes, in_degree)
+        edges = anywhere(num_nodes, in_degree, acyclic, _generator(key))
+        return cls(num_nodes, *edges)
+
+    @classmethod
+    def small_world(
+        cls, num_nodes: int, *, in_degree: int, rewired: float = 0.1, key: Array
+    ) -> "Digraph":
+        """Every node hears its nearest neighbours on a ring, but for chance.
+
+        A neighbour is replaced with probability `rewired` by a node that is none,
+        drawn uniformly without repetition; every node keeps `in_degree` edges.
+
+        Watts & Strogatz (1998), "Collective dynamics of small-world networks", with
+        directed edges.
+        """
+        _check_degree(num_nodes, in_degree)
+        _checks.non_negative("rewired", rewired)
+        _checks.shape("rewired", rewired, ())
+        if rewired > 1 or (rewired > 0 and num_nodes <= 2 * in_degree):
+            wanted = "at most 1, and 0 unless half of the nodes are no neighbours"
+            _checks.reject("rewired", wanted, rewired)
+        return cls(
+            num_nodes, *small_world(num_nodes, in_degree, rewired, _generator(key))
+        )
+
+    @classmethod
+    def from_file(cls, path: str | Path, *, num_nodes: int | None = None) -> "Digraph":
+        """The graph of a list of edges: a line for each, the sender and the receiver.
+
+        Text with blanks, tabs or commas between them; further columns and lines that
+        begin with `#` or `%` are left out. Or a `.npy` file with two columns.
+
+        **Arguments:** `num_nodes`: by default the largest number and one more.
+        """
+        senders, receivers = of_file(path)
+        if num_nodes is None:
+            num_nodes = int(max(senders.max(initial=0), receivers.max(initial=0))) + 1
         return cls(num_nodes, senders, receivers)
+
+    @classmethod
+    def from_scipy(cls, matrix: Any) -> "Digraph":
+        """The graph of a square sparse matrix of SciPy: W[i, j] is an edge j -> i.
+
+        `entries` takes the weights out of the same matrix.
+        """
+        from scipy.sparse import issparse
+
+        shape = np.shape(matrix)
+        if not issparse(matrix) or len(shape) != 2 or shape[0] != shape[1]:
+            wanted = "a square sparse matrix of SciPy"
+            _checks.reject("matrix", wanted, _checks.shown(matrix))
+        found = matrix.tocoo()
+        return cls(shape[0], found.col, found.row)
+
+    def entries(self, matrix: Any) -> np.ndarray:
+        """The entries of a sparse matrix at the edges, in the order of the weights."""
+        _checks.shape("matrix", matrix, (self.num_nodes, self.num_nodes))
+        rows = matrix.tocsr()[np.asarray(self.receivers), np.asarray(self.senders)]
+        return np.asarray(rows).reshape(self.edge_shape)
 
     @classmethod
     def from_networkx(cls, graph: "networkx.DiGraph") -> "Digraph":
@@ -191,6 +238,21 @@ class Digraph(eqx.Module):
             f"Digraph({self.num_nodes} nodes, {self.num_edges} edges, "
             f"{self.aggregation.describe()})"
         )
+
+
+def _check_degree(num_nodes: int, in_degree: int) -> None:
+    _checks.at_least("num_nodes", num_nodes, 2)
+    _checks.at_least("in_degree", in_degree, 1)
+    if in_degree >= num_nodes:
+        _checks.reject("in_degree", f"less than `num_nodes` = {num_nodes}", in_degree)
+
+
+def _generator(key: Any) -> np.random.Generator:
+    """Of NumPy, from a key of JAX that is known."""
+    _checks.key("key", key)
+    _checks.known("key", key)
+    with jax.ensure_compile_time_eval():
+        return np.random.default_rng(np.asarray(jax.random.bits(key, (4,), jnp.uint32)))
 
 
 def _fastest(graph: Digraph, senders, receivers) -> AbstractAggregation:

@@ -4,6 +4,8 @@ from typing import Any
 
 from .. import _checks
 from ..action.cost import Cost
+from ..costates.gradient import Checkpoints
+from ..costates.rerun import Rerun
 from ..costates.window import Adjoint
 from .law import Law
 
@@ -14,6 +16,7 @@ def BPTT(
     *,
     window: int,
     overlap: int = 0,
+    memory: Checkpoints | None = None,
     inputs: int | None = None,
 ) -> Law:
     """Truncated backpropagation through time, one update every `window` samples.
@@ -25,15 +28,24 @@ def BPTT(
     as long as the stream is full BPTT; `window=1` with overlap T - 1 is an update per
     sample with T steps of credit. The state has a fixed size, O(window + overlap).
 
-    Imposed as dynamics; costate `Adjoint`, over a window; any update.
+    With `memory=hl.costates.Checkpoints()` no states are kept but the first: they are
+    run again at the end of the window, O(sqrt(window)) of them at a time. Samples are
+    kept all the same.
+
+    Imposed as dynamics; costate `Adjoint` or `Rerun`, over a window; any update.
 
     **Arguments:** `cost`, `update`: as for `RTRL`; `window`, `overlap`: in samples;
+    `memory`: what is kept of the states, by default all; then without overlap;
     `inputs`: how many the network has, where it does not say so itself.
 
     Williams & Peng (1990), "An efficient gradient-based algorithm for on-line
     training of recurrent network trajectories".
     """
-    return Law(cost, Adjoint(window, overlap, inputs), update, title="BPTT")
+    if memory is None:
+        return Law(cost, Adjoint(window, overlap, inputs), update, title="BPTT")
+    if overlap != 0:
+        _checks.reject("overlap", "0 where states are run again", overlap)
+    return Law(cost, Rerun(window, memory, inputs), update, title="BPTT, run again")
 
 
 def SlidingBPTT(

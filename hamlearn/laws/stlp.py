@@ -25,10 +25,12 @@ from ..action.trees import scaled, squared_norm
 from ..mechanics.constrained import ConstrainedMotion, constrained_euler_lagrange
 from ..mechanics.damping import ExponentialDamping
 from ..mechanics.equations import DiagonalMass, energy
-from ..mechanics.gram import AbstractGram, Automatic
+from ..mechanics.gram import AbstractGram
+from ..mechanics.iterations import Automatic
 from ..mechanics.stabilisation import AbstractStabilisation, Baumgarte, Projection
 from ..networks.dynamics import started
 from ..networks.partition import join, split
+from ..networks.rest import Settling
 from ..updates.inertia import chosen
 from .base import AbstractFlow, Info, Rest, State, check_solver, solver_step
 from .stlp_state import (
@@ -160,16 +162,16 @@ class STLP(AbstractFlow):
         zeros = lambda tree: jax.tree.map(jnp.zeros_like, tree)
         begun = jnp.zeros((), jnp.result_type(*jax.tree.leaves(x)))
         credit = Constrained(zeros(x), room, room, begun)
-        gram = self.gram.bind(network, mass_ratio(self))
-        choices = Choices(gram, sweeps_needed(network, self.slack))
-        return State(x, w, credit, zeros(w), Rest(frozen, choices))
+        own = self.constraint is not None
+        gram = self.gram.bind(network, mass_ratio(self), own=own)
+        settle = Settling.of(network, sweeps_needed(network, self.slack))
+        return State(x, w, credit, zeros(w), Rest(frozen, Choices(gram, settle)))
 
     def begin(self, state: State, t: Scalar, signal: Any) -> State:
         """The state moved onto the constraints at time t of the signal."""
         require_rates(signal)
-        flow = consistent_start(
-            state.rest.frozen, phase(state), t, signal, sweeps=state.rest.fixed.sweeps
-        )
+        settle = state.rest.fixed.settle
+        flow = consistent_start(state.rest.frozen, phase(state), t, signal, settle)
         return joined(flow, jnp.ones_like(state.credit.begun), state.rest)
 
     def step(self, state, sample, dt):

@@ -13,6 +13,7 @@ from .._types import PyTree, Scalar
 from ..action.cognitive import Coordinates, Phase
 from ..action.trees import anew
 from ..mechanics.gram import AbstractGram
+from ..networks.rest import Settling
 from ..signals.signal import Sample
 from ..signals.streams import stream_samples
 from .base import AbstractFlow, Rest, State, with_rest, without_rest
@@ -28,10 +29,10 @@ class Constrained(eqx.Module):
 
 
 class Choices(eqx.Module):
-    """What was chosen for the network: the Gram solver, sweeps to its fixed point."""
+    """What was chosen for the network: the Gram solver, how it comes to rest."""
 
     gram: AbstractGram
-    sweeps: int = eqx.field(static=True)
+    settle: Settling
 
 
 def phase(state: State) -> Phase:

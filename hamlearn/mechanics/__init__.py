@@ -11,12 +11,12 @@ from .equations import energy as energy
 from .equations import euler_lagrange as euler_lagrange
 from .equations import hamilton as hamilton
 from .gram import AbstractGram as AbstractGram
-from .gram import Automatic as Automatic
-from .gram import ConjugateGradients as ConjugateGradients
 from .gram import GramSolve as GramSolve
 from .gram import LocalCholesky as LocalCholesky
-from .gram import NeumannSweeps as NeumannSweeps
-from .gram import RepeatedSweeps as RepeatedSweeps
+from .iterations import Automatic as Automatic
+from .iterations import ConjugateGradients as ConjugateGradients
+from .iterations import NeumannSweeps as NeumannSweeps
+from .iterations import RepeatedSweeps as RepeatedSweeps
 from .legendre import legendre as legendre
 from .solvers import Euler as Euler
 from .solvers import Heun as Heun

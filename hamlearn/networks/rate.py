@@ -12,6 +12,7 @@ from jaxtyping import DTypeLike
 from .. import _checks
 from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
 from ..graph.digraph import Digraph
+from ..graph.levels import Levels
 from ..graph.nodes import NodeSet
 from .base import AbstractNeurons, Slopes, euler
 from .neurons import forward, slope_at
@@ -122,9 +123,7 @@ class RateNetwork(AbstractNeurons):
 
     def drive(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
         """The activation a_i before the nonlinearity."""
-        a = self.graph.aggregate(self.weight, x)
-        if self.input_weight is not None:
-            a = self.input_nodes.add(a, self.input_weight @ u)
+        a = self._with_input(self.graph.aggregate(self.weight, x), u)
         # The bias comes last: with two products side by side XLA turns neither round
         # where there are many streams.
         return a + self.bias
@@ -148,6 +147,12 @@ class RateNetwork(AbstractNeurons):
 
     def settled(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:
         return forward(self.activation)(self.drive(x, u))
+
+    def rested(self, levels: Levels, u: Float[Array, "inputs"]) -> Neurons:
+        """The state at rest under `u`, level by level; `levels` are the graph's."""
+        outer = self._with_input(jnp.zeros_like(self.bias), u) + self.bias
+        sent = _Sent(self.activation)
+        return levels.forward(self.graph, self.weight, outer, sent, ())[1]
 
     @property
     def inputs(self) -> int:
@@ -181,3 +186,17 @@ class RateNetwork(AbstractNeurons):
 
     def sent(self, x: Neurons) -> Neurons:
         return x
+
+    def _with_input(self, a: Neurons, u: Float[Array, "inputs"]) -> Neurons:
+        if self.input_weight is None:
+            return a
+        return self.input_nodes.add(a, self.input_weight @ u)
+
+
+class _Sent(eqx.Module):
+    """The rates of neurons that `total` arrives at; equal where sigma is the same."""
+
+    activation: Callable[[Array], Array] = eqx.field(static=True)
+
+    def __call__(self, total: Array, each: Any) -> Array:
+        return forward(self.activation)(total)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from ..costates.echo import Heard
+from ..costates.rerun import Noted
 from ..costates.window import Past
 from ..graph.order import computed
 from ..laws.base import State
@@ -53,7 +54,7 @@ def _is_large(leaf: Any) -> bool:
 
 
 def _is_ring(node: Any) -> bool:
-    return isinstance(node, Past | Heard)
+    return isinstance(node, Past | Heard | Noted)
 
 
 def _after(seen: Any, new: Any, old: Any) -> Any:

@@ -13,6 +13,7 @@ from ..laws.base import AbstractLaw, Info, State, with_rest, without_rest
 from ..signals import samples as _samples
 from ..signals.signal import Sample
 from ..signals.streams import check_fit, check_input, check_target
+from .devices import explicit_mesh, over_mesh
 from .order import in_turn
 
 Record = Callable[[State, Sample, Info], PyTree]
@@ -53,8 +54,12 @@ def scan(
     """
     _checks.instance("law", law, AbstractLaw)
     samples = _samples.traced(samples, _samples.state_dtype(state))
-    dt = jnp.asarray(dt, _samples.state_dtype(state))
-    return _scan(law, strong(state), samples, dt, record)
+    dt, state = jnp.asarray(dt, _samples.state_dtype(state)), strong(state)
+    loop = lambda state, samples: _scan(law, state, samples, dt, record)
+    mesh = explicit_mesh((state, samples))
+    if mesh is None:
+        return loop(state, samples)
+    return over_mesh(loop, state, samples, mesh)
 
 
 def _scan(law, state, samples, dt, record=None, count=None):

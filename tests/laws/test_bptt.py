@@ -22,6 +22,7 @@ from hamlearn import (
     split,
     stream,
 )
+from hamlearn.costates import Checkpoints
 from hamlearn.laws import SlidingBPTT
 from hamlearn.updates import Optax
 
@@ -244,3 +245,34 @@ def test_a_sliding_window_is_the_gradient_of_the_present_loss_alone(getkey, wind
     for name, leaf in exact.items():
         np.testing.assert_allclose(g[name], leaf, atol=1e-13)
     assert (window == 1) == (not np.any(exact["weight"]))
+
+
+@pytest.mark.parametrize("batch", [0, 3])
+def test_states_run_again_give_the_same_gradient(getkey, batch):
+    """Windows of 9 and episodes inside them; the states met are not kept."""
+    network = make_network(Digraph.complete(4, self_loops=True), getkey())
+    samples = make_samples(getkey(), 27, batch=(batch,) if batch else ())
+    start = jnp.zeros(27).at[jnp.array([4, 9, 15])].set(1.0)
+    weight = jnp.linspace(0.0, 2.0, 27)
+    samples = Sample(samples.input, samples.target, weight, start=start)
+    network = Batch(network, batch) if batch else network
+    kept = BPTT(Cost(weight_decay=0.1), sgd(0.3), window=9)
+    again = BPTT(Cost(weight_decay=0.1), sgd(0.3), window=9, memory=Checkpoints())
+    (a, infos), (b, others) = (run(law, network, samples) for law in (kept, again))
+    close(b.w, a.w, 1e-12)
+    np.testing.assert_allclose(others.loss, infos.loss, rtol=1e-12)
+
+
+def test_states_run_again_are_not_held(getkey):
+    """What is carried does not grow with the neurons, but for one state."""
+    sizes = []
+    for n in (4, 8):
+        network = make_network(Digraph.complete(n, self_loops=True), getkey())
+        state = BPTT(window=100, memory=Checkpoints()).init(network)
+        sizes.append(sum(leaf.size for leaf in jax.tree.leaves(state.credit)))
+    assert sizes[1] - sizes[0] == 4
+
+
+def test_states_run_again_take_no_overlap():
+    with pytest.raises(ValueError, match="`overlap` must be 0"):
+        BPTT(window=4, overlap=2, memory=Checkpoints())

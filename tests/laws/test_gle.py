@@ -343,6 +343,28 @@ def test_step_of_the_error_is_amplified_by_the_depth():
     np.testing.assert_allclose(amplification(network), 1e3, rtol=1e-12)
 
 
+def test_amplification_is_the_largest_product_on_a_path(getkey):
+    """Against all paths, by a loop over the nodes in order."""
+    n = 40
+    graph = Digraph.random(n, in_degree=3, acyclic=True, key=getkey())
+    tau_m = 1 + jax.random.uniform(getkey(), (n,))
+    tau_r = jnp.where(
+        jnp.arange(n) % 5 == 0, 0.0, 0.5 + jax.random.uniform(getkey(), (n,))
+    )
+    network = VoltageNetwork(
+        graph,
+        membrane_time_constant=tau_m,
+        prospective_time_constant=tau_r,
+        key=getkey(),
+    )
+    own = np.where(tau_r > 0, np.maximum(tau_m / np.where(tau_r > 0, tau_r, 1), 1), 1)
+    best = []
+    for i in range(n):  # nodes hear lower numbers only
+        heard = [best[j] for j in graph.senders[graph.receivers == i]]
+        best.append(own[i] * max(heard, default=1.0))
+    np.testing.assert_allclose(amplification(network), max(best), rtol=1e-12)
+
+
 def test_exponential_leak_is_exact():
     tau, dt = FLOAT([0.3]), FLOAT(1.1)
     state = ExponentialLeak()(FLOAT([2.0]), FLOAT([-1.0]), tau, dt)

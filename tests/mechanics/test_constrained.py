@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from hamlearn.mechanics import ConjugateGradients, GramSolve
 from hamlearn.mechanics.constrained import constrained_euler_lagrange
 from hamlearn.mechanics.damping import Projected
 from hamlearn.mechanics.equations import DiagonalMass, euler_lagrange
-from hamlearn.mechanics.gram import ConjugateGradients, GramSolve
 from hamlearn.mechanics.solvers import RungeKutta4
 
 ORDER8, CONTROL = dfx.Dopri8(), dfx.PIDController(rtol=1e-11, atol=1e-12)

@@ -219,3 +219,35 @@ def test_bad_choices(getkey):
     with pytest.raises(ValueError, match="acyclic"):
         hl.STLP(gram=ConjugateGradients(NeumannSweeps()), slack=Slack()).init(cyclic)
     assert cyclic.depth() is None
+
+
+def test_where_weights_are_local_their_part_is_a_diagonal(getkey):
+    """The quick product is the full one, on layers with inputs and with slack."""
+    cyclic = hl.RateNetwork(
+        hl.Digraph.complete(5, self_loops=True), inputs=2, gain=0.3, key=getkey()
+    )
+    for network, slack in (
+        (dag(getkey(), neurons=30, in_degree=5), None),
+        (cyclic, Slack()),
+    ):
+        law = hl.STLP(neuron_mass=0.1, slack=slack)
+        signal = moving_signal()
+        state = law.begin(law.init(network), jnp.array(0.3), signal)
+        motion = law.motion(state.rest.fixed.gram)
+        tangent = motion.tangent(0.3, *phase(state), (state.rest, signal))
+        delta = jax.random.normal(getkey(), (network.graph.num_nodes,))
+        np.testing.assert_allclose(
+            tangent.local_gram()(delta), tangent.gram(delta), rtol=1e-12, atol=1e-13
+        )
+
+
+def test_a_constraint_of_ones_own_is_not_taken_for_local(getkey):
+    network = dag(getkey(), neurons=20, in_degree=4)
+    known = lambda **more: repr(Automatic(dense=0).bind(network, 1.0, **more))
+    assert "local=True" in known()
+    assert "local=False" in known(own=True)
+    with pytest.raises(ValueError, match="`gram` must be"):
+        LocalCholesky().bind(network, 1.0, own=True)
+    own = lambda network, q, sample: q.x - network.settled(q.x, sample.input)
+    law = hl.STLP(constraint=own)
+    assert isinstance(law.init(network).rest.fixed.gram, GramSolve)

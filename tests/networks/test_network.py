@@ -19,6 +19,8 @@ from hamlearn import (
     stream,
 )
 from hamlearn.action import hamiltonian, lagrangian
+from hamlearn.graph.levels import levels_of
+from hamlearn.networks.rest import Settling
 from hamlearn.updates import Inertia
 
 KEY = jax.random.key(0)
@@ -400,3 +402,41 @@ def test_errors(message):
     with pytest.raises(ValueError) as caught:
         ERRORS[message]()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("kind", ["acyclic", "layers", "shuffled"])
+def test_rest_is_reached_level_by_level(kind, getkey):
+    """As by sweeps of all neurons, with its derivatives by weights and input."""
+    graph = {
+        "acyclic": lambda: graph_of("acyclic"),
+        "layers": lambda: Digraph.layered([2, 3, 3, 1]),
+        "shuffled": lambda: Digraph(9, [8, 3, 0, 3, 7, 5], [3, 0, 7, 5, 1, 2]),
+    }[kind]()
+    network = RateNetwork(graph, inputs=2, gain=2.0, key=getkey())
+    w, frozen = split(network)
+    settle = Settling(levels_of(graph), 0)
+    assert settle.levels is not None
+    x, u = jax.random.normal(getkey(), (9,)), jnp.array([0.3, -0.7])
+    at_rest = lambda settle: lambda w, u: settle(join(w, frozen), x, u)
+    moved = jax.tree.map(lambda leaf: jax.random.normal(getkey(), leaf.shape), (w, u))
+    given = ((w, u), moved)
+    quick, slow = (
+        jax.jvp(at_rest(one), *given) for one in (settle, Settling(None, 10))
+    )
+    np.testing.assert_allclose(quick[0], slow[0], rtol=1e-13)
+    np.testing.assert_allclose(quick[1], slow[1], rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(network.settled(quick[0], u), quick[0], rtol=1e-13)
+
+
+def test_deep_networks_alone_are_worth_a_pass_by_levels():
+    for depth in (3, 40):
+        network = RateNetwork(Digraph.layered([1] * (depth + 1)), key=KEY)
+        assert (Settling.of(network, depth + 1).levels is not None) == (depth > 16)
+
+
+def test_cycles_come_to_rest_by_sweeps():
+    network = RateNetwork(graph_of("rows"), inputs=1, gain=0.5, key=KEY)
+    settle = Settling.of(network, 200)
+    assert settle.levels is None
+    x = settle(network, network.initial_state(), jnp.array([0.5]))
+    np.testing.assert_allclose(network.settled(x, jnp.array([0.5])), x, atol=1e-13)
