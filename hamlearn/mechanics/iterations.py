@@ -72,7 +72,7 @@ class ConjugateGradients(AbstractGram):
     preconditioner: NeumannSweeps | None = None
     rtol: float | None = eqx.field(static=True, default=None)
     max_steps: int = eqx.field(static=True, default=1000)
-    local: bool = eqx.field(static=True, default=False)
+    local: bool = eqx.field(static=True, default=False, repr=False)
 
     def __check_init__(self):
         _checks.at_least("max_steps", self.max_steps, 1)
