@@ -1,15 +1,15 @@
 """Figures of STLP, BPTT and RTRL beside each other."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from hamlearn.plot import COLOURS
+from hamlearn.plot import looks
 
-from ._sections_three import KINDS, done, of
+from ._sections_three import HEAD, KINDS, done, of
 from ._tables import Record
-
-_MARKS = "osD^v<>P"
 
 
 def cost(record: Record) -> Figure:
@@ -20,7 +20,7 @@ def cost(record: Record) -> Figure:
             rows = done(of(record, "cost", kind=kind, law=name, dtype="float32"))
             if rows:
                 us = [row["us_per_sample"]["median"] for row in rows]
-                label = name if kind == "layers" else None
+                label = HEAD.get(name, name) if kind == "layers" else None
                 axis.plot([row["neurons"] for row in rows], us, label=label, **style)
         axis.set(xscale="log", yscale="log", xlabel="neurons", title=title)
         axis.set_xscale("log", base=2)
@@ -48,7 +48,7 @@ def learning(record: Record) -> Figure:
                 curve = np.asarray(row["curve"], float)
                 seen = (np.arange(curve.size) + 0.5) * row["samples"] / curve.size
                 style = {**style, "marker": ""}
-                label = name if kind == "layers" else None
+                label = HEAD.get(name, name) if kind == "layers" else None
                 left.plot(seen, curve, label=label, **style)
                 right.plot(seen * row["us_per_sample"] / 1e6, curve, **style)
         left.set(yscale="log", xscale="log", ylabel="loss", title=title)
@@ -59,15 +59,13 @@ def learning(record: Record) -> Figure:
     return figure
 
 
-def _styles(record: Record) -> dict[str, dict[str, object]]:
+def _styles(record: Record) -> dict[str, dict[str, Any]]:
     names = dict.fromkeys(row["law"] for row in record["rows"])
+    found = looks(HEAD.get(name, name) for name in names)
     return {
         name: {
-            "color": COLOURS[k % len(COLOURS)],
-            "marker": _MARKS[k % len(_MARKS)],
-            "ls": ("-", "--")[k // len(COLOURS) % 2],
-            "lw": 1.4,
+            "color": look.colour, "ls": look.dashes, "marker": look.mark, "lw": 1.4,
             "ms": 4,
         }
-        for k, name in enumerate(names)
-    }
+        for name, look in zip(names, found.values(), strict=True)
+    }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 from ._tables import Record, grid, growth, size, table
 
 KINDS = {"layers": "Layers", "recurrent": "Recurrent"}
-_HEAD = {
+HEAD = {
     "stlp": "STLP", "hamiltonian": "Hamiltonian learning", "gle": "GLE", "hops": "hops",
     "bptt": "BPTT, stored", "bptt-sqrt": "BPTT, √T", "rtrl": "RTRL",
     "rtrl-blocks": "RTRL, in blocks",
@@ -55,7 +55,8 @@ def _us(row: Record) -> float:
 
 
 def _name(row: Record) -> str:
-    return _HEAD.get(row["law"], row["law"])
+    name: str = row["law"]
+    return HEAD.get(name, name)
 
 
 def _number(value: Any, form: str = ".3g") -> str:
@@ -220,7 +221,7 @@ def _comes_to(record: Record) -> str:
         loss = lambda law, k, rows=rows: _number(rows[law][k]["median"])
         others = [n for n in ("rtrl", "hops", "hamiltonian") if n in rows]
         both = [
-            ", ".join(f"{_HEAD[n]} {loss(n, k)}" for n in ("stlp", "bptt", *others))
+            ", ".join(f"{HEAD[n]} {loss(n, k)}" for n in ("stlp", "bptt", *others))
             for k in ("equal_samples", "equal_seconds")
         ]
         told.append(
