@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from hamlearn.plot import looks
 
-from ._sections_three import HEAD, KINDS, done, of
+from ._sections_three import KINDS, done, of, titled
 from ._tables import Record
 
 
@@ -20,7 +20,7 @@ def cost(record: Record) -> Figure:
             rows = done(of(record, "cost", kind=kind, law=name, dtype="float32"))
             if rows:
                 us = [row["us_per_sample"]["median"] for row in rows]
-                label = HEAD.get(name, name) if kind == "layers" else None
+                label = titled(name) if kind == "layers" else None
                 axis.plot([row["neurons"] for row in rows], us, label=label, **style)
         axis.set(xscale="log", yscale="log", xlabel="neurons", title=title)
         axis.set_xscale("log", base=2)
@@ -48,7 +48,7 @@ def learning(record: Record) -> Figure:
                 curve = np.asarray(row["curve"], float)
                 seen = (np.arange(curve.size) + 0.5) * row["samples"] / curve.size
                 style = {**style, "marker": ""}
-                label = HEAD.get(name, name) if kind == "layers" else None
+                label = titled(name) if kind == "layers" else None
                 left.plot(seen, curve, label=label, **style)
                 right.plot(seen * row["us_per_sample"] / 1e6, curve, **style)
         left.set(yscale="log", xscale="log", ylabel="loss", title=title)
@@ -61,7 +61,7 @@ def learning(record: Record) -> Figure:
 
 def _styles(record: Record) -> dict[str, dict[str, Any]]:
     names = dict.fromkeys(row["law"] for row in record["rows"])
-    found = looks(HEAD.get(name, name) for name in names)
+    found = looks(titled(name) for name in names)
     return {
         name: {
             "color": look.colour, "ls": look.dashes, "marker": look.mark, "lw": 1.4,

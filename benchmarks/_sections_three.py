@@ -54,9 +54,13 @@ def _us(row: Record) -> float:
     return row["us_per_sample"]["median"]
 
 
+def titled(law: str) -> str:
+    """How a law is called on the page."""
+    return HEAD.get(law, law)
+
+
 def _name(row: Record) -> str:
-    name: str = row["law"]
-    return HEAD.get(name, name)
+    return titled(row["law"])
 
 
 def _number(value: Any, form: str = ".3g") -> str:
