@@ -20,6 +20,8 @@ from ._tables import Record, table
 SINGLE = {
     "cue": "memory_cue.json",
     "stack": "memory_stack.json",
+    "spiking": "memory_spiking.json",
+    "memory cost": "memory_cost.json",
     "hops": "hops.json",
     "add": "add_task_6_10.jsonl",
     "gap": "two_point_gap.jsonl",
@@ -35,6 +37,11 @@ SECTIONS: dict[str, tuple[str, Callable[[Record], list[str]]]] = {
     "quality": ("Laws by tasks", _sections_learning.quality),
     "cue": ("Memory among distractors", _sections_learning.cue),
     "stack": ("A gate before the memory", _sections_learning.stack),
+    "spiking": ("Spiking neurons", _sections_learning.spiking),
+    "memory cost": (
+        "What credit through memories costs",
+        _sections_learning.memory_cost,
+    ),
     "hops": ("Slow networks", _sections_learning.hops),
     "add": ("Credit over many steps", _sections_learning.add),
     "gap": ("The sign flip beside the optimum", _sections_learning.gap),

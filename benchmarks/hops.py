@@ -11,6 +11,7 @@ and rates are lanes of one `hl.scan`.
 """
 
 import argparse
+import json
 from typing import Any
 
 import equinox as eqx
@@ -21,11 +22,21 @@ import optax
 
 import hamlearn as hl
 from hamlearn.costates import CostateFlow
-from hamlearn.laws import EProp, Hops, Instantaneous, SlidingBPTT, SpatialTrace
+from hamlearn.laws import (
+    KFRTRL,
+    UORO,
+    EProp,
+    FeedbackAlignment,
+    Hops,
+    Instantaneous,
+    RecurrentBackprop,
+    SlidingBPTT,
+    SpatialTrace,
+)
 from hamlearn.sensitivities import Immediate
 from hamlearn.updates import Optax
 
-from ._record import write
+from ._record import RESULTS, write
 
 DT = 0.1  # of a time constant of 1: leaks of a tenth
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
@@ -57,8 +68,14 @@ def laws(update: Any, depth: int | None) -> dict[str, hl.laws.AbstractLaw]:
         "hops, 5": Hops(None, update, order=5),
         "spatial trace": SpatialTrace(None, update, sweeps=sweeps),
         "RFLO, symmetric": EProp(None, update),
+        "SnAp-1": hl.SnAp1(None, update),
+        "UORO": UORO(None, update),
+        "KF-RTRL": KFRTRL(None, update),
         "instantaneous": Instantaneous(None, update, sweeps=sweeps),
+        "feedback alignment": FeedbackAlignment(None, update, sweeps=sweeps),
+        "recurrent backprop": RecurrentBackprop(None, update),
         "sign flip": hl.Law(None, CostateFlow(), update, title="sign flip"),
+        "frozen": hl.Law(None, Immediate(), update, title="frozen"),
     }
 
 
@@ -115,7 +132,7 @@ def learner(name: str, setting: Setting, samples: int) -> Any:
             teacher = hl.join(teacher, frozen)
             stream = answered(teacher, tau, samples, a)
             fresh = answered(teacher, tau, samples // 2, b)
-            start = law.init(hl.join(student, frozen))
+            start = law.init(hl.join(student, frozen), key=jax.random.fold_in(key, 2))
             state, infos = hl.scan(law, start, stream, DT)
             still = hl.Law(None, Immediate(), Optax(optax.sgd, learning_rate=0.0))
             after = hl.scan(still, still.init(state.network), fresh, DT)[1].loss
@@ -159,14 +176,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=8000)
     parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--laws", nargs="+", help="these alone, beside rows of a file")
     options = parser.parse_args()
-    rows = []
+    file = RESULTS / "hops.json"
+    rows = json.loads(file.read_text())["rows"] if options.laws else []
     for task, setting in settings().items():
-        exact = None
-        for name in laws(None, 1):
+        for name in options.laws or laws(None, 1):
             made = row(name, task, setting, options.seeds, options.samples)
+            rows = [r for r in rows if (r["task"], r["law"]) != (task, name)]
+            found = [r for r in rows if (r["task"], r["law"]) == (task, "RTRL")]
             median = float(np.median(made["frozen"]))
-            exact = median if exact is None else exact
+            exact = found[0]["median"] if found else median
             made |= {"median": median, "over RTRL": float(f"{median / exact:.3g}")}
             made["median while learning"] = float(np.median(made["prequential"]))
             rows.append(made)

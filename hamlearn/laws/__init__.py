@@ -8,6 +8,7 @@ from .base import State as State
 from .bptt import BPTT as BPTT
 from .bptt import SlidingBPTT as SlidingBPTT
 from .diagonal import DiagonalRTRL as DiagonalRTRL
+from .diagonal import MeanSlopeRTRL as MeanSlopeRTRL
 from .echo import Echo as Echo
 from .eligibility import RFLO as RFLO
 from .eligibility import EProp as EProp

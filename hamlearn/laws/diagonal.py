@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..action.cost import Cost
+from ..sensitivities.deep import MeanSlopes
 from ..sensitivities.stacked import AbstractLink, PassedTraces
 from ..sensitivities.units import UnitTraces
 from .law import Law
@@ -35,3 +36,23 @@ def DiagonalRTRL(
         return Law(cost, UnitTraces(), update, title="diagonal RTRL")
     title = f"diagonal RTRL, {type(link).__name__}"
     return Law(cost, PassedTraces(link), update, title=title)
+
+
+def MeanSlopeRTRL(
+    cost: Cost | None = None, update: Any = None, *, leak: Any = 0.02
+) -> Law:
+    """`DiagonalRTRL` of three layers: the upper two exact, the lowest nearly.
+
+        F_{kappa lam}' = alpha_kappa F_{kappa lam} + E_lam
+        g = (exact paths) + Re sum r_kappa Re(mean(dy/dh) M E_lam)_kappa
+
+    On the way from the middle memory to the upper one the slopes of the middle layer
+    stand by their running means; where it is linear nothing is lost. `RTRL` of such a
+    stack carries all of dx/dw.
+
+    Imposed as dynamics; sensitivity `MeanSlopes`; any update.
+
+    **Arguments:** `cost`, `update`: as for `RTRL`; `leak`: of the running mean, per
+    sample.
+    """
+    return Law(cost, MeanSlopes(leak), update, title="mean-slope RTRL")

@@ -10,6 +10,7 @@ from .hamiltonian import Harmonic as Harmonic
 from .hamiltonian import LogCosh as LogCosh
 from .hamiltonian import oscillations as oscillations
 from .heads import AbstractHead as AbstractHead
+from .heads import AbstractOwnHead as AbstractOwnHead
 from .heads import MixedHead as MixedHead
 from .heads import OwnHead as OwnHead
 from .heads import ProductHead as ProductHead
@@ -20,4 +21,5 @@ from .spiking import SpikingNetwork as SpikingNetwork
 from .spiking import spike as spike
 from .stack import Memoryless as Memoryless
 from .stack import Stack as Stack
+from .trace_units import TraceUnits as TraceUnits
 from .voltage import VoltageNetwork as VoltageNetwork

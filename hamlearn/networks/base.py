@@ -11,6 +11,7 @@ from .._types import Array, Edges, Float, Neurons, Params, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.nodes import NodeSet
 from .filters import Filters
+from .heads import AbstractOwnHead
 from .portable import copied, reduced
 
 
@@ -151,13 +152,18 @@ class AbstractUnits(AbstractNetwork):
         """Names of weights (2, units, ...) that are real and imaginary part of numbers
         in which the complex state is holomorphic: dx/d(imaginary) = i dx/d(real)."""
 
+    @property
+    @abstractmethod
+    def spirals(self) -> bool:
+        """Whether a step multiplies the state of each unit by a complex number."""
+
     @abstractmethod
     def apart(self, w: Params) -> Params:
         """The weights with what units share once for every unit of its own."""
 
     @abstractmethod
-    def own_outputs(self) -> bool:
-        """Whether output j is made by unit j and weights of its own alone."""
+    def own_head(self) -> AbstractOwnHead | None:
+        """What makes its outputs, where each is made by one unit alone; else None."""
 
     @abstractmethod
     def filters(self) -> Filters | None:

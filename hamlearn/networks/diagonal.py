@@ -27,9 +27,9 @@ from .. import _checks
 from .._types import Array, Float, Params, PyTree
 from .base import AbstractUnits
 from .filters import Filters, complex_of, held, over, pole, times
-from .heads import AbstractHead, MixedHead, fits_head
+from .heads import AbstractHead, AbstractOwnHead, MixedHead, fits_head
 from .partition import fields_trainable
-from .parts import checked_fields
+from .parts import checked_fields, drawn_poles
 
 _UNIT = float(np.log(np.e - 1))  # softplus of it is 1
 _WEIGHTS = ("input_weight", "log_gain", "log_decay", "log_frequency")
@@ -108,10 +108,6 @@ class DiagonalNetwork(AbstractUnits):
     ):
         _checks.at_least("modes", modes, 1)
         _checks.at_least("inputs", inputs, 1)
-        _checks.shape("time_constant", time_constant, (2,))
-        _checks.positive("time_constant", time_constant)
-        _checks.positive("phase", phase)
-        _checks.shape("phase", phase, ())
         if classes is not None:
             _checks.at_least("classes", classes, 1)
             if modes % classes:
@@ -120,10 +116,10 @@ class DiagonalNetwork(AbstractUnits):
         _checks.key("key", key)
         keys = jax.random.split(key, 6)
         dtype = _checks.floating("dtype", dtype)
-        tau, turn = _drawn(keys[0], modes, time_constant, classes)
+        tau, turn = drawn_poles(keys[0], modes, time_constant, phase, classes)
         each = tau if classes is None else jnp.repeat(tau, modes // classes)
         self.log_decay = -jnp.log(tau).astype(dtype)
-        self.log_frequency = jnp.log(np.pi * phase * turn / tau).astype(dtype)
+        self.log_frequency = jnp.log(turn / tau).astype(dtype)
         # White noise of variance 1 per unit of time then moves every mode alike.
         self.log_gain = (0.5 * jnp.log(2 / each)).astype(dtype)
         draw = lambda key, *shape: jax.random.normal(key, shape, dtype)
@@ -211,12 +207,16 @@ class DiagonalNetwork(AbstractUnits):
     def holomorphic(self) -> tuple[str, ...]:
         return ("input_weight",)
 
+    @property
+    def spirals(self) -> bool:
+        return True
+
     def apart(self, w: Params) -> Params:
         shared = ("log_decay", "log_frequency")
         return {k: self._each(v) if k in shared else v for k, v in w.items()}
 
-    def own_outputs(self) -> bool:
-        return self.head.own
+    def own_head(self) -> AbstractOwnHead | None:
+        return self.head if isinstance(self.head, AbstractOwnHead) else None
 
     def filters(self) -> Filters | None:
         if self.keep_weight is not None:
@@ -237,14 +237,3 @@ class DiagonalNetwork(AbstractUnits):
             return jnp.ones((), gain.dtype), gain
         keep = jax.nn.softplus(self.keep_weight @ u + jnp.asarray(_UNIT, gain.dtype))
         return keep, jax.nn.sigmoid(self.write_weight @ u) * gain
-
-
-def _drawn(key, modes: int, between: tuple[float, float], classes: int | None):
-    """(time constants, turns): of every mode at random, or evenly of every class."""
-    shortest, longest = between
-    if classes is not None:
-        tau = np.geomspace(longest, shortest, classes)
-        return jnp.asarray(tau), jnp.full(classes, 0.5)
-    a, b = jax.random.split(key)
-    span = jax.random.uniform(a, (modes,)) * np.log(longest / shortest)
-    return shortest * jnp.exp(span), jax.random.uniform(b, (modes,), minval=1e-3)

@@ -27,6 +27,11 @@ class Filters(eqx.Module):
         """e^{lam dt}, what a step leaves of a state; lam itself without dt."""
         return self.poles if dt is None else held(self.poles, dt)[0]
 
+    def written(self, dt: Scalar) -> Float[Array, "2 units inputs"]:
+        """M, what a step adds to the states for every input."""
+        lasting = held(self.alone().poles, dt)[1]
+        return times(lasting[:, :, None], self.weight)
+
     def asked(
         self, q: Float[Array, "2 units"], dt: Scalar | None
     ) -> Float[Array, "2 classes inputs"]:

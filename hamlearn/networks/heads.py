@@ -1,7 +1,7 @@
 """What is made of complex states: outputs of diagonal layers."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,14 +14,7 @@ from .parts import checked_map
 
 
 class AbstractHead(eqx.Module):
-    """Outputs y of states h, real and imaginary part, and of the layer's input u.
-
-    `own`: whether y_j is made of h_j and weights of its own alone. Elementwise first
-    and a matrix after, in the next layer, is what lets credit pass through a stack
-    exactly; a matrix before the nonlinearity does not.
-    """
-
-    own: ClassVar[bool] = False
+    """Outputs y of states h, real and imaginary part, and of the layer's input u."""
 
     @abstractmethod
     def __call__(
@@ -33,6 +26,28 @@ class AbstractHead(eqx.Module):
     @abstractmethod
     def modes(self) -> int:
         """How many states it reads."""
+
+
+class AbstractOwnHead(AbstractHead):
+    """One output for every mode, made of h_j and weights of its own alone.
+
+        y_j = act(h_j + shift_j(u))
+
+    with an elementwise `act` and a linear `shift`. Elementwise first and a matrix
+    after, in the next layer, is what lets credit pass through a stack exactly; a matrix
+    before the nonlinearity does not.
+    """
+
+    def __call__(self, h, u):
+        return self.act(h + self.shift(u))
+
+    @abstractmethod
+    def act(self, h: Float[Array, "2 modes"]) -> Float[Array, "modes"]:
+        """y of what the input has shifted."""
+
+    @abstractmethod
+    def shift(self, u: Float[Array, "inputs"]) -> Float[Array, "2 modes"]:
+        """What u adds to h, up to a constant linear in u."""
 
 
 class MixedHead(AbstractHead):
@@ -79,7 +94,9 @@ class MixedHead(AbstractHead):
         self.readout_bias = jnp.zeros(outputs, dtype)
 
     def __call__(self, h, u):
-        z = self.mix[0] @ h[0] - self.mix[1] @ h[1]
+        # Both products at once: of slices XLA would take the transposed ones, which
+        # credit asks for, element by element against the order of memory.
+        z = jax.vmap(jnp.matmul)(self.mix, jnp.stack([h[0], -h[1]])).sum(0)
         z = jnp.tanh(z + self.skip @ u + self.bias)
         if self.factor is not None:
             z = z * jnp.tanh(self.factor @ u)
@@ -90,14 +107,13 @@ class MixedHead(AbstractHead):
         return self.mix.shape[2]
 
 
-class OwnHead(AbstractHead):
+class OwnHead(AbstractOwnHead):
     """y_j = tanh(Re h_j + D_j u + b_j): one output for every mode.
 
     **Arguments:** `modes`, `inputs`, `dtype`; `key`: D ~ N(0, 1/inputs), b starts at
     zero.
     """
 
-    own: ClassVar[bool] = True
     skip: Float[Array, "modes inputs"]
     bias: Float[Array, "modes"]
 
@@ -111,15 +127,19 @@ class OwnHead(AbstractHead):
         self.skip = _normal(key, (modes, inputs), inputs, dtype)
         self.bias = jnp.zeros(modes, dtype)
 
-    def __call__(self, h, u):
-        return jnp.tanh(h[0] + self.skip @ u + self.bias)
+    def act(self, h):
+        return jnp.tanh(h[0])
+
+    def shift(self, u):
+        real = self.skip @ u + self.bias
+        return jnp.stack([real, jnp.zeros_like(real)])
 
     @property
     def modes(self):
         return self.bias.shape[0]
 
 
-class ProductHead(AbstractHead):
+class ProductHead(AbstractOwnHead):
     """y_j = sigmoid(Re h_j + D_j u + b_j) tanh(Im h_j + E_j u + c_j): a gate and what
     it lets pass, one output for every mode.
 
@@ -127,7 +147,6 @@ class ProductHead(AbstractHead):
     start at zero.
     """
 
-    own: ClassVar[bool] = True
     gate_weight: Float[Array, "modes inputs"]
     gate_bias: Float[Array, "modes"]
     value_weight: Float[Array, "modes inputs"]
@@ -145,10 +164,12 @@ class ProductHead(AbstractHead):
         self.value_weight = _normal(b, (modes, inputs), inputs, dtype)
         self.gate_bias = self.value_bias = jnp.zeros(modes, dtype)
 
-    def __call__(self, h, u):
-        gate = h[0] + self.gate_weight @ u + self.gate_bias
-        value = h[1] + self.value_weight @ u + self.value_bias
-        return jax.nn.sigmoid(gate) * jnp.tanh(value)
+    def act(self, h):
+        return jax.nn.sigmoid(h[0]) * jnp.tanh(h[1])
+
+    def shift(self, u):
+        gate = self.gate_weight @ u + self.gate_bias
+        return jnp.stack([gate, self.value_weight @ u + self.value_bias])
 
     @property
     def modes(self):

@@ -102,3 +102,29 @@ def vector(name: str, value: Any) -> Float[Array, "neurons"]:
     value = value if isinstance(value, Tracer) else _checks.real(name, value)
     array = jnp.asarray(value)
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+
+
+def drawn_poles(
+    key: Array,
+    modes: int,
+    time_constant: tuple[float, float],
+    phase: float,
+    classes: int | None,
+) -> tuple[Float[Array, "poles"], Float[Array, "poles"]]:
+    """(time constants, radians per time constant) of complex modes.
+
+    Of every mode at random, log-uniform between the two and uniform up to pi phase; or
+    of every class evenly over log time constants, longest first, and pi phase/2.
+    """
+    _checks.shape("time_constant", time_constant, (2,))
+    _checks.positive("time_constant", time_constant)
+    _checks.positive("phase", phase)
+    _checks.shape("phase", phase, ())
+    shortest, longest = time_constant
+    if classes is not None:
+        tau = jnp.asarray(np.geomspace(longest, shortest, classes))
+        return tau, jnp.full(classes, np.pi * phase / 2)
+    a, b = jax.random.split(key)
+    span = jax.random.uniform(a, (modes,)) * np.log(longest / shortest)
+    turn = jax.random.uniform(b, (modes,), minval=1e-3)
+    return shortest * jnp.exp(span), np.pi * phase * turn

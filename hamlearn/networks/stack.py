@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from .. import _checks
 from .._types import Array, Float, Params, PyTree
 from .base import AbstractNetwork, AbstractUnits
-from .heads import AbstractHead, fits_head
+from .heads import AbstractHead, AbstractOwnHead, fits_head
 from .partition import fields_trainable
 from .parts import checked_fields
 
@@ -25,7 +25,7 @@ class Memoryless(AbstractUnits):
     **Raises:** `ValueError` naming the argument that does not fit.
     """
 
-    head: AbstractHead
+    head: AbstractOwnHead
     hears: int = eqx.field(static=True)
     learn: tuple[str, ...] = eqx.field(static=True)
 
@@ -33,10 +33,10 @@ class Memoryless(AbstractUnits):
         self, head: AbstractHead, *, inputs: int, learn: Sequence[str] = ("head",)
     ):
         _checks.instance("head", head, AbstractHead)
-        _checks.at_least("inputs", inputs, 1)
-        if not head.own:
+        if not isinstance(head, AbstractOwnHead):
             wanted = "one with an output of its own for every mode"
             _checks.reject("head", wanted, f"a {type(head).__name__}")
+        _checks.at_least("inputs", inputs, 1)
         fits_head(head, inputs, jnp.result_type(*jax.tree.leaves(head)))
         self.head, self.hears = head, inputs
         self.learn = checked_fields(learn, type(self))
@@ -92,11 +92,15 @@ class Memoryless(AbstractUnits):
     def holomorphic(self) -> tuple[str, ...]:
         return ()
 
+    @property
+    def spirals(self) -> bool:
+        return False
+
     def apart(self, w: Params) -> Params:
         return w
 
-    def own_outputs(self) -> bool:
-        return True
+    def own_head(self) -> AbstractOwnHead:
+        return self.head
 
     def filters(self) -> None:
         return None

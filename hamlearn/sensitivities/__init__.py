@@ -3,6 +3,7 @@
 from .base import AbstractSensitivity as AbstractSensitivity
 from .base import AbstractSensitivityFlow as AbstractSensitivityFlow
 from .blocks import ExactBlocks as ExactBlocks
+from .deep import MeanSlopes as MeanSlopes
 from .eligibility import AbstractFeedback as AbstractFeedback
 from .eligibility import DrawnFeedback as DrawnFeedback
 from .eligibility import OwnLeak as OwnLeak

@@ -18,7 +18,8 @@ from ..costates.instantaneous import (
 from ..networks.neurons import immediate, leaving_readout, spread
 from ..networks.partition import split
 from .base import AbstractSensitivity, with_state_part
-from .units import UnitTraces, one_layer
+from .layers import one_layer
+from .units import UnitTraces
 
 
 class AbstractFeedback(eqx.Module):

@@ -17,7 +17,8 @@ from ..networks.base import AbstractNeurons, Slopes
 from ..networks.neurons import immediate, leaving_readout, receivers
 from ..networks.partition import join, split
 from .base import AbstractSensitivityFlow, with_state_part
-from .units import UnitTraces, why_not_exact
+from .layers import why_not_exact
+from .units import UnitTraces
 
 
 class Exact(AbstractSensitivityFlow):

@@ -17,8 +17,9 @@ from ..networks.base import AbstractNeurons
 from ..networks.neurons import immediate, leaving_readout, own_weight, receivers, spread
 from ..networks.partition import split
 from .base import AbstractSensitivity, affordable, fits, with_state_part
+from .layers import one_layer
 from .pattern import Blocks, Measured, grouped, measured
-from .units import UnitTraces, one_layer
+from .units import UnitTraces
 
 
 class Diagonal(AbstractSensitivity):

@@ -11,7 +11,8 @@ from .. import _checks
 from .._types import Array, Float, Scalar
 from ..networks.filters import Filters, complex_of, held
 from .base import AbstractSensitivity
-from .units import carried, no_traces, why_not_passed
+from .layers import why_not_passed
+from .units import carried, no_traces
 
 
 class AbstractLink(eqx.Module):

@@ -1,18 +1,28 @@
 """Exact traces of units that do not hear each other, alone and in stacks of two."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree
+from .._types import Array, Float, Params
 from ..action.action import Instant
-from ..networks.base import AbstractNetwork, AbstractUnits
-from ..networks.partition import join, split
-from .base import AbstractSensitivityFlow, with_state_part
+from ..networks.base import AbstractUnits
+from ..networks.filters import times
+from ..networks.partition import split
+from .base import AbstractSensitivityFlow
+from .layers import (
+    Place,
+    conjugate,
+    merged,
+    over_units,
+    places,
+    summed,
+    why_not_exact,
+)
 
 Step = Callable[[Any, Array, Array], Array]
 Links = Callable[[Any, Array], tuple[Array, Array]]
@@ -20,10 +30,20 @@ Links = Callable[[Any, Array], tuple[Array, Array]]
 
 class Traces(eqx.Module):
     """Per layer, by name: dx/dw of every weight at its own unit, numbers first; and of
-    all layers but the last dy/dw, filtered by each pole of the layer above."""
+    all layers but the last dy/dw, filtered by each pole of the layer above.
 
-    own: tuple[Params, ...]
+    Complex ones are z S with |z| = 1: z, one for a unit or a pole, takes the turning,
+    and what is kept is S, whose parts then only decay, each by itself and in place.
+
+    `passed`, `turned`: S and z of the filters; `own`, `turn`: of dx/dw, with None for z
+    of layers whose states are no complex numbers. Filters come first, for they read
+    dx/dw: see `hamlearn.run.order`.
+    """
+
     passed: tuple[Params, ...]
+    own: tuple[Params, ...]
+    turned: tuple[Float[Array, "2 _"], ...]
+    turn: tuple[Float[Array, "2 _"] | None, ...]
 
 
 class UnitTraces(AbstractSensitivityFlow):
@@ -73,7 +93,8 @@ class UnitTraces(AbstractSensitivityFlow):
         return carried(instant, memory, step, links_at(instant.dt))
 
     def rates(self, instant, fixed, memory):
-        return carried(instant, memory, lambda layer, x, u: layer(x, u), links_at(None))
+        drift = lambda layer, x, u: layer(x, u)
+        return carried(instant, memory, drift, links_at(None), flow=True)
 
 
 def links_at(dt: Any) -> Links:
@@ -82,162 +103,158 @@ def links_at(dt: Any) -> Links:
 
 
 def carried(
-    instant: Instant, memory: Traces, step: Step, links: Links
+    instant: Instant, memory: Traces, step: Step, links: Links, *, flow: bool = False
 ) -> tuple[Params, Traces]:
-    """(the estimate, traces a step later or their rates: only derivatives differ)."""
+    """(the estimate, traces a step later, or their rates, in which no z turns)."""
+    credits, after = carried_credits(instant, memory, step, links, flow=flow)
+    return summed(instant, places(instant), credits), after
+
+
+def carried_credits(
+    instant: Instant, memory: Traces, step: Step, links: Links, *, flow: bool = False
+) -> tuple[list[Params], Traces]:
+    """The same with the estimate layer by layer."""
     here = places(instant)
-    credits, passed = list(own_credits(here, memory)), []
-    for k, E in enumerate(memory.passed):
+    each = list(zip(here, memory.own, memory.turn, strict=True))
+    credits = [own_credit(*one) for one in each]
+    passed = []
+    for k, (E, z) in enumerate(zip(memory.passed, memory.turned, strict=True)):
         below, above = here[k], here[k + 1]
         left, asked = links(above.layer.filters(), conjugate(above.ell_x))
-        credits[k] = merged(credits[k], passed_credit(below.layer, E, asked))
-        passed.append(filtered(E, left, rises(below, memory.own[k])))
-    each = zip(here, memory.own, strict=True)
-    own = tuple(advanced(place, step, T) for place, T in each)
-    return summed(instant, here, credits), Traces(own, tuple(passed))
+        r = times(z[:, :, None], asked)
+        credits[k] = merged(credits[k], passed_credit(below.layer, E, r))
+        rise = rises(below, memory.own[k], memory.turn[k])
+        passed.append(filtered(E, z, left, rise, flow))
+    own = [advanced(*one, step, flow) for one in each]
+    (E, turned), (S, turn) = apart(passed), apart(own)
+    return credits, Traces(E, S, turned, turn)
 
 
-def why_not_exact(network: AbstractNetwork) -> str | None:
-    """None where `UnitTraces` is exact, else what of the network breaks it."""
-    why, units = why_not_passed(network), network.units() or {}
-    if why is None and len(units) > 2:
-        return f"a stack of {len(units)} layers; exact traces pass through two"
-    return why
-
-
-def why_not_passed(network: AbstractNetwork) -> str | None:
-    """None where traces can pass from every layer into the one above it."""
-    units = network.units()
-    if units is None:
-        return f"a {network.name}, whose units hear each other"
-    layers = list(units.values())
-    if not all(layer.own_outputs() for layer in layers[:-1]):
-        return "a lower layer that mixes its modes before the nonlinearity"
-    if any(layer.filters() is None for layer in layers[1:]):
-        return "an upper layer that is no linear filter of what it hears"
-    return None
-
-
-def one_layer(network: AbstractNetwork) -> bool:
-    """Whether it is a single layer of units, whose own traces are everything."""
-    units = network.units()
-    return units is not None and len(units) == 1
-
-
-class Place(NamedTuple):
-    """One layer at one sample: its weights by their names in it, split off."""
-
-    prefix: str
-    layer: AbstractUnits
-    w: Params
-    frozen: PyTree
-    x: Array
-    u: Array
-    ell_x: Array
-
-    @property
-    def moving(self) -> Params:
-        """The weights that move its state, shared ones once for every unit."""
-        w = {k: v for k, v in self.w.items() if self.layer.moves_state(k)}
-        return self.layer.apart(w)
-
-    def at(self, w: Params) -> Any:
-        """The layer with some weights changed."""
-        return join(self.w | w, self.frozen)
-
-
-def places(instant: Instant) -> list[Place]:
-    """All layers of units, with what they hear."""
-    network = instant.network
-    units, states = network.units(), jax.tree.leaves(instant.x)
-    errors, u, found = jax.tree.leaves(instant.ell_x), instant.u, []
-    for (prefix, layer), x, ell_x in zip(units.items(), states, errors, strict=True):
-        found.append(Place(prefix, layer, *split(layer), x, u, ell_x))
-        u = layer.readout(x, u) if len(found) < len(units) else u
-    return found
+def apart(pairs: Sequence[tuple[Any, Any]]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The first of every pair, and the second."""
+    return tuple(a for a, _ in pairs), tuple(b for _, b in pairs)
 
 
 def no_traces(layers: list[Any], states: list[Array], classes: list[int]) -> Traces:
     """Traces of a start that no weight moves."""
-    own, passed = [], []
-    for k, (layer, x) in enumerate(zip(layers, states, strict=True)):
+    own, turn = [], []
+    for layer, x in zip(layers, states, strict=True):
         w = layer.apart(split(layer)[0])
-        moving = {name: leaf for name, leaf in w.items() if layer.moves_state(name)}
-        zeros = lambda lead, leaf, dtype=x.dtype: jnp.zeros((*lead, *leaf.shape), dtype)
         half = lambda k, v, layer=layer: v[0] if k in layer.holomorphic else v
-        own.append({k: zeros((x.shape[0],), half(k, v)) for k, v in moving.items()})
-        if k < len(classes):
-            passed.append({n: zeros((2, classes[k]), v) for n, v in w.items()})
-    return Traces(tuple(own), tuple(passed))
+        moving = {k: half(k, v) for k, v in w.items() if layer.moves_state(k)}
+        lead = x.shape[0]
+        own.append({k: _none((lead, *v.shape), x) for k, v in moving.items()})
+        turn.append(unturned(x.shape[1], x) if layer.spirals else None)
+    passed = [
+        no_filters(layer, x, (number,))
+        for layer, x, number in zip(layers, states, classes, strict=False)
+    ]
+    turned = [unturned(number, states[0]) for number in classes]
+    return Traces(tuple(passed), tuple(own), tuple(turned), tuple(turn))
 
 
-def advanced(place: Place, step: Step, traces: Params) -> Params:
-    """(dx_i'/dx_i) T + dx_i'/dw, a row of numbers for each number of a unit."""
-    if not traces:
-        return {}
-    numbers = range(place.x.shape[0])
-    ones = [jnp.zeros_like(place.x).at[k].set(1) for k in numbers]
-    _, along = jax.linearize(lambda x: step(place.layer, x, place.u), place.x)
-    J = [along(one) for one in ones]
+def no_filters(layer: Any, x: Array, lead: tuple[int, ...]) -> Params:
+    """Filters of dy/dw at rest, complex, `lead` of them for every weight."""
+    w = layer.apart(split(layer)[0])
+    return {name: _none((2, *lead, *v.shape), x) for name, v in w.items()}
+
+
+def unturned(number: int, x: Array) -> Float[Array, "2 number"]:
+    """z = 1."""
+    return _none((2, number), x).at[0].set(1)
+
+
+def _none(shape: tuple[int, ...], like: Array) -> Array:
+    return jnp.zeros(shape, like.dtype)
+
+
+def advanced(
+    place: Place, S: Params, z: Array | None, step: Step, flow: bool
+) -> tuple[Params, Array | None]:
+    """z' S' = (dx_i'/dx_i) z S + dx_i'/dw, a row of numbers for each one of a unit."""
+    still = None if z is None else jnp.zeros_like(z)
+    if not S:
+        return {}, still if flow else z
     moving = place.moving
     _, back = jax.vjp(lambda w: step(place.at(w), place.x, place.u), moving)
-    fresh = [back(one)[0] for one in ones]
+    _, along = jax.linearize(lambda x: step(place.layer, x, place.u), place.x)
+    ones = [jnp.zeros_like(place.x).at[k].set(1) for k in range(place.x.shape[0])]
+    if z is None or flow:
+        J = [along(one) for one in ones]
+        keep = lambda T: sum(
+            over_units(a, t[None]) * t for a, t in zip(J, T, strict=True)
+        )
+    else:
+        size, z = spiralled(z, along(ones[0]))
+        keep = lambda T: over_units(size[None], T) * T
+    rows = jnp.stack(ones if z is None else [z, jnp.stack([-z[1], z[0]])])
+    # All rows at once: taken apart and put together they would cost copies of S.
+    fresh = jax.vmap(back)(rows)[0]
+    for name in place.layer.holomorphic:
+        fresh |= {name: fresh[name][:, 0]} if name in fresh else {}
+    after = {name: keep(T) + fresh[name] for name, T in S.items()}
+    return after, still if flow else z
 
-    def after(name: str, T: Array) -> Array:
-        one = (lambda leaf: leaf[0]) if name in place.layer.holomorphic else _same
-        through = lambda k: sum(over_units(J[j][k], T[j]) * T[j] for j in numbers)
-        return jnp.stack([through(k) + one(fresh[k][name]) for k in numbers])
 
-    return {name: after(name, T) for name, T in traces.items()}
+def spiralled(
+    z: Float[Array, "2 *n"], a: Float[Array, "2 *n"]
+) -> tuple[Float[Array, "*n"], Float[Array, "2 *n"]]:
+    """(|a|, z turned by the phase of a): what a step by the factor a does."""
+    square = a[0] ** 2 + a[1] ** 2
+    some = square > 0
+    size = jnp.sqrt(jnp.where(some, square, 1))
+    one = jnp.zeros_like(a).at[0].set(1)
+    z = times(z, jnp.where(some, a / size, one))
+    # Rounding would let |z| drift over the millions of steps of a long stream.
+    z = z / jnp.sqrt(z[0] ** 2 + z[1] ** 2)
+    return jnp.where(some, size, 0), z
 
 
-def own_credits(here: list[Place], memory: Traces) -> tuple[Params, ...]:
-    """ell_x T of every layer."""
-    return tuple(
-        {name: against(p, name, p.ell_x, T) for name, T in traces.items()}
-        for p, traces in zip(here, memory.own, strict=True)
-    )
+def own_credit(place: Place, S: Params, z: Array | None) -> Params:
+    """ell_x T of a layer."""
+    return {name: against(place, name, place.ell_x, z, T) for name, T in S.items()}
 
 
-def against(place: Place, name: str, by_x: Array, T: Array) -> Array:
-    """by_x . T for every weight; for both parts of a complex one by the same trace."""
-
-    def product(q: Any, T: Array) -> Any:
-        return sum(over_units(q, T) * T for q, T in zip(q, T, strict=True))
-
+def against(place: Place, name: str, by_x: Array, z: Array | None, S: Array) -> Array:
+    """by_x . z S for every weight; for both parts of a complex one by the same S."""
+    by_x = by_x if z is None else times(conjugate(z), by_x)
     if name not in place.layer.holomorphic:
-        return product(by_x, T)
-    return jnp.stack([product(by_x, T), product((by_x[1], -by_x[0]), T)])
+        return sum(over_units(q, T) * T for q, T in zip(by_x, S, strict=True))  # pyright: ignore[reportReturnType]
+    both = jnp.stack([by_x, jnp.stack([by_x[1], -by_x[0]])], axis=1)
+    return sum(over_units(q, T[None]) * T for q, T in zip(both, S, strict=True))  # pyright: ignore[reportReturnType]
 
 
-def rises(below: Place, traces: Params) -> Params:
+def rises(below: Place, S: Params, z: Array | None) -> Params:
     """dy_j/dw of every weight of a layer whose outputs are units' own."""
     y, by_x = jax.vjp(lambda x: below.layer.readout(x, below.u), below.x)
     slope = by_x(jnp.ones_like(y))[0]
     _, back = jax.vjp(lambda w: below.at(w).readout(below.x, below.u), below.w)
     direct = below.layer.apart(back(jnp.ones_like(y))[0])
     return {
-        name: against(below, name, slope, traces[name]) if name in traces else leaf
+        name: against(below, name, slope, z, S[name]) if name in S else leaf
         for name, leaf in direct.items()
     }
 
 
-def filtered(E: Params, left: Array, rise: Params) -> Params:
-    """left E + rise, for every pole."""
-    (a, b), out = left, {}
-    for name, e in E.items():
-        shape = (-1, *[1] * (e.ndim - 2))
-        a_, b_ = a.reshape(shape), b.reshape(shape)
-        out[name] = jnp.stack(
-            [a_ * e[0] - b_ * e[1] + rise[name], a_ * e[1] + b_ * e[0]]
-        )
-    return out
+def filtered(
+    E: Params, z: Array, left: Float[Array, "2 poles"], rise: Params, flow: bool = False
+) -> tuple[Params, Array]:
+    """z' E' = left z E + rise, for every pole."""
+    if flow:
+        by = (left, jnp.stack([-left[1], left[0]]))
+        keep = lambda e: sum(_wide(a, e) * one for a, one in zip(by, e, strict=True))
+    else:
+        size, z = spiralled(z, left)
+        keep = lambda e: _wide(size[None], e) * e
+    into = conjugate(z)
+    after = {name: keep(e) + _wide(into, e) * rise[name] for name, e in E.items()}
+    return after, jnp.zeros_like(z) if flow else z
 
 
 def passed_credit(
-    layer: AbstractUnits, E: Params, asked: Float[Array, "2 classes units"]
+    layer: AbstractUnits, E: Params, asked: Float[Array, "2 poles units"]
 ) -> Params:
-    """Re sum_kappa r_{kappa,j} E_{kappa,jk}."""
+    """Re sum_kappa r_{kappa,j} E_{kappa,jk}, with r turned by z."""
 
     def each(name: str, e: Array) -> Array:
         pair = name in layer.holomorphic
@@ -248,30 +265,6 @@ def passed_credit(
     return {name: each(name, e) for name, e in E.items()}
 
 
-def merged(a: Params, b: Params) -> Params:
-    """The sum of two, by name."""
-    return b | {name: leaf + b[name] if name in b else leaf for name, leaf in a.items()}
-
-
-def summed(instant: Instant, here: list[Place], credits: Sequence[Params]) -> Params:
-    """ell_w and the credits, of units that share a weight together."""
-    part = {}
-    for place, credit in zip(here, credits, strict=True):
-        w = {name: place.w[name] for name in credit}
-        _, together = jax.vjp(place.layer.apart, w)
-        part |= {place.prefix + k: v for k, v in together(credit)[0].items()}
-    return with_state_part(instant, part)
-
-
-def conjugate(pair: Float[Array, "2 *a"]) -> Float[Array, "2 *a"]:
-    """q = d ell/dh_r - i d ell/dh_i of the derivatives by real and imaginary part."""
-    return jnp.stack([pair[0], -pair[1]])
-
-
-def over_units(at: Array, like: Array) -> Array:
-    """One number per unit, to go with arrays that have units first."""
-    return at.reshape(-1, *[1] * (like.ndim - 1))
-
-
-def _same(leaf: Array) -> Array:
-    return leaf
+def _wide(at: Array, like: Array) -> Array:
+    """Numbers for every pole, parts first, to go with filters."""
+    return at.reshape(*at.shape, *[1] * (like.ndim - 2))

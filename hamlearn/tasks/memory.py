@@ -1,5 +1,6 @@
 """Choices of two that hang on one moment of the past, among distractors."""
 
+from abc import abstractmethod
 from math import comb
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Array
+from .._types import Array, Float
 from ..action.cost import cross_entropy
 from ..signals.signal import Sample
 from .decisions import BLIND
@@ -22,7 +23,42 @@ from .endless import (
 from .task import Facts, accuracy
 
 
-class DelayedCue(AbstractEndless):
+class AbstractChoice(AbstractEndless):
+    """Episodes that end in a choice of two, among distractors.
+
+    Inputs (what is told, distractors); the answer is asked in the last sample; targets
+    one-hot, for `cross_entropy`.
+    """
+
+    lag: eqx.AbstractVar[int]
+    channels: eqx.AbstractVar[int]
+    probability: eqx.AbstractVar[float]
+
+    def __check_init__(self):
+        _checks.at_least("lag", self.lag, 1)
+        check_distractors(self.channels, self.probability)
+
+    @property
+    @abstractmethod
+    def episode(self) -> int:
+        """Samples per episode."""
+
+    @abstractmethod
+    def told(self, key: Array) -> tuple[Float[Array, "time told"], Array]:
+        """(inputs without distractors, whether the second answer is right)."""
+
+    def draw(self, key: Array, steps: int) -> Sample:
+        return episodes(self._one, self.episode, key, steps)
+
+    def _one(self, key: Array) -> Sample:
+        a, b = jax.random.split(key)
+        told, second = self.told(a)
+        noise = distractors(b, self.episode, self.channels, self.probability)
+        u = jnp.concatenate([told, noise], axis=1)
+        return Sample(u, *choice(second, self.episode))
+
+
+class DelayedCue(AbstractChoice):
     """One of two symbols, to be named `lag` samples later, among distractors.
 
     Inputs (first symbol, second symbol, go, distractors), one-hot: the symbol comes in
@@ -39,13 +75,8 @@ class DelayedCue(AbstractEndless):
     channels: int = eqx.field(static=True, default=8)
     probability: float = eqx.field(static=True, default=0.25)
 
-    def __check_init__(self):
-        _checks.at_least("lag", self.lag, 1)
-        check_distractors(self.channels, self.probability)
-
     @property
     def episode(self) -> int:
-        """Samples per episode."""
         return self.lag + 1
 
     @property
@@ -58,20 +89,14 @@ class DelayedCue(AbstractEndless):
         """Mean cross-entropy at the answer, in nats, with the last inputs known."""
         return {"constant": BLIND, "taps within": BLIND, "taps beyond": 0.0}
 
-    def draw(self, key: Array, steps: int) -> Sample:
-        return episodes(self._one, self.episode, key, steps)
-
-    def _one(self, key: Array) -> Sample:
-        a, b = jax.random.split(key)
-        second = jax.random.bernoulli(a)
+    def told(self, key: Array) -> tuple[Float[Array, "time told"], Array]:
+        second = jax.random.bernoulli(key)
         symbol = jax.nn.one_hot(second.astype(int), 2, dtype=float)
-        told = jnp.zeros((self.episode, 3)).at[0, :2].set(symbol).at[-1, 2].set(1)
-        noise = distractors(b, self.episode, self.channels, self.probability)
-        u = jnp.concatenate([told, noise], axis=1)
-        return Sample(u, *choice(second, self.episode))
+        told = jnp.zeros((self.episode, 3)).at[0, :2].set(symbol)
+        return told.at[-1, 2].set(1), second
 
 
-class MatchToSample(AbstractEndless):
+class MatchToSample(AbstractChoice):
     """Whether a second symbol, `lag` samples after a first, is the same.
 
     Inputs (symbol as -1 or 1, go, distractors): the first symbol in the first sample of
@@ -87,13 +112,8 @@ class MatchToSample(AbstractEndless):
     channels: int = eqx.field(static=True, default=8)
     probability: float = eqx.field(static=True, default=0.25)
 
-    def __check_init__(self):
-        _checks.at_least("lag", self.lag, 1)
-        check_distractors(self.channels, self.probability)
-
     @property
     def episode(self) -> int:
-        """Samples per episode."""
         return self.lag + 1
 
     @property
@@ -106,20 +126,14 @@ class MatchToSample(AbstractEndless):
         """Mean cross-entropy at the answer, in nats, of linear maps and of a memory."""
         return {"constant": BLIND, "linear taps": BLIND, "exact": 0.0}
 
-    def draw(self, key: Array, steps: int) -> Sample:
-        return episodes(self._one, self.episode, key, steps)
-
-    def _one(self, key: Array) -> Sample:
-        a, b = jax.random.split(key)
-        bits = jax.random.bernoulli(a, shape=(2,))
+    def told(self, key: Array) -> tuple[Float[Array, "time told"], Array]:
+        bits = jax.random.bernoulli(key, shape=(2,))
         ends = jnp.array([0, self.lag])
         told = jnp.zeros((self.episode, 2)).at[ends, 0].set(2 * bits.astype(float) - 1)
-        noise = distractors(b, self.episode, self.channels, self.probability)
-        u = jnp.concatenate([told.at[-1, 1].set(1), noise], axis=1)
-        return Sample(u, *choice(bits[0] ^ bits[1], self.episode))
+        return told.at[-1, 1].set(1), bits[0] ^ bits[1]
 
 
-class Flag(AbstractEndless):
+class Flag(AbstractChoice):
     """A value in every sample; the one that a flag points at is asked at the end.
 
     Inputs (value as -1 or 1, flag, go, distractors); targets one-hot (-1, 1), for
@@ -139,13 +153,10 @@ class Flag(AbstractEndless):
     probability: float = eqx.field(static=True, default=0.25)
 
     def __check_init__(self):
-        _checks.at_least("lag", self.lag, 1)
         _checks.at_least("late", self.late, 0)
-        check_distractors(self.channels, self.probability)
 
     @property
     def episode(self) -> int:
-        """Samples per episode."""
         return self.lag + self.late + 1
 
     @property
@@ -169,18 +180,12 @@ class Flag(AbstractEndless):
             "exact": 0.0,
         }
 
-    def draw(self, key: Array, steps: int) -> Sample:
-        return episodes(self._one, self.episode, key, steps)
-
-    def _one(self, key: Array) -> Sample:
-        a, b, c = jax.random.split(key, 3)
+    def told(self, key: Array) -> tuple[Float[Array, "time told"], Array]:
+        a, b = jax.random.split(key)
         bits = jax.random.bernoulli(a, shape=(self.episode,))
         when = jax.random.randint(b, (), 0, self.lag)
         told = jnp.zeros((self.episode, 3)).at[:, 0].set(2 * bits.astype(float) - 1)
-        told = told.at[when, 1].set(1).at[-1, 2].set(1)
-        noise = distractors(c, self.episode, self.channels, self.probability)
-        u = jnp.concatenate([told, noise], axis=1)
-        return Sample(u, *choice(bits[when + self.late], self.episode))
+        return told.at[when, 1].set(1).at[-1, 2].set(1), bits[when + self.late]
 
 
 def _choices(name: str, inputs: int, about: str) -> Facts:

@@ -15,6 +15,7 @@ MADE = {
         GRAPH, inputs=2, outputs=[0, 2], activation=jnp.tanh, key=KEY
     ),
     "diagonal": hl.DiagonalNetwork(4, inputs=2, outputs=1, key=KEY),
+    "trace units": networks.TraceUnits(4, inputs=2, nonlinearity=jnp.tanh, key=KEY),
     "voltage": hl.VoltageNetwork(
         hl.Digraph.layered([3, 2]), inputs=2, outputs=2, key=KEY
     ),

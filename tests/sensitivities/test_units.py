@@ -1,5 +1,6 @@
 """Traces of units against derivatives of the whole run, by plain reverse mode."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +8,14 @@ import optax
 import pytest
 
 import hamlearn as hl
-from hamlearn.laws import DiagonalRTRL
-from hamlearn.networks import Memoryless, OwnHead, ProductHead
+from hamlearn.laws import DiagonalRTRL, MeanSlopeRTRL
+from hamlearn.networks import (
+    AbstractOwnHead,
+    Memoryless,
+    OwnHead,
+    ProductHead,
+    TraceUnits,
+)
 from hamlearn.sensitivities import AtOnce, FittedPoles
 
 KEYS = jax.random.split(jax.random.key(5), 6)
@@ -196,9 +203,88 @@ def test_traces_are_a_flow_too():
     import diffrax as dfx
 
     # The lower layer's outputs move with its state within one step of the exact map.
-    one = lambda m: m.own[0]["input_weight"]
+    def one(memory):
+        (a, b), S = memory.turn[0][:, :, None], memory.own[0]["input_weight"]
+        return np.stack([a * S[0] - b * S[1], a * S[1] + b * S[0]])
+
     exact = one(after(1, None))
     np.testing.assert_allclose(one(after(64, dfx.Tsit5())), exact, rtol=1e-7)
+
+
+def test_the_turning_of_a_trace_keeps_its_length():
+    """z of 20,000 steps, by which a product of numbers of length 1 would drift."""
+    from hamlearn.sensitivities.units import spiralled
+
+    angle = 1.3 * jnp.arange(5.0)
+    a = 0.9 * jnp.stack([jnp.cos(angle), jnp.sin(angle)])
+    a = a.at[:, 4].set(0.0).astype(jnp.float32)
+    z = jnp.zeros_like(a).at[0].set(1)
+    z = jax.lax.fori_loop(0, 20_000, lambda _, z: spiralled(z, a)[1], z)
+    np.testing.assert_allclose((z**2).sum(0), 1, rtol=3e-7)
+    size, stays = spiralled(z, a)
+    np.testing.assert_allclose(size, [0.9] * 4 + [0], rtol=1e-6)
+    np.testing.assert_array_equal(stays[:, 4], [1, 0])
+
+
+@pytest.mark.parametrize("nonlinearity", [None, jnp.tanh, jax.nn.relu])
+def test_trace_units_are_exact(nonlinearity):
+    net = TraceUnits(
+        4, inputs=INPUTS, nonlinearity=nonlinearity, time_constant=(1.0, 50.0),
+        key=KEYS[3],
+    )  # fmt: skip
+    g, state = summed(DiagonalRTRL(), net)
+    assert worst(g, truth(net)) <= 1e-12
+    numbers = [leaf.size for leaf in state.credit.memory.own[0].values()]
+    assert sum(numbers) == 2 * (4 + 4 + 2 * 4 * INPUTS)
+
+
+class LinearHead(AbstractOwnHead):
+    """y_j = Re h_j + D_j u: nothing between two memories."""
+
+    skip: jax.Array
+
+    def act(self, h):
+        return h[0]
+
+    def shift(self, u):
+        real = self.skip @ u
+        return jnp.stack([real, jnp.zeros_like(real)])
+
+    @property
+    def modes(self):
+        return self.skip.shape[0]
+
+
+def three(kind, head, gain=1.0):
+    options = {"inputs": 4, "classes": 2, "time_constant": (1.0, 20.0)}
+    middle = hl.DiagonalNetwork(4, head=head, key=KEYS[4], **options)
+    louder = middle.log_gain + np.log(gain)
+    middle = eqx.tree_at(lambda m: m.log_gain, middle, louder)
+    above = hl.DiagonalNetwork(6, hidden=5, key=KEYS[5], **options | {"classes": 3})
+    return hl.Stack([lower(kind), middle, above])
+
+
+@pytest.mark.parametrize("kind", ["GLU", "diagonal", "gated"])
+def test_three_layers_lose_nothing_where_the_middle_one_is_linear(kind):
+    net = three(kind, LinearHead(jax.random.normal(KEYS[0], (4, 4))))
+    g, _ = summed(MeanSlopeRTRL(), net)
+    assert worst(g, truth(net)) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("gain", "head"), [(0.5, OwnHead), (1.0, OwnHead), (1.0, ProductHead)]
+)
+def test_three_layers_by_mean_slopes(gain, head):
+    """The upper two exactly; the lowest nearly, which the rule of one step is not."""
+    net = three("GLU", head(4, inputs=4, key=KEYS[1]), gain)
+    want, (g, _) = truth(net), summed(MeanSlopeRTRL(), net)
+    low = [name for name in want if name.startswith("layers.0")]
+    assert worst(g, want, [name for name in want if name not in low]) <= 1e-12
+    flat = lambda g: jnp.concatenate([g[name].ravel() for name in low])
+    cosine = lambda a, b: float(a @ b / jnp.linalg.norm(a) / jnp.linalg.norm(b))
+    assert cosine(flat(g), flat(want)) >= 0.97
+    fails, _ = summed(DiagonalRTRL(link=AtOnce()), net)
+    assert cosine(flat(fails), flat(want)) < 0.9
 
 
 @pytest.mark.parametrize(
@@ -233,6 +319,7 @@ def test_traces_are_a_flow_too():
             DiagonalRTRL(),
             "a stack of 3 layers",
         ),
+        (lambda: stack("GLU", 2), MeanSlopeRTRL(), "one of 2 layers"),
     ],
 )
 def test_what_breaks_exactness_is_refused_by_name(net, law, why):
