@@ -274,7 +274,7 @@ def main() -> None:
         figure()
     elif options.what == "run":
         every = list(known.cases())
-        run(_names.chosen("tasks", options.tasks or every, every), options.laws)
+        run(_names.chosen("tasks", options.tasks or None, every), options.laws)
     else:
         _one_core.settle()
         write("memory_cost", cost(9), dtype="float32")
