@@ -119,7 +119,10 @@ def _live(arguments: argparse.Namespace) -> Done:
     from ..jobs.tracker import Settings
     from ..tasks import values_of
 
-    steps = 40 if arguments.dt is None else round(1 / arguments.dt)
+    if arguments.time is not None:
+        wanted = "left out where values come as they are"
+        raise ValueError(f"`--time` must be {wanted}, but is {arguments.time!r}.")
+    steps = 40 if arguments.dt is None else _steps(arguments.dt)
     settings = Settings.suited_to(float(steps), **_given(arguments))
     reading = ("column", "delimiter", "decimal")
     chosen = {name: getattr(arguments, name) for name in reading}
@@ -133,6 +136,13 @@ def _live(arguments: argparse.Namespace) -> Done:
             name="input",
         )
     return Done(target, result, settings, lines.stopped)
+
+
+def _steps(dt: float) -> int:
+    """Steps per value, for a time step in units of the time between values."""
+    if not 0 < dt <= 1:
+        raise ValueError(f"`--dt` must be above 0 and at most 1, but is {dt}.")
+    return round(1 / dt)
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -55,6 +55,9 @@ def task_of_file(
     from .. import tasks
 
     if arguments.columns is not None:
+        if arguments.column is not None:
+            wanted = "left out where `--columns` are given"
+            raise ValueError(f"`--column` must be {wanted}, but is {arguments.column}.")
         return _paired(arguments, path, units, classes)
     if arguments.cost not in (None, "squared-error"):
         wanted = "`--cost` must be squared-error where no `--columns` are given"

@@ -127,7 +127,9 @@ def exact_gradient(
         >>> sorted(g.w)
         ['bias', 'weight']
     """
+    _checks.instance("cost", cost, Cost)
     _checks.positive("dt", dt)
+    _checks.shape("dt", dt, ())
     memory = Stored() if memory is None else memory
     _checks.instance("memory", memory, AbstractMemory)
     network, x = started(network, x0)

@@ -123,6 +123,8 @@ class Live:
 
     def __init__(self, values: Iterable[float], steps: int):
         _checks.at_least("steps", steps, LEAST)
+        if not isinstance(values, Iterable):
+            _checks.reject("values", "an iterable of numbers", _checks.shown(values))
         self.values, self.steps = values, steps
         self.first, self.unit = 0.0, 0.0
         self.known: list[bool] = []
@@ -130,7 +132,7 @@ class Live:
     def __iter__(self) -> Iterator[Sample]:
         none, scaled = np.zeros(0), np.zeros(1)
         for value in self.values:
-            value = float(value)
+            value = _number(value)
             known = not math.isnan(value)
             if not known and not self.known:
                 continue
@@ -166,6 +168,15 @@ class Live:
         )
 
 
+def _number(value: Any) -> float:
+    """One value, or NaN where none is."""
+    array = _checks.real("values", value)
+    _checks.shape("values", array, ())
+    if np.isinf(array):
+        _checks.reject("values", "finite, or NaN where one is missing", value)
+    return float(array)
+
+
 def track_live(
     values: Iterable[float],
     *,
@@ -187,6 +198,8 @@ def track_live(
     **Raises:** `ValueError` where no value comes.
     """
     live = Live(values, steps)
+    if settings is not None:
+        _checks.instance("settings", settings, Settings)
     chosen = Settings.suited_to(float(steps)) if settings is None else settings
     network, x0 = tracker(chosen.neurons, chosen.speed, chosen.seed)
     law = RunningScale(tracking_law(chosen, policy))

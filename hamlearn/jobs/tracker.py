@@ -102,6 +102,8 @@ def tracker(
     """
     _checks.at_least("neurons", neurons, 1)
     _checks.positive("speed", speed)
+    _checks.at_least("seed", seed, 0)
+    _checks.number("first", first)
     rng = np.random.default_rng(seed)
     w = 0.5 * rng.normal(size=(neurons, neurons)) / math.sqrt(neurons)
     x0, bias = np.zeros(neurons), np.zeros(neurons)

@@ -3,6 +3,7 @@
 import time
 import warnings
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import equinox as eqx
@@ -158,6 +159,7 @@ def load_state(path: str | Path) -> State:
     that cannot be found by its name (a lambda, say; `resume` can do without). A
     checkpoint is a pickle: open only your own.
     """
+    _checks.instance("path", path, (str, PathLike))
     saved, _ = newest(Path(path), lambda saved: None)
     for name in saved.index["missing"]:
         wanted = "of functions that can be imported, or given to `resume`"

@@ -50,9 +50,15 @@ def scan(
         >>> bool(jax.grad(last)(0.01) < 0)
         True
 
-    **Raises:** `ValueError` for samples without a leading axis of time.
+    **Raises:** `ValueError` for bad arguments, and for samples without a leading axis
+    of time.
     """
     _checks.instance("law", law, AbstractLaw)
+    _checks.instance("state", state, State)
+    _checks.positive("dt", dt)
+    _checks.shape("dt", dt, ())
+    if record is not None:
+        _checks.function("record", record, "state, sample and info", 3)
     samples = _samples.traced(samples, _samples.state_dtype(state))
     dt, state = jnp.asarray(dt, _samples.state_dtype(state)), strong(state)
     loop = lambda state, samples: _scan(law, state, samples, dt, record)

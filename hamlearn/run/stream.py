@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,7 @@ def resume(
     **Raises:** `ValueError` when there is no checkpoint or it is of another law,
     network, dt or stream; what differs is named.
     """
+    _checks.instance("checkpoint", checkpoint, (str, PathLike))
     _checks.instance("law", law, AbstractLaw)
     law = law if learn else WeightsHeld(law)
     head, samples = _samples.first(samples)
@@ -156,6 +158,8 @@ class Options(eqx.Module):
         _checks.at_least("record_every", self.record_every, 1)
         if self.chunk is not None:
             _checks.at_least("chunk", self.chunk, 1)
+        if self.checkpoint is not None:
+            _checks.instance("checkpoint", self.checkpoint, (str, PathLike))
         _checks.at_least("every", self.every, 1)
         _checks.positive("every_seconds", self.every_seconds)
 

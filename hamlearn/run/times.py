@@ -53,7 +53,7 @@ def check_saveat(saveat: Any, t0: float, t1: float) -> None:
         _checks.reject("saveat", "of `t0`, `t1`, `ts` or `steps`", "of none of them")
     ts = None if one.ts is None else np.asarray(one.ts, float)
     if ts is not None and not (
-        ts.size and np.all(np.diff(ts) >= 0) and t0 <= ts.min() and ts.max() <= t1
+        np.all(np.diff(ts) >= 0) and t0 <= ts.min() and ts.max() <= t1
     ):
         wanted = f"of `ts` in order between `t0` = {t0} and `t1` = {t1}"
         _checks.reject("saveat", wanted, f"of {np.array2string(ts, threshold=6)}")

@@ -56,6 +56,8 @@ class Forecast(AbstractTask):
         most: int = 20_000,
         units: Units | None = None,
     ):
+        _checks.at_least("ahead", ahead, 1)
+        _checks.at_least("most", most, 1)
         about = "one sample ahead" if ahead == 1 else f"{ahead} samples ahead"
         source, known = "", None
         if isinstance(series, Tracking | Recording):
@@ -71,8 +73,6 @@ class Forecast(AbstractTask):
         _checks.instance("name", name, str)
         if units is not None:
             _checks.instance("units", units, Units)
-        _checks.at_least("ahead", ahead, 1)
-        _checks.at_least("most", most, 1)
         values = _checks.real("series", series)
         _checks.shape("series", values, ("time",))
         self.values = values[:most].astype(np.float64)

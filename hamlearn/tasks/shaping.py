@@ -21,6 +21,9 @@ def halves(
 
     **Arguments:** `most`: how many samples both have together at most.
     """
+    _checks.instance("task", task, AbstractTask)
+    if most is not None:
+        _checks.at_least("most", most, 2)
     length = task.length if most is None else min(task.length, most)
     steps = max(length // 2, 1)
     first, second = (task.samples(key, steps, test=test) for test in (False, True))

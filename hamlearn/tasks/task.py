@@ -195,6 +195,8 @@ def drawn(
     """
     steps = task.length if steps is None else steps
     _checks.at_least("steps", steps, 1)
+    if key is not None:
+        _checks.key("key", key)
     key = jax.random.key(0) if key is None else key
     return (jax.random.fold_in(key, 1) if test else key), steps
 

@@ -2,14 +2,25 @@
 
 from functools import cache
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from hypothesis import strategies as st
 
 import hamlearn as hl
 
-from .wrong import count, non_negative, number, optional, positive, text, thing
+from .wrong import (
+    Thing,
+    count,
+    non_negative,
+    number,
+    optional,
+    positive,
+    text,
+    thing,
+)
 
 KEY = jax.random.key(0)
 
@@ -41,6 +52,25 @@ dtype = thing
 key = thing | number
 flag = thing | number
 
+
+def head(modes=4, inputs=1):
+    return hl.networks.OwnHead(modes, inputs=inputs, key=KEY)
+
+
+def layer(outputs):
+    """One that hears one input."""
+    return hl.DiagonalNetwork(2, inputs=1, outputs=outputs, key=KEY)
+
+
+def well(neurons=3):
+    return hl.networks.Harmonic(jnp.ones(neurons))
+
+
+def linear(size):
+    return eqx.nn.Linear(size, 1, key=KEY)
+
+
+_head = {"modes": count(1), "inputs": count(0), "dtype": optional(dtype), "key": key}
 _neurons = {
     "graph": thing,
     "inputs": count(0),
@@ -58,6 +88,23 @@ _GLE = _law | {
     "schedule": optional(thing),
     "leak": optional(thing),
     "nudging": non_negative,
+}
+
+SERIES = st.sampled_from(
+    [
+        np.arange(100.0),  # a straight line
+        np.where(np.arange(100) < 50, 0.0, np.sin(np.arange(100))),
+        1e200 * np.sin(np.arange(100.0)),
+        1e-200 * np.sin(np.arange(100.0)),
+        np.ones((100, 2)),
+        np.ones(20),
+    ]
+)
+"""Of which nothing is to be foretold."""
+
+_distractors = {
+    "channels": count(0),
+    "probability": number | st.sampled_from([-0.1, 1.1]),
 }
 
 ENTRIES = {
@@ -89,7 +136,11 @@ ENTRIES = {
     "RateNetwork": (
         hl.RateNetwork,
         lambda: {"graph": graph(), "key": KEY},
-        _neurons | {"time_constant": positive, "readout": optional_callable},
+        _neurons
+        | {
+            "time_constant": positive,
+            "readout": optional_callable | st.sampled_from([linear(2), linear(70)]),
+        },
     ),
     "VoltageNetwork": (
         hl.VoltageNetwork,
@@ -102,13 +153,113 @@ ENTRIES = {
             "floor": positive,
         },
     ),
+    "DiagonalNetwork": (
+        hl.DiagonalNetwork,
+        lambda: {"modes": 4, "inputs": 1, "key": KEY},
+        {
+            "modes": count(1),
+            "inputs": count(1),
+            "outputs": count(1),
+            "hidden": optional(count(1)),
+            "time_constant": positive | st.sampled_from([(1.0, -2.0), (1.0,), 3.0]),
+            "phase": positive,
+            "classes": optional(count(1)) | st.just(3),
+            "head": optional(thing) | st.sampled_from([head(modes=3), head(inputs=2)]),
+            "learn": learn,
+            "dtype": optional(dtype),
+            "key": key,
+        },
+    ),
+    "SpikingNetwork": (
+        hl.networks.SpikingNetwork,
+        lambda: {"neurons": 3, "inputs": 1, "outputs": 1, "key": KEY},
+        {
+            "neurons": count(1),
+            "inputs": count(1),
+            "outputs": count(1),
+            "adaptive": count(0) | st.just(4),
+            "time_constant": positive | st.just(np.ones(3)),
+            "adaptation_time_constant": positive,
+            "readout_time_constant": positive,
+            "threshold": positive,
+            "adaptation": non_negative,
+            "learn": learn,
+            "dtype": optional(dtype),
+            "key": key,
+        },
+    ),
+    "HamiltonianNetwork": (
+        hl.networks.HamiltonianNetwork,
+        lambda: {"potential": well(), "neurons": 3, "inputs": 1, "key": KEY},
+        {
+            "potential": callable_ | st.sampled_from([well(2), well(1), len]),
+            "neurons": count(1) | st.just(4),
+            "inputs": count(0),
+            "readout": optional_callable | st.just(linear(2)),
+            "dissipation": non_negative | st.just(np.ones(3)),
+            "learn": learn,
+            "dtype": optional(dtype),
+            "key": key,
+        },
+    ),
+    "Harmonic": (
+        hl.networks.Harmonic,
+        lambda: {"stiffness": np.ones(3)},
+        {"stiffness": number | st.sampled_from([1.0, np.ones((2, 2))])},
+    ),
+    "LogCosh": (
+        hl.networks.LogCosh,
+        lambda: {"stiffness": np.ones(3)},
+        {
+            "stiffness": number | st.sampled_from([1.0, np.ones((2, 2))]),
+            "gain": number | st.just(np.ones(2)),
+            "slope": number | st.sampled_from([0.0, np.ones(2)]),
+            "bias": number | st.just(np.ones(2)),
+        },
+    ),
+    "Stack": (
+        hl.Stack,
+        lambda: {"layers": [layer(1), layer(2)]},
+        {"layers": thing | number | st.sampled_from([[layer(2), layer(1)], [len]])},
+    ),
+    "Memoryless": (
+        hl.networks.Memoryless,
+        lambda: {"head": head(), "inputs": 1},
+        {
+            "head": thing | number | st.just(head(inputs=2)),
+            "inputs": count(1) | st.just(2),
+            "learn": learn,
+        },
+    ),
+    "MixedHead": (
+        hl.networks.MixedHead,
+        lambda: {"modes": 2, "inputs": 1, "hidden": 2, "key": KEY},
+        {
+            "modes": count(1),
+            "inputs": count(0),
+            "outputs": count(1),
+            "hidden": count(1),
+            "dtype": optional(dtype),
+            "key": key,
+        },
+    ),
+    "OwnHead": (
+        hl.networks.OwnHead,
+        lambda: {"modes": 2, "inputs": 1, "key": KEY},
+        _head,
+    ),
+    "ProductHead": (
+        hl.networks.ProductHead,
+        lambda: {"modes": 2, "inputs": 1, "key": KEY},
+        _head,
+    ),
     "Dynamics": (
         hl.Dynamics,
         lambda: {"drift": lambda x, u: -x, "initial_state": jnp.zeros(2)},
         {
             "drift": callable_,
             "initial_state": number,
-            "readout": optional_callable,
+            "readout": optional_callable | st.just(linear(3)),
             "inputs": optional(count(0)),
         },
     ),
@@ -355,6 +506,18 @@ ENTRIES = {
         dict,
         {"cues": count(1), "gap": count(0), "delay": count(0)},
     ),
+    "DelayedCue": (hl.tasks.DelayedCue, dict, {"lag": count(1)} | _distractors),
+    "MatchToSample": (hl.tasks.MatchToSample, dict, {"lag": count(1)} | _distractors),
+    "Flag": (
+        hl.tasks.Flag,
+        dict,
+        {"lag": count(1), "late": count(0)} | _distractors,
+    ),
+    "TraceConditioning": (
+        hl.tasks.TraceConditioning,
+        dict,
+        {"interval": count(2)} | _distractors,
+    ),
     "Lorenz": (hl.tasks.Lorenz, dict, {"dt": positive, "ahead": count(1)}),
     "MackeyGlass": (
         hl.tasks.MackeyGlass,
@@ -389,12 +552,23 @@ ENTRIES = {
     "recorded": (
         hl.tasks.recorded,
         lambda: {"name": "x", "times": np.arange(9.0), "values": np.arange(9.0)},
-        {"times": number, "values": number, "dt": optional(positive)},
+        {
+            "times": number | st.sampled_from([np.zeros(9), [0.0] * 8 + [1e18]]),
+            "values": number | st.sampled_from([np.ones(8), [-1e308] * 8 + [1e308]]),
+            "dt": optional(positive) | st.just(1e-300),
+            "name": text,
+        },
     ),
     "Forecast": (
         hl.tasks.Forecast,
         lambda: {"series": np.sin(np.arange(100.0))},
-        {"series": number | thing, "ahead": count(1), "most": count(1)},
+        {
+            "series": number | thing | SERIES,
+            "ahead": count(1) | st.just(60),
+            "most": count(1) | st.just(30),
+            "name": text,
+            "units": optional(thing),
+        },
     ),
     "Tracking": (
         hl.tasks.Tracking,
@@ -412,12 +586,25 @@ ENTRIES = {
             "interval": positive,
             "offset": number,
             "scale": number,
+            "starts": optional(number),
+            "asked": optional(number) | st.just(np.ones(8, bool)),
+            "name": text,
         },
     ),
     "Paired": (
         hl.tasks.Paired,
         lambda: {"name": "x", "input": np.ones((90, 1)), "target": np.ones((90, 1))},
-        {"input": number, "target": number},
+        {
+            "input": number | st.just(np.ones((60, 1))),
+            "target": number
+            | st.sampled_from([np.ones((60, 1)), np.ones(90).astype("M8[s]")]),
+            "classes": optional(count(1)),
+            "loss": optional_callable,
+            "metric": optional_callable,
+            "weight": optional(number) | st.sampled_from([-np.ones(90), np.ones(9)]),
+            "known": st.sampled_from([5, "abc", Thing()]),
+            "name": text,
+        },
     ),
     "Audited": (hl.analysis.Audited, lambda: {"law": hl.RTRL()}, {"law": thing}),
 }
