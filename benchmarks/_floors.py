@@ -247,7 +247,7 @@ def _outer_start(w: Weights):
 
 
 ONLINE_OUTER = Law(_outer_start, _outer_credit)
-"""No trace: one outer product and update a step, credit of one step of delay."""
+"""No trace: one outer product and update per step, credit of one step of delay."""
 
 
 def _uoro_credit(w: Weights, x, u, y, alpha, trace, key):

@@ -138,7 +138,7 @@ def nbytes(tree: Any) -> int:
 
 
 def in_turn(programs: Sequence[Program], *, repeats: int = REPEATS) -> dict[str, Any]:
-    """µs a sample of each, run one after the other in rounds, each waited for.
+    """µs per sample of each, run one after the other in rounds, each waited for.
 
     Ratios between programs are to be taken round by round: load on the machine then
     falls on both.

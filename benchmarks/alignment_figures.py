@@ -50,7 +50,7 @@ def filters() -> Any:
 
 
 def recurrent() -> Any:
-    """Median cosine of the recurrent weights by frequency, one panel a gain."""
+    """Median cosine of the recurrent weights by frequency, one panel per gain."""
     lines = (RESULTS / "alignment_recurrent.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
     gains = sorted({row["gain"] for row in rows})

@@ -1,7 +1,7 @@
 """Where checkpointed BPTT needs less memory or time than the local laws.
 
-BPTT gives one update a window, the others one a sample; the gradient is for the mean
-over a batch of streams.
+BPTT gives one update per window, the others one per sample; the gradient is for the
+mean over a batch of streams.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ def timed(
     sizes: Iterable[int], batches: Iterable[int], names: Sequence[str], *,
     repeats: int, say: Any,
 ):  # fmt: skip
-    """Time a sample of every stream, and memory, over blocks of 256 samples."""
+    """Time per sample of every stream, and memory, over blocks of 256 samples."""
     rows = []
     for n in sizes:
         for batch in batches:

@@ -106,7 +106,7 @@ def product(n: int, batch: int, kind: str):
 
 
 def measure(make: Callable[..., Any], kind: str, n: int, batch: int, repeats: int):
-    """One row: time a step of both, their ratio and their memory."""
+    """One row: time per step of both, their ratio and their memory."""
     (plain, plain_given), (ours, given) = make(n, batch, kind)
     steps = RTRL_STEPS[n] if kind.startswith("RTRL") else STEPS[n]
     programs = [

@@ -75,8 +75,8 @@ def measure(sizes: list[int], *, repeats: int, say: Any) -> list[dict[str, Any]]
 
 
 def _times(made: list[Contestant], repeats: int) -> dict[str, list[float]]:
-    """us a sample; in turn, each time from another one on, so that none is always first
-    to find the caches as another left them."""
+    """us per sample; in turn, each time from another one on, so that none is always
+    first to find the caches as another left them."""
     times = {one.law: [] for one in made}
     for k in range(repeats + 2):
         first = k % len(made)

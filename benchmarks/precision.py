@@ -19,7 +19,7 @@ NOT_RUN = {
 
 
 def measure(n: int, names: Iterable[str], *, repeats: int, say: Any):
-    """A row a law: time, memory and mean loss in bfloat16 against float32."""
+    """A row per law: time, memory and mean loss in bfloat16 against float32."""
     rows = []
     for name in names:
         subject = subjects()[name]

@@ -9,7 +9,7 @@ By default it writes `docs/benchmarks.md` of the runs on a CPU, and
 import argparse
 from pathlib import Path
 
-from . import _page
+from . import _numbers, _page
 
 HERE = Path(__file__).parent
 
@@ -28,6 +28,9 @@ def main() -> None:
     out.write_text(_page.page(records, options.device))
     _page.draw(records, out.parent / "figures", options.device)
     print(f"wrote {out}")
+    for page in _numbers.pages() if options.device == "cpu" else ():
+        page.write_text(_numbers.written(page.read_text()))
+        print(f"wrote {page}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What each law must move and multiply against what the device can do.
 
-A local law on a dense network passes over its weights several times a step: for the
+A local law on a dense network passes over its weights several times per step: for the
 forward product, the transposed product and the update, which reads and writes. What is
 counted here is each array of n^2 numbers once for every such time, all updates in one
 pass; what the device can do is measured by copying and multiplying large arrays. The
@@ -64,7 +64,7 @@ def rates(programs: list[Program], times: dict[str, Any]) -> dict[str, Any]:
 
 
 def measure(sizes: list[int], names: list[str], *, repeats: int, quick: bool, say: Any):
-    """(the device's rates, a row a law and size).
+    """(the device's rates, a row per law and size).
 
     One network of every size, then many of 64 neurons at once, each with its own
     weights and stream, then one of 128 for laws of n^3 numbers. Copy and matmul run in

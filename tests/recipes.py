@@ -1,4 +1,4 @@
-"""Run the recipes of the documentation, all in one process, as a reader would.
+"""Run the recipes and the examples of the API, all in one process, as a reader would.
 
 python -m tests.recipes [--write] [NAME ...]
 
@@ -10,6 +10,7 @@ machine and learning carries it on. `--write` puts what was printed into the pag
 
 import argparse
 import contextlib
+import importlib.util
 import io
 import os
 import re
@@ -17,9 +18,13 @@ import sys
 import tempfile
 import time
 import traceback
+import types
 from pathlib import Path
 
-PAGES = Path(__file__).parents[1] / "docs" / "recipes"
+import numpy as np
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted([*DOCS.glob("recipes/*.md"), *DOCS.glob("api/*.md")])
 BLOCK = re.compile(
     r"```python\n(?P<code>.*?)```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL
 )
@@ -45,6 +50,45 @@ def same(printed: str, shown: str) -> bool:
     return words[0] == words[1] and all(near(a, b) for a, b in pairs)
 
 
+class Writer:
+    """The calls of tensorboardX that a page makes, and nothing behind them."""
+
+    def __init__(self, logdir: str):
+        self.heard: list[tuple[str, int]] = []
+
+    def add_histogram(self, tag: str, values: np.ndarray, global_step: int) -> None:
+        self.heard.append((tag, global_step))
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> None:
+        self.heard.append((tag, global_step))
+
+    def close(self) -> None:
+        assert self.heard
+
+
+class Wandb:
+    """The same for wandb."""
+
+    def __init__(self, project: str, mode: str):
+        self.heard: list[int] = []
+
+    def log(self, data: dict[str, float], step: int) -> None:
+        assert all(isinstance(value, float) for value in data.values())
+        self.heard.append(step)
+
+    def finish(self) -> None:
+        assert self.heard == sorted(self.heard) != []
+
+
+def stand_in() -> None:
+    """Modules for the page on logging, where they are not installed."""
+    known = {"tensorboardX": {"SummaryWriter": Writer}, "wandb": {"init": Wandb}}
+    for name, names in known.items():
+        if importlib.util.find_spec(name) is None:
+            sys.modules[name] = types.ModuleType(name)
+            vars(sys.modules[name]).update(names)
+
+
 def run(path: Path) -> tuple[str, list[str]]:
     """(the page with what was printed, what differs from what it shows)."""
     names: dict[str, object] = {"__name__": path.stem}
@@ -55,7 +99,9 @@ def run(path: Path) -> tuple[str, list[str]]:
             exec(compile(block["code"], str(path), "exec"), names)
         printed, shown = heard.getvalue(), block["output"] or ""
         if not same(printed, shown):
-            wrong.append(f"{path.name} shows\n{shown}but printed\n{printed}")
+            wrong.append(
+                f"{path.relative_to(DOCS)} shows\n{shown}but printed\n{printed}"
+            )
         made += text[end : block.start()] + f"```python\n{block['code']}```\n"
         made += f"\n```text\n{printed}```\n" if printed else ""
         end = block.end()
@@ -71,8 +117,9 @@ def main() -> int:
     import jax
 
     jax.config.update("jax_num_cpu_devices", 2)
+    stand_in()
     failed = []
-    for path in sorted(PAGES.glob("*.md")):
+    for path in PAGES:
         if options.names and path.stem not in options.names:
             continue
         began = time.process_time()
@@ -84,7 +131,9 @@ def main() -> int:
         if options.write:
             path.write_text(text)
         failed += wrong
-        print(f"{path.stem}: {time.process_time() - began:.1f} s", flush=True)
+        print(
+            f"{path.relative_to(DOCS)}: {time.process_time() - began:.1f} s", flush=True
+        )
     print("\n".join(failed), file=sys.stderr)
     return 1 if failed and not options.write else 0
 

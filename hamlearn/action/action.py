@@ -12,14 +12,13 @@ With G = v - f the costate p of optimal control is -lam: M = ell + p.f - p.v.
 """
 
 from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Float, Params, PyTree, Scalar
-from ..networks.base import AbstractNetwork
+from .._types import Array, Float, Number, Params, PyTree, Scalar
+from ..networks.base import Network
 from ..networks.batch import over_mean, over_streams, single
 from ..networks.partition import join
 from ..signals.signal import Sample
@@ -42,15 +41,15 @@ class Instant(eqx.Module):
     frozen: PyTree
     x: PyTree
     v: PyTree
-    heard: Any
+    heard: PyTree
     sample: Sample
     dt: Scalar
     output: Float[Array, "outputs"]
     loss: Scalar
-    key: Any = None
+    key: Array | None = None
 
     @property
-    def network(self) -> Any:
+    def network(self) -> Network:
         """The network of this one stream."""
         return join(self.w, self.frozen)
 
@@ -88,13 +87,13 @@ class Instant(eqx.Module):
 def augmented_cost(
     cost: Cost,
     residual: AbstractResidual,
-    network: AbstractNetwork,
+    network: Network,
     x: PyTree,
     v: PyTree,
     multiplier: PyTree,
     sample: Sample,
-    heard: Any = None,
-    counted: Any = None,
+    heard: PyTree = None,
+    counted: Float[Array, "..."] | None = None,
 ) -> Scalar:
     """M = ell(x, w; sample) + <lam, G(x, v, w; sample)> of one stream.
 
@@ -115,10 +114,10 @@ class Point(eqx.Module):
 
     x: PyTree
     v: PyTree
-    heard: Any
+    heard: PyTree
     multiplier: PyTree
     sample: Sample
-    counted: Any = None
+    counted: Float[Array, "..."] | None = None
 
 
 def credit(
@@ -187,12 +186,12 @@ def _at(cost, residual, network, point: Point) -> Scalar:
 
 def lagrangian(
     cost: Cost,
-    network: AbstractNetwork,
+    network: Network,
     x: PyTree,
     w_dot: Params,
     sample: Sample,
     *,
-    inertia: Any = 1.0,
+    inertia: Number = 1.0,
 ) -> Scalar:
     """L = r/2 |dw/dt|^2 + ell(x, w), to be minimised subject to dx/dt = f(x, w, u).
 
@@ -206,13 +205,13 @@ def lagrangian(
 
 def hamiltonian(
     cost: Cost,
-    network: AbstractNetwork,
+    network: Network,
     x: PyTree,
     p_x: PyTree,
     p_w: Params,
     sample: Sample,
     *,
-    inertia: Any = 1.0,
+    inertia: Number = 1.0,
 ) -> Scalar:
     """H = min over dw/dt of L + p_x.f + p_w.dw/dt, which is M at v = 0 less a square.
 
@@ -228,7 +227,7 @@ def hamiltonian(
     return M - kinetic_at(p_w, inertia)
 
 
-def kinetic_energy(w_dot: Params, inertia: Any) -> Scalar:
+def kinetic_energy(w_dot: Params, inertia: Number) -> Scalar:
     """r/2 |dw/dt|^2."""
     if not jax.tree.leaves(w_dot):
         return jnp.asarray(0.0)
@@ -236,7 +235,7 @@ def kinetic_energy(w_dot: Params, inertia: Any) -> Scalar:
     return jnp.asarray(inertia, size.dtype) / 2 * size
 
 
-def kinetic_at(p_w: Params, inertia: Any) -> Scalar:
+def kinetic_at(p_w: Params, inertia: Number) -> Scalar:
     """r/2 |dw/dt|^2 at dw/dt = -p_w/r, which is |p_w|^2/(2r)."""
     if not jax.tree.leaves(p_w):
         return jnp.asarray(0.0)

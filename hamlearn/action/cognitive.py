@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree, Scalar
-from ..networks.base import AbstractNetwork
+from .._types import Array, Float, Number, Params, PyTree, Scalar
+from ..networks.base import AbstractNetwork, Network
 from ..networks.partition import join
 from ..networks.rest import Settling
 from ..signals.signal import Sample
@@ -23,10 +23,12 @@ from .residual import Holonomic
 from .trees import inner, scaled, squared_norm
 
 Potential = Callable[[AbstractNetwork, PyTree, Sample], Scalar]
+OwnLagrangian = Callable[[Network, PyTree, PyTree, Sample], Scalar]
+OwnConstraint = Callable[[Network, PyTree, Sample], PyTree]
 
 
 class Coordinates(NamedTuple):
-    """Neurons x, weights w by name, and one slack a neuron (or None)."""
+    """Neurons x, weights w by name, and one slack per neuron (or None)."""
 
     x: PyTree
     w: Params
@@ -57,7 +59,9 @@ class Slack(eqx.Module):
     stiffness: Scalar
     sweeps: int = eqx.field(static=True)
 
-    def __init__(self, *, mass: Any = 0.03, stiffness: Any = 100.0, sweeps: int = 100):
+    def __init__(
+        self, *, mass: Number = 0.03, stiffness: Number = 100.0, sweeps: int = 100
+    ):
         _checks.positive("mass", mass)
         _checks.non_negative("stiffness", stiffness)
         _checks.at_least("sweeps", sweeps, 1)

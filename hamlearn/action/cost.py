@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from .. import _checks
-from .._types import Array, Float, Loss, PyTree, Scalar
+from .._types import Array, Float, Loss, Number, PyTree, Scalar
 from ..networks.base import AbstractNetwork
 from ..networks.partition import split
 from ..signals.signal import Sample
@@ -50,8 +50,8 @@ class Cost(eqx.Module):
         self,
         *,
         loss: Loss = squared_error,
-        loss_weight: Any = 1.0,
-        weight_decay: Any = 0.0,
+        loss_weight: Number = 1.0,
+        weight_decay: Number = 0.0,
     ):
         _checks.function("loss", loss, "output and target", 2)
         _checks.non_negative("loss_weight", loss_weight)

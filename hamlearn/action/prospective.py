@@ -3,9 +3,7 @@
 Notation: u voltage, v = du/dt, um = u + tau_m v, ur = u + tau_r v, x input, y target.
 """
 
-from typing import Any
-
-from .._types import Neurons, Scalar
+from .._types import Neurons, Number, Scalar
 from ..networks.voltage import VoltageNetwork
 from ..signals.signal import Sample
 from .cost import Cost, cost_of_output
@@ -20,7 +18,7 @@ def prospective_energy(
     ur: Neurons,
     sample: Sample,
     *,
-    nudging: Any = 1.0,
+    nudging: Number = 1.0,
 ) -> Scalar:
     """E(um, ur) = 1/2 |e|^2 + beta C(phi(ur), y), with the `mismatch` e.
 

@@ -1,13 +1,13 @@
 """How a network is imposed: the three residuals G that are zero on its motion."""
 
 from abc import abstractmethod
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .._types import Array, Float, Neurons, PyTree, Scalar
+from ..networks.base import Network
 from ..networks.voltage import VoltageNetwork
 
 
@@ -16,7 +16,12 @@ class AbstractResidual(eqx.Module):
 
     @abstractmethod
     def __call__(
-        self, network: Any, x: PyTree, v: PyTree, u: Float[Array, "inputs"], heard: Any
+        self,
+        network: Network,
+        x: PyTree,
+        v: PyTree,
+        u: Float[Array, "inputs"],
+        heard: PyTree,
     ) -> PyTree:
         """G.
 
@@ -26,7 +31,7 @@ class AbstractResidual(eqx.Module):
 
     @abstractmethod
     def output(
-        self, network: Any, x: PyTree, v: PyTree, u: Float[Array, "inputs"]
+        self, network: Network, x: PyTree, v: PyTree, u: Float[Array, "inputs"]
     ) -> Float[Array, "outputs"]:
         """The output at state x and rate v."""
 

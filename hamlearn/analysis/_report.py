@@ -19,6 +19,7 @@ from ..laws.nla import NLA
 from ..networks.base import AbstractNetwork
 from ..networks.partition import split
 from ..networks.voltage import VoltageNetwork
+from ..run.patience import Patience
 from ..run.tables import Table
 from ._credit import (
     Credit,
@@ -46,9 +47,12 @@ class Report:
         self.exact: dict[str, Numbers] = {}
         self.leaves: dict[tuple[str, str], dict[str, float]] = {}
 
-    def add_all(self, problem, laws, draws: int, precision: str) -> None:
+    def add_all(
+        self, problem, laws, draws: int, precision: str, patience: Patience
+    ) -> None:
         timed = precision == self.native
         for name, memory in _BPTT.items():
+            patience.hear(f"{name} in {precision}")
             if precision == "float64":
                 self.exact[name] = problem.gradient(Cost())
                 require_gradient(self.exact[name])
@@ -57,6 +61,7 @@ class Report:
                 self.laws[name] = {"note": ""} | known
             self.add(name, credit_of_bptt(problem, memory, timed=timed), precision)
         for name, law in laws.items():
+            patience.hear(f"{name} in {precision}")
             if precision == "float64":
                 self.exact[name] = problem.gradient(law.cost)
                 self.laws[name] = {"note": ""}

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Params, PyTree
+from .._types import Array, Number, Params, PyTree
 from ..costates.gradient import exact_gradient
 from ..laws.base import AbstractLaw
-from ..networks.base import AbstractNeurons
+from ..networks.base import AbstractNeurons, NetworkLike
 from ..networks.batch import single
 from ..networks.dynamics import as_network
 from ..networks.partition import split
+from ..run.patience import Patience
 from ..run.tables import Table
 from ..signals.signal import Sample
 from ._sums import begun, each, sums
@@ -23,15 +24,16 @@ from ._sums import begun, each, sums
 
 def alignment(
     law: AbstractLaw,
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     *,
-    dt: Any,
+    dt: Number,
     window: int | None = None,
     skip: int = 0,
     biases: bool = False,
     x0: PyTree = None,
     key: Array | None = None,
+    progress: bool = True,
 ) -> Table:
     """Cosine and norm ratio of a law's credit to the exact gradient, weights held.
 
@@ -44,7 +46,7 @@ def alignment(
     **Arguments:** `samples`: the stream; `window`: how many samples are summed, by
     default all after `skip`, the transient; `biases`: whether they count (their
     gradients are dominated by the mean of the signal, where all laws agree); `x0`,
-    `key`: for `law.init`.
+    `key`: for `law.init`; `progress`: a word on standard error after two seconds.
 
     **Returns:** a table with one row per part (a leaf, a layer of an acyclic graph,
     and `all`): the median cosine over windows, its least and greatest, the median
@@ -60,12 +62,13 @@ def alignment(
         _checks.reject("window", f"at most the {length - skip} samples", window)
     used = jax.tree.map(lambda leaf: leaf[: skip + count * window], samples)
     place = (np.arange(skip + count * window) - skip) // window
-    found = _sums(law, state, used, dt, place, count)
-    exact = _exact(law.cost, network, used, dt, x0, place, count)
-    rows = [
-        (name, *_agreement(pick(found), pick(exact)))
-        for name, pick in parts(network, biases).items()
-    ]
+    with Patience(f"alignment of {law.title}", progress=progress):
+        found = _sums(law, state, used, dt, place, count)
+        exact = _exact(law.cost, network, used, dt, x0, place, count)
+        rows = [
+            (name, *_agreement(pick(found), pick(exact)))
+            for name, pick in parts(network, biases).items()
+        ]
     columns = ("part", "cosine", "least", "greatest", "ratio")
     title = f"{law.title} against the exact gradient, {count} windows"
     return Table(title, columns, tuple(rows))
@@ -73,10 +76,10 @@ def alignment(
 
 def directions(
     law: AbstractLaw,
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     *,
-    dt: Any,
+    dt: Number,
     x0: PyTree = None,
     key: Array | None = None,
 ) -> Params:

@@ -1,18 +1,18 @@
 """The optimum as a boundary value problem: state at the start, costate at the end."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree, Scalar
+from .._types import Array, Float, Number, Params, PyTree, Scalar
 from ..action.action import hamiltonian
 from ..action.cost import Cost
 from ..action.trees import scaled
+from ..networks.base import NetworkLike
 from ..networks.partition import join
+from ..run.patience import Patience
 from ..signals.signal import Sample
 from .two_point import Horizon, Optimum, appraise, two_point
 
@@ -69,16 +69,17 @@ class Problem(eqx.Module):
 
 def boundary_value(
     cost: Cost,
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     *,
-    dt: Any,
-    inertia: Any = 1.0,
-    dissipation: Any = 0.0,
+    dt: Number,
+    inertia: Number = 1.0,
+    dissipation: Number = 0.0,
     x0: PyTree = None,
     velocity: Params | None = None,
     tolerance: float = 1e-9,
     max_steps: int = 50,
+    progress: bool = True,
 ) -> Optimum:
     """Solve Hamilton's equations with both ends given, all times at once.
 
@@ -95,7 +96,8 @@ def boundary_value(
 
     **Arguments:** as for `two_point`; `velocity`: the guess, by default a rough
     `two_point`, which comes near a minimum; `tolerance`: on the equations, relative
-    to the costates; `max_steps`: of Newton.
+    to the costates; `max_steps`: of Newton;
+    `progress`: a word on standard error after two seconds.
 
     **Returns:** an `Optimum`, whose residual is measured by running dw/dt = -p_w/r
     forward and its exact gradient back, not by the equations that were solved.
@@ -105,10 +107,12 @@ def boundary_value(
     horizon = Horizon.of(cost, network, samples, **action)
     guess = velocity
     if guess is None:
-        guess = two_point(cost, network, samples, **action, tolerance=1e-5).velocity
+        rough = {"tolerance": 1e-5, "progress": progress}
+        guess = two_point(cost, network, samples, **action, **rough).velocity
     enough = jnp.asarray(tolerance, horizon.dt.dtype)
-    v, count = _newton(Problem(horizon), guess, enough, max_steps)
-    return appraise(horizon, v, steps=int(count))
+    with Patience("boundary_value", progress=progress):
+        v, count = _newton(Problem(horizon), guess, enough, max_steps)
+        return appraise(horizon, v, steps=int(count))
 
 
 @eqx.filter_jit

@@ -11,11 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Array, PyTree
+from .._types import Array, Number, PyTree
 from ..laws.base import AbstractLaw
-from ..networks.base import AbstractNetwork
+from ..networks.base import AbstractNetwork, NetworkLike
 from ..networks.dynamics import as_network
 from ..networks.partition import split
+from ..run.patience import Patience
 from ..run.tables import Table, plain
 from ._credit import Problem, cast
 from ._horizon import LONGEST, horizon
@@ -101,15 +102,16 @@ class ConformanceReport:
 
 
 def conformance(
-    network: Any,
+    network: NetworkLike,
     *,
     inputs: int,
     x0: PyTree = None,
     steps: int = 60,
-    dt: Any = 0.1,
+    dt: Number = 0.1,
     draws: int = 16,
     laws: Mapping[str, AbstractLaw] | None = None,
     key: Array | None = None,
+    progress: bool = True,
 ) -> ConformanceReport:
     """Put a network under every law and report what each makes of it.
 
@@ -131,7 +133,8 @@ def conformance(
 
     **Arguments:** `network`: any module `f(x, u) = dx/dt` with its start `x0`, or a
     network; `inputs`: how many it hears; `steps`, `dt`: of the stream; `draws`: for
-    stochastic laws; `laws`: other laws by name, by default `compared_laws`.
+    stochastic laws; `laws`: other laws by name, by default `compared_laws`;
+    `progress`: a word on standard error after two seconds.
 
     **Raises:** `ValueError` for a network whose gradient is zero.
     """
@@ -142,14 +145,17 @@ def conformance(
     network, key = as_network(network, x0), jax.random.key(0) if key is None else key
     seed = np.asarray(jax.random.key_data(key))
     report, horizons = Report(_dtype(network)), {}
-    for precision in ("float64", "float32"):
-        with jax.enable_x64(precision == "float64"):
-            problem = Problem.make(cast(network), inputs, steps, float(dt), seed)
-            chosen = laws
-            if laws is None:
-                chosen = compared_laws(problem.network, inputs, steps=steps)
-            report.add_all(problem, chosen, draws, precision)
-            horizons[precision] = horizon(problem.network, problem.samples, problem.dt)
+    with Patience("conformance", progress=progress) as patience:
+        for precision in ("float64", "float32"):
+            with jax.enable_x64(precision == "float64"):
+                problem = Problem.make(cast(network), inputs, steps, float(dt), seed)
+                chosen = laws
+                if laws is None:
+                    chosen = compared_laws(problem.network, inputs, steps=steps)
+                report.add_all(problem, chosen, draws, precision, patience)
+                horizons[precision] = horizon(
+                    problem.network, problem.samples, problem.dt
+                )
     title = f"{network.name} under every law, {steps} samples of dt = {dt}"
     return ConformanceReport(title, report.laws, report.table(), horizons)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float, PyTree, Scalar
+from .._types import Array, Float, Number, PyTree, Scalar
 from ..action.cost import Cost
 from ..action.trees import inner, scaled
 from ..costates.base import AbstractCostateFlow
@@ -24,6 +24,8 @@ from ..laws.base import (
 from ..laws.hamiltonian_flow import HamiltonianFlow
 from ..laws.law import Law
 from ..laws.stlp import STLP, phase
+from ..networks.base import NetworkLike
+from ..run.patience import Patience
 from ..run.scan import scan
 from ..run.tables import Table
 from ..signals.signal import Sample
@@ -76,12 +78,13 @@ class EnergyBalance(eqx.Module):
 
 def energy_balance(
     law: AbstractLaw,
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     *,
-    dt: Any,
+    dt: Number,
     x0: PyTree = None,
     key: Array | None = None,
+    progress: bool = True,
 ) -> EnergyBalance:
     """The energy balance of a law with a Hamiltonian over a stream.
 
@@ -98,7 +101,7 @@ def energy_balance(
     **Arguments:** `law`: `HamiltonianLearning`, another law whose costate is a flow
     and whose update has rates, `HamiltonianFlow` or `STLP`; `samples`: with time as
     leading axis, for STLP with the rates of their input; `network`, `dt`, `x0`,
-    `key`: as for `stream`.
+    `key`: as for `stream`; `progress`: a word on standard error after two seconds.
 
     **Raises:** `ValueError` for a law without a Hamiltonian.
     """
@@ -106,7 +109,9 @@ def energy_balance(
     state, samples, dt = begun(law, network, samples, dt, x0, key)
     first = jax.tree.map(lambda leaf: leaf[0], samples)
     state = watched.law.begin(state, jnp.zeros_like(dt), first)
-    H, L, lost, work, start, end = _run(watched, state, samples, dt)
+    with Patience("energy balance", progress=progress):
+        found = jax.block_until_ready(_run(watched, state, samples, dt))
+    H, L, lost, work, start, end = found
     jump = jnp.concatenate([start[1:] - end[:-1], jnp.zeros_like(end[-1:])])
     return EnergyBalance(H, L, jump, dt * lost, dt * work)
 

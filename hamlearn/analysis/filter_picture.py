@@ -10,7 +10,8 @@ import numpy as np
 from .. import _checks
 from .._types import Array, Float
 from ..laws.base import AbstractLaw
-from ..networks.base import AbstractNetwork
+from ..networks.base import AbstractNetwork, NetworkLike
+from ..run.patience import Patience
 from ..run.tables import Table
 from ..signals.signal import Sample
 from .alignment import alignment
@@ -18,9 +19,9 @@ from .alignment import alignment
 
 def alignment_by_frequency(
     law: AbstractLaw,
-    network: Any,
+    network: NetworkLike,
     drive: Callable[[Array], Array],
-    target: Any,
+    target: AbstractNetwork | Callable[[Array], Array],
     *,
     frequencies: Sequence[float],
     time_constant: float = 1.0,
@@ -28,6 +29,7 @@ def alignment_by_frequency(
     transient: float = 10.0,
     biases: bool = False,
     key: Array | None = None,
+    progress: bool = True,
 ) -> Table:
     """Cosine of a law's credit with the exact gradient, for a periodic drive.
 
@@ -44,7 +46,7 @@ def alignment_by_frequency(
     - `target`: y likewise, or a teacher: a network that hears the same input.
     - `frequencies`: values of omega tau, all positive.
     - `steps`: samples in the window; `transient`: in time constants.
-    - `biases`, `key`: as for `alignment`.
+    - `biases`, `key`, `progress`: as for `alignment`.
 
     **Returns:** a table with one row per frequency and part (see `alignment`):
     `omega_tau`, `part`, `cosine`, `ratio`.
@@ -52,19 +54,20 @@ def alignment_by_frequency(
     _checks.positive("time_constant", time_constant)
     _checks.positive("transient", transient)
     _checks.at_least("steps", steps, 16)
-    rows = []
-    for omega in frequencies:
-        _checks.positive("frequencies", omega)
-        samples, dt = periodic(
-            drive, target, omega / time_constant, steps, transient * time_constant
-        )
-        if isinstance(target, AbstractNetwork):
-            samples = taught(target, samples.input, dt)
-        found = alignment(
-            law, network, samples, dt=dt, skip=steps, biases=biases, key=key
-        )
-        for row in found.rows():
-            rows.append((float(omega), row["part"], row["cosine"], row["ratio"]))
+    rows, what = [], f"alignment of {law.title}"
+    with Patience(what, len(frequencies), progress=progress) as patience:
+        for omega in frequencies:
+            _checks.positive("frequencies", omega)
+            patience.at(f"omega tau = {omega:.3g}")
+            samples, dt = periodic(
+                drive, target, omega / time_constant, steps, transient * time_constant
+            )
+            if isinstance(target, AbstractNetwork):
+                samples = taught(target, samples.input, dt)
+            options = {"skip": steps, "biases": biases, "key": key, "progress": False}
+            found = alignment(law, network, samples, dt=dt, **options)
+            for row in found.rows():
+                rows.append((float(omega), row["part"], row["cosine"], row["ratio"]))
     columns = ("omega_tau", "part", "cosine", "ratio")
     title = f"{law.title} against the exact gradient, by frequency"
     return Table(title, columns, tuple(rows))
@@ -72,7 +75,7 @@ def alignment_by_frequency(
 
 def periodic(
     drive: Callable[[Array], Array],
-    target: Any,
+    target: AbstractNetwork | Callable[[Array], Array],
     omega: float,
     steps: int,
     least: float,

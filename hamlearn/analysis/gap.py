@@ -7,12 +7,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Params, PyTree, Scalar
+from .._types import Array, Number, Params, PyTree, Scalar
 from ..action.cost import Cost
 from ..laws.base import AbstractLaw
 from ..laws.hamiltonian_flow import HamiltonianFlow, LearningHamiltonian
 from ..laws.law import Law
 from ..laws.stlp import STLP
+from ..networks.base import Network, NetworkLike
 from ..run.scan import scan
 from ..signals.signal import Sample
 from ..updates import Inertia
@@ -34,14 +35,14 @@ class ActionGap(eqx.Module):
 
 def gap(
     law: AbstractLaw,
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     *,
-    dt: Any,
+    dt: Number,
     settle: int = 0,
     cost: Cost | None = None,
-    inertia: Any = None,
-    dissipation: Any = 0.0,
+    inertia: Number | None = None,
+    dissipation: Number = 0.0,
     x0: PyTree = None,
     key: Array | None = None,
     find: Callable[..., Optimum] | None = None,
@@ -70,17 +71,17 @@ def gap(
 
 def law_action(
     law: AbstractLaw,
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     *,
-    dt: Any,
+    dt: Number,
     settle: int = 0,
     cost: Cost | None = None,
-    inertia: Any = None,
-    dissipation: Any = 0.0,
+    inertia: Number | None = None,
+    dissipation: Number = 0.0,
     x0: PyTree = None,
     key: Array | None = None,
-) -> tuple[Scalar, tuple[Any, PyTree, Sample]]:
+) -> tuple[Scalar, tuple[Network, PyTree, Sample]]:
     """(J of a causal law after it has settled, the problem that it then faced).
 
     Arguments as for `gap`; the problem is (network, its state, the samples left).

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from .. import _checks
 from ..graph.digraph import Digraph
 from ..laws.base import AbstractFlow, AbstractLaw, State
+from ..run.patience import Patience
 from ..run.tables import Table
 from ._perturbation import causal, dependencies, perturbed, reach, transport
 from ._places import (
@@ -64,7 +65,9 @@ class Audited:
         _checks.at_least("exchanges", self.exchanges, 0)
 
 
-def locality(laws: Mapping[str, AbstractLaw | Audited], *, dt: float = 0.1) -> Table:
+def locality(
+    laws: Mapping[str, AbstractLaw | Audited], *, dt: float = 0.1, progress: bool = True
+) -> Table:
     """Audit laws: a table with one row each.
 
     - `local_in_space`: what is stored at a node or edge changes with what is at most
@@ -82,14 +85,19 @@ def locality(laws: Mapping[str, AbstractLaw | Audited], *, dt: float = 0.1) -> T
       are neurons, so that there is no readout to go back through). A law with a global
       normalisation needs every weight everywhere.
 
-    On a ring or in a row a neuron hears one other, so that hearing and answering, the
-    two exchanges of a step, reach no further than one edge.
+    On a ring or in a row each neuron hears one other, so that hearing and answering,
+    the two exchanges of a step, reach no further than one edge.
 
     **Arguments:** `laws`: by name, without momentum in their optimizers, which would
-    count as storage; or `Audited`; `dt`: of the audit's own samples.
+    count as storage; or `Audited`; `dt`: of the audit's own samples; `progress`: a
+    word on standard error after two seconds.
     """
-    rows = tuple((name, *_audit(_audited(law), dt)) for name, law in laws.items())
-    return Table("Locality, measured by perturbation", (*COLUMNS, "hops"), rows)
+    rows = []
+    with Patience("audit", len(laws), progress=progress) as patience:
+        for name, law in laws.items():
+            patience.at(name)
+            rows.append((name, *_audit(_audited(law), dt)))
+    return Table("Locality, measured by perturbation", (*COLUMNS, "hops"), tuple(rows))
 
 
 def storage(law: AbstractLaw | Audited, *, dt: float = 0.1) -> Table:

@@ -1,21 +1,21 @@
 """The true optimum of learning as control: state and costate at both ends of time."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optimistix as optx
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree, Scalar
+from .._types import Array, Float, Number, Params, PyTree, Scalar
 from ..action.action import lagrangian
 from ..action.cost import Cost
 from ..action.trees import moved, squared_norm
+from ..networks.base import NetworkLike
 from ..networks.dynamics import started
 from ..networks.partition import join, split
+from ..run.patience import Patience
 from ..signals.samples import traced
-from ..signals.signal import Sample
+from ..signals.signal import Sample, SamplesLike
 from ..signals.streams import check_stream
 
 
@@ -39,11 +39,11 @@ class Horizon(eqx.Module):
     def of(
         cls,
         cost: Cost,
-        network: Any,
-        samples: Any,
-        dt: Any,
-        inertia: Any,
-        dissipation: Any,
+        network: NetworkLike,
+        samples: SamplesLike,
+        dt: Number,
+        inertia: Number,
+        dissipation: Number,
         x0: PyTree,
     ) -> "Horizon":
         """The problem of these arguments, in the dtype of the weights."""
@@ -107,16 +107,17 @@ class Optimum(eqx.Module):
 
 def two_point(
     cost: Cost,
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     *,
-    dt: Any,
-    inertia: Any = 1.0,
-    dissipation: Any = 0.0,
+    dt: Number,
+    inertia: Number = 1.0,
+    dissipation: Number = 0.0,
     x0: PyTree = None,
     velocity: Params | None = None,
     tolerance: float = 1e-8,
     max_steps: int = 20_000,
+    progress: bool = True,
 ) -> Optimum:
     """Minimise the action over the path of the weights, for given samples.
 
@@ -130,7 +131,8 @@ def two_point(
     **Arguments:** `network`: holds w and x at the start; `inertia`: r > 0;
     `dissipation`: theta >= 0, in 1/time; `velocity`: a first guess (default: none
     moves); `tolerance`: on what a step still changes, of J and of the path, relative
-    to the J of the guess; `max_steps`: of L-BFGS, line searches included.
+    to the J of the guess; `max_steps`: of L-BFGS, line searches included;
+    `progress`: a word on standard error after two seconds.
 
     **Returns:** an `Optimum`, whose residual says how near it is.
     """
@@ -140,8 +142,9 @@ def two_point(
         steps = horizon.samples.target.shape[0]
         rest = lambda leaf: jnp.zeros((steps, *leaf.shape), leaf.dtype)
         velocity = jax.tree.map(rest, horizon.w)
-    v, count = _descend(horizon, velocity, tolerance, max_steps)
-    return appraise(horizon, v, steps=int(count))
+    with Patience("two_point", progress=progress):
+        v, count = _descend(horizon, velocity, tolerance, max_steps)
+        return appraise(horizon, v, steps=int(count))
 
 
 def appraise(horizon: Horizon, velocity: Params, *, steps: int = 0) -> Optimum:
@@ -152,13 +155,13 @@ def appraise(horizon: Horizon, velocity: Params, *, steps: int = 0) -> Optimum:
 
 def action(
     cost: Cost,
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     velocity: Params,
     *,
-    dt: Any,
-    inertia: Any = 1.0,
-    dissipation: Any = 0.0,
+    dt: Number,
+    inertia: Number = 1.0,
+    dissipation: Number = 0.0,
     x0: PyTree = None,
 ) -> Scalar:
     """J(v) of `two_point`, for a given path of the weights."""

@@ -1,4 +1,4 @@
-"""The `hamlearn` command: one file a command, each parses, calls, prints and saves.
+"""The `hamlearn` command: one file per command, each parses, calls, prints and saves.
 
 What a command needs is imported where it runs, so that `hamlearn --help` is there at
 once: it imports no JAX.
@@ -6,9 +6,14 @@ once: it imports no JAX.
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Sequence
+from functools import partial
+from typing import Any, cast
 
 from . import audit, compare, conform, evaluate, reproduce, track
+
+_WHOLE: Any = {"break_on_hyphens": False, "break_long_words": False}
 
 _ABOUT = "Learning as dynamics: laws of learning from one Lagrangian or Hamiltonian."
 _EXAMPLES = """examples:
@@ -50,15 +55,37 @@ def _parser() -> argparse.ArgumentParser:
         prog="hamlearn",
         description=_ABOUT,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Examples,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show it and leave")
     commands = parser.add_subparsers(
-        title="commands", dest="command", metavar="COMMAND", prog="hamlearn"
+        title="commands",
+        dest="command",
+        metavar="COMMAND",
+        prog="hamlearn",
+        parser_class=cast(Any, partial(argparse.ArgumentParser, formatter_class=_Help)),
     )
     for command in (track, compare, evaluate, audit, conform, reproduce):
         command.add_arguments(commands)
     return parser
+
+
+class _Help(argparse.HelpFormatter):
+    """Help whose words are never broken, at hyphens neither."""
+
+    def _split_lines(self, text, width):
+        return textwrap.wrap(" ".join(text.split()), width, **_WHOLE)
+
+    def _fill_text(self, text, width, indent):
+        lines = self._split_lines(text, width - len(indent))
+        return "\n".join(indent + line for line in lines)
+
+
+class _Examples(_Help):
+    """The same, above examples that stand as they are."""
+
+    def _fill_text(self, text, width, indent):
+        return text
 
 
 class _Version(argparse.Action):

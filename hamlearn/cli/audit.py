@@ -33,6 +33,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from ..analysis.laws import audited_laws
     from ..analysis.locality import COLUMNS, locality
+    from ..run.patience import Patience
 
     jax.config.update("jax_enable_x64", True)
     laws = audited_laws()
@@ -40,16 +41,18 @@ def _run(arguments: argparse.Namespace) -> int:
     if not names:
         shared.choice("LAW", arguments.laws[0], laws)
     width = max(map(len, [*names, "law"]))
-    for k, name in enumerate(names):
-        table = locality({name: laws[name]})
-        if arguments.json:
-            print(table.only(*COLUMNS).to_json(), flush=True)
-            continue
-        # One row at a time, as each takes a moment: the heads have a fixed width.
-        head, row = _lines(table, width)
-        if k == 0:
-            print(head)
-        print(row, flush=True)
+    with Patience("audit", len(names)) as patience:
+        for k, name in enumerate(names):
+            patience.at(name)
+            table = locality({name: laws[name]}, progress=False)
+            if arguments.json:
+                text = table.only(*COLUMNS).to_json()
+            else:
+                # One row at a time, as each takes a moment: the heads' width is fixed.
+                head, text = _lines(table, width)
+                text = f"{head}\n{text}" if k == 0 else text
+            with patience.aside():
+                print(text, flush=True)
     if not arguments.json:
         print("measured by perturbation, bit by bit", file=sys.stderr)
     return 0

@@ -34,6 +34,7 @@ def _run(arguments: argparse.Namespace) -> int:
     import jax
 
     from ..papers import NAMES, about, write_page
+    from ..run.patience import Patience
 
     shared.choice("NAME", arguments.name, (*NAMES, "all"))
     jax.config.update("jax_enable_x64", True)
@@ -42,9 +43,12 @@ def _run(arguments: argparse.Namespace) -> int:
         print(about(arguments.name), file=sys.stderr)
     if not arguments.json:
         print(f"{'claim':<34} {'measured':>11} {'expected':>16}  verdict")
-    for name, claim in _claims(arguments):
-        found.setdefault(name, []).append(claim)
-        _show(claim, as_json=arguments.json)
+    with Patience(f"reproduce {arguments.name}") as patience:
+        for name, claim in _claims(arguments):
+            found.setdefault(name, []).append(claim)
+            with patience.aside():
+                _show(claim, as_json=arguments.json)
+            patience.hear(f"after {claim.name}")
     claims = [claim for each in found.values() for claim in each]
     surprises = sum(not claim.within_bound for claim in claims)
     where = f"figures in {arguments.out / arguments.name}"

@@ -46,7 +46,9 @@ def add_arguments(commands: Any) -> None:
         "--policy",
         choices=POLICIES,
         default="flip",
-        help="how the costate is made causal (reversal needs --loss-weight 36)",
+        metavar="POLICY",
+        help=f"how the costate is made causal: {', '.join(POLICIES)}; default flip "
+        "(reversal needs --loss-weight 36)",
     )
     add(
         "--loss-weight",

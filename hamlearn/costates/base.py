@@ -1,15 +1,15 @@
 """One answer to "how is the costate found?": what all of them look like."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 
-from .._types import Array, Params, PyTree, Scalar
+from .._types import Array, Bool, Number, Params, PyTree, Scalar
 from ..action.action import Instant
 from ..action.cost import Cost
 from ..action.residual import AbstractResidual
-from ..networks.base import AbstractNetwork
+from ..networks.base import Network
 from ..signals.signal import Sample
 
 
@@ -24,11 +24,11 @@ class AbstractCostate(eqx.Module):
     residual: ClassVar[type[AbstractResidual]] = AbstractResidual
 
     @abstractmethod
-    def prepare(self, network: Any, x: PyTree, key: Array | None) -> PyTree:
+    def prepare(self, network: Network, x: PyTree, key: Array | None) -> PyTree:
         """What never changes and all streams share: tables, feedback weights."""
 
     @abstractmethod
-    def start(self, network: Any, x: PyTree, fixed: PyTree) -> PyTree:
+    def start(self, network: Network, x: PyTree, fixed: PyTree) -> PyTree:
         """The memory at the start of a stream or an episode."""
 
     @abstractmethod
@@ -65,32 +65,32 @@ class AbstractWindow(eqx.Module):
     window: eqx.AbstractVar[int]
 
     @abstractmethod
-    def prepare(self, network: Any, x: PyTree, key: Array | None) -> PyTree:
+    def prepare(self, network: Network, x: PyTree, key: Array | None) -> PyTree:
         """Say what does not fit."""
 
     @abstractmethod
-    def check(self, network: Any, dt: Any) -> None:
+    def check(self, network: Network, dt: Number) -> None:
         """Say what of the network does not suit the step."""
 
     @abstractmethod
-    def start(self, network: AbstractNetwork, x: PyTree, fixed: PyTree) -> Any:
+    def start(self, network: Network, x: PyTree, fixed: PyTree) -> PyTree:
         """An empty past; takes the network of all streams."""
 
     @abstractmethod
     def remember(
-        self, past: Any, cost: Cost, network: AbstractNetwork, x: PyTree,
+        self, past: PyTree, cost: Cost, network: Network, x: PyTree,
         sample: Sample, dt: Scalar,
-    ) -> Any:  # fmt: skip
+    ) -> PyTree:  # fmt: skip
         """The past with one more sample."""
 
     @abstractmethod
-    def due(self, past: Any) -> Any:
+    def due(self, past: PyTree) -> Bool[Array, ""] | bool:
         """Whether the weights move now."""
 
     @abstractmethod
     def credit(
         self, cost: Cost, residual: AbstractResidual, w: Params, frozen: PyTree,
-        past: Any, dt: Scalar,
+        past: PyTree, dt: Scalar,
     ) -> tuple[Params, PyTree]:  # fmt: skip
         """(g of the window, what is carried on from it)."""
 

@@ -1,12 +1,10 @@
 """Ways to run a costate forward in time: what replaces the end condition p(T) = 0."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Scalar
+from .._types import Number, Scalar
 from ..mechanics.causal import AbstractPolicy
 from .sign import SignFlip
 
@@ -23,7 +21,7 @@ class CostateBox(AbstractPolicy):
     bound: Scalar
     policy: AbstractPolicy
 
-    def __init__(self, bound: Any, policy: AbstractPolicy | None = None):
+    def __init__(self, bound: Number, policy: AbstractPolicy | None = None):
         _checks.positive("bound", bound)
         self.bound = jnp.asarray(bound)
         self.policy = SignFlip() if policy is None else policy
@@ -65,7 +63,7 @@ class CostateReset(AbstractPolicy):
     bound: Scalar
     policy: AbstractPolicy
 
-    def __init__(self, bound: Any, policy: AbstractPolicy | None = None):
+    def __init__(self, bound: Number, policy: AbstractPolicy | None = None):
         _checks.positive("bound", bound)
         self.bound = jnp.asarray(bound)
         self.policy = SignFlip() if policy is None else policy

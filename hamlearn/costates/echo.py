@@ -1,14 +1,13 @@
 """Costates over a window by playing the window back: exact to O(eps^2), not causal."""
 
 from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Int, PyTree, Scalar
+from .._types import Array, Float, Int, Number, PyTree, Scalar
 from ..networks.batch import over_streams, single, streams_of
 from ..networks.partition import join
 from ..signals.signal import Sample
@@ -66,7 +65,7 @@ class Echoes(AbstractWindow):
     window: int = eqx.field(static=True)
     epsilon: Scalar | None
 
-    def __init__(self, window: int, epsilon: Any = None):
+    def __init__(self, window: int, epsilon: Number | None = None):
         _checks.at_least("window", window, 1)
         self.window = window
         self.epsilon = positive_or_none("epsilon", epsilon)
@@ -123,7 +122,7 @@ class Echoes(AbstractWindow):
         found = play_back(cost, w, frozen, recording, dt, self.epsilon)
         return found.w, jax.tree.map(jnp.subtract, found.start, past.first)
 
-    def told(self, carried):
+    def told(self, carried: PyTree) -> dict[str, Scalar]:
         """`retrace`: by how much at most the last window missed its start."""
         off = [jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(carried)]
         return {"retrace": jnp.max(jnp.stack(off))}

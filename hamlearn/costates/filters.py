@@ -17,7 +17,7 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Neurons, PyTree, Scalar
+from .._types import Neurons, PyTree, Scalar, Values
 
 
 class NeuronTimes(eqx.Module):
@@ -108,7 +108,7 @@ class ProspectiveGain(AbstractClosure):
 
     time_constant: Scalar
 
-    def __init__(self, time_constant: Any = 100.0):
+    def __init__(self, time_constant: Values = 100.0):
         _checks.positive("time_constant", time_constant)
         self.time_constant = jnp.asarray(time_constant)
 

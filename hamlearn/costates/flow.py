@@ -1,12 +1,10 @@
 """The costate of optimal control as a differential equation, run forward in time."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Scalar
+from .._types import Number, Scalar
 from ..action.action import augmented_cost
 from ..action.cost import as_number
 from ..action.residual import Dynamical
@@ -34,7 +32,7 @@ class CostateFlow(AbstractCostateFlow):
     policy: AbstractPolicy
     dissipation: Scalar
 
-    def __init__(self, policy: AbstractPolicy | None = None, dissipation: Any = 0.0):
+    def __init__(self, policy: AbstractPolicy | None = None, dissipation: Number = 0.0):
         self.policy = SignFlip() if policy is None else policy
         _checks.instance("policy", self.policy, AbstractPolicy)
         if self.policy.joint:

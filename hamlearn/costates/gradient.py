@@ -3,24 +3,23 @@
 import math
 from abc import abstractmethod
 from functools import partial
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Numbers, Params, PyTree, Scalar
+from .._types import Array, Float, Number, Numbers, Params, PyTree, Scalar
 from ..action.action import Point, credit_over_time
 from ..action.cost import Cost, running_cost
 from ..action.residual import Dynamical
 from ..action.trees import added, anew, scaled
-from ..networks.base import AbstractNetwork
+from ..networks.base import Network, NetworkLike
 from ..networks.batch import over_mean, over_streams, per_stream, single, streams_of
 from ..networks.dynamics import started
 from ..networks.partition import join, split
 from ..signals.samples import traced
-from ..signals.signal import Sample
+from ..signals.signal import Sample, SamplesLike
 from ..signals.streams import check_stream, stream_samples
 from .window import pulled_back
 
@@ -50,7 +49,7 @@ class Run(eqx.Module):
     dt: Scalar
 
     @property
-    def network(self) -> Any:
+    def network(self) -> Network:
         """The network, of all streams."""
         return join(self.w, self.frozen)
 
@@ -84,10 +83,10 @@ class AbstractMemory(eqx.Module):
 
 def exact_gradient(
     cost: Cost,
-    network: Any,
-    samples: Any,
+    network: NetworkLike,
+    samples: SamplesLike,
     *,
-    dt: Any,
+    dt: Number,
     x0: PyTree = None,
     counted: Float[Numbers, "time"] | None = None,
     memory: AbstractMemory | None = None,
@@ -234,6 +233,6 @@ def _backward(
     return first, g, value
 
 
-def mean_over_streams(network: AbstractNetwork, tree: PyTree) -> PyTree:
+def mean_over_streams(network: Network, tree: PyTree) -> PyTree:
     """A derivative of every stream as one of the mean over them."""
     return scaled(1 / math.prod(streams_of(network)), tree)

@@ -1,14 +1,14 @@
 """How the state moves over one step, beside the residual that says what it obeys."""
 
 from abc import abstractmethod
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import PyTree, Scalar
+from .._types import Number, PyTree, Scalar
 from ..action.cost import as_number
+from ..networks.base import Network
 from ..signals.signal import Sample
 from .filters import AbstractLeak, EulerLeak
 from .guards import check_step
@@ -19,24 +19,24 @@ class AbstractMotion(eqx.Module):
     """The rate of the state, and the state one step later."""
 
     @abstractmethod
-    def start(self, network: Any, x: PyTree) -> PyTree:
+    def start(self, network: Network, x: PyTree) -> PyTree:
         """The memory at the start."""
 
     @abstractmethod
     def rate(
-        self, network: Any, x: PyTree, sample: Sample, memory: PyTree
-    ) -> tuple[PyTree, Any]:
+        self, network: Network, x: PyTree, sample: Sample, memory: PyTree
+    ) -> tuple[PyTree, PyTree]:
         """(v = dx/dt, what the neurons heard; None for x and v themselves)."""
 
     @abstractmethod
     def step(
-        self, network: Any, x: PyTree, v: PyTree, multiplier: PyTree, sample: Sample,
-        memory: PyTree, dt: Scalar,
+        self, network: Network, x: PyTree, v: PyTree, multiplier: PyTree,
+        sample: Sample, memory: PyTree, dt: Scalar,
     ) -> tuple[PyTree, PyTree]:  # fmt: skip
         """(the state after `dt`, the memory)."""
 
     @abstractmethod
-    def check(self, network: Any, dt: Any) -> None:
+    def check(self, network: Network, dt: Number) -> None:
         """Warn of, or reject, a step that does not suit the network."""
 
 
@@ -74,7 +74,7 @@ class Latent(AbstractMotion):
         self,
         schedule: AbstractSchedule | None = None,
         leak: AbstractLeak | None = None,
-        nudging: Any = 0.0,
+        nudging: Number = 0.0,
     ):
         self.schedule = LayerParallel() if schedule is None else schedule
         self.leak = EulerLeak() if leak is None else leak

@@ -1,12 +1,10 @@
 """Equilibrium propagation of networks whose weights are not symmetric."""
 
-from typing import Any
-
 import equinox as eqx
 import jax
 
 from .. import _checks
-from .._types import Scalar
+from .._types import Number, Scalar
 from ..action.cost import as_number
 from ..action.trees import added, moved, scaled
 from .base import AbstractCostate
@@ -33,7 +31,7 @@ class NudgedRest(AbstractCostate):
     sweeps: int = eqx.field(static=True)
     rate: Scalar
 
-    def __init__(self, beta: Any = 1e-3, sweeps: int = 200, rate: Any = 0.1):
+    def __init__(self, beta: Number = 1e-3, sweeps: int = 200, rate: Number = 0.1):
         _checks.positive("beta", beta)
         _checks.at_least("sweeps", sweeps, 1)
         _checks.positive("rate", rate)

@@ -22,7 +22,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Params, PyTree, Scalar
+from .._types import Array, Number, Params, PyTree, Scalar
 from ..action.cost import Cost, running_cost
 from ..action.trees import added
 from ..networks.batch import over_mean, over_streams, single
@@ -75,7 +75,7 @@ class Playback(AbstractMemory):
 
     epsilon: Scalar | None
 
-    def __init__(self, epsilon: Any = None):
+    def __init__(self, epsilon: Number | None = None):
         self.epsilon = positive_or_none("epsilon", epsilon)
 
     def check(self, run):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Neurons, Scalar
+from .._types import Neurons, Number, Scalar
 from ..action.cost import Cost, as_number, cost_of_output
 from ..action.residual import AbstractResidual, Mismatch
 from ..networks.voltage import VoltageNetwork
@@ -63,7 +63,7 @@ class ProspectiveAdjoint(AbstractAdjoint):
     overlap: int = eqx.field(static=True)
     inputs: int | None = eqx.field(static=True)
 
-    def __init__(self, window: int, dissipation: Any = 0.0, discount: Any = 0.0):
+    def __init__(self, window: int, dissipation: Number = 0.0, discount: Number = 0.0):
         _checks.at_least("window", window, 1)
         _checks.non_negative("dissipation", dissipation)
         _checks.non_negative("discount", discount)

@@ -19,7 +19,7 @@ class TimeReversal(AbstractPolicy):
     what remains without the term 2 P dq/dt, which is a damping.
 
     P is a square matrix over state and weights: O((n + E)^2) numbers and
-    O((n + E) E) time a step, for small networks.
+    O((n + E) E) time per step, for small networks.
     """
 
     @property

@@ -1,13 +1,12 @@
 """Ways to run a costate forward in time: what replaces the end condition p(T) = 0."""
 
 import warnings
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Scalar
+from .._types import Number, Scalar
 from ..mechanics.causal import AbstractPolicy, signed_rates
 
 
@@ -103,7 +102,7 @@ class SmoothSign(AbstractPolicy):
 
     scale: Scalar
 
-    def __init__(self, scale: Any = 1.0):
+    def __init__(self, scale: Number = 1.0):
         _checks.positive("scale", scale)
         self.scale = jnp.asarray(scale)
 
@@ -134,7 +133,7 @@ class HysteresisSign(AbstractPolicy):
 
     band: Scalar
 
-    def __init__(self, band: Any = 1.0):
+    def __init__(self, band: Number = 1.0):
         _checks.positive("band", band)
         self.band = jnp.asarray(band)
 

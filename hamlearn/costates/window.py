@@ -13,12 +13,12 @@ from equinox.internal import hashable_combine, hashable_partition
 from jaxtyping import Bool
 
 from .. import _checks
-from .._types import Array, Float, Int, Params, PyTree, Scalar
+from .._types import Array, Float, Int, Number, Params, PyTree, Scalar
 from ..action.action import Point, credit_over_time
 from ..action.cost import Cost, running_cost
 from ..action.residual import AbstractResidual
 from ..action.trees import added, scaled
-from ..networks.base import AbstractNetwork
+from ..networks.base import AbstractNetwork, Network
 from ..networks.batch import first_stream, single, streams_of
 from ..networks.partition import join
 from ..signals.signal import Sample
@@ -54,7 +54,7 @@ class AbstractPast(AbstractWindow):
     def carried(self, network: AbstractNetwork, x: PyTree) -> PyTree:
         """What is known of the time before the window, at the start of the stream."""
 
-    def check(self, network: Any, dt: Any) -> None:
+    def check(self, network: Network, dt: Number) -> None:
         """Any network and any step will do."""
 
     def told(self, carried: PyTree) -> dict[str, Scalar]:
@@ -113,7 +113,7 @@ class AbstractPast(AbstractWindow):
         x, u, y, weight, start = jax.tree.map(put, old, now)
         return Past(x, u, y, weight, start, place, phase, seen, past.carried)
 
-    def due(self, past: Past) -> Any:
+    def due(self, past: Past) -> Bool[Array, ""] | bool:
         """Whether the weights move now."""
         return past.phase == 0
 
@@ -133,8 +133,8 @@ class AbstractAdjoint(AbstractPast):
 
     @abstractmethod
     def adjoint(
-        self, cost: Cost, network: Any, x: PyTree, samples: Sample,
-        counted: Float[Array, "time"], begins: Any, dt: Scalar,
+        self, cost: Cost, network: Network, x: PyTree, samples: Sample,
+        counted: Float[Array, "time"], begins: Array | None, dt: Scalar,
     ) -> tuple[PyTree, PyTree, Float[Array, "time"]]:  # fmt: skip
         """(v, lam, how much ell counts) at every sample of one stream's past.
 

@@ -29,7 +29,7 @@ class AbstractAggregation(eqx.Module):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """The shape of an array with one number an edge."""
+        """The shape of an array with one number per edge."""
 
     @abstractmethod
     def __call__(self, weight: Edges, value: Neurons) -> Neurons:
@@ -105,7 +105,7 @@ class Layered(AbstractAggregation):
 class EvenLayers(AbstractAggregation):
     """Layers of `size` nodes, each fully connected to the next; the last of any size.
 
-    The weights are a matrix, a row a node, and square blocks are multiplied in one
+    The weights are a matrix, a row per node, and square blocks are multiplied in one
     batch: of a vector times a block cut out of a longer array XLA makes a strided
     loop, twenty times as slow.
     """

@@ -12,7 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Inexact
 
 from .. import _checks
-from .._types import Array, Edges, Int, Neurons
+from .._types import Array, Edges, Int, Neurons, Values
 from .aggregation import (
     AbstractAggregation,
     Dense,
@@ -62,16 +62,15 @@ class Digraph(eqx.Module):
     longest_path: int | None = eqx.field(static=True)
     aggregation: AbstractAggregation
 
-    def __init__(self, num_nodes: int, senders, receivers):
-        senders, receivers = sorted_edges(num_nodes, senders, receivers)
-        level = longest_paths(num_nodes, senders, receivers)
+    def __init__(self, num_nodes: int, senders: Values, receivers: Values):
+        ends = sorted_edges(num_nodes, senders, receivers)
+        level = longest_paths(num_nodes, *ends)
         self.num_nodes = int(num_nodes)
         with jax.ensure_compile_time_eval():  # a graph is known, also inside `jit`
-            self.senders = jnp.asarray(senders)
-            self.receivers = jnp.asarray(receivers)
+            self.senders, self.receivers = map(jnp.asarray, ends)
             self.node_levels = None if level is None else jnp.asarray(level)
             self.longest_path = None if level is None else int(level.max())
-            self.aggregation = _fastest(self, senders, receivers)
+            self.aggregation = _fastest(self, *ends)
 
     @classmethod
     def complete(cls, num_nodes: int, *, self_loops: bool) -> "Digraph":
@@ -205,7 +204,7 @@ class Digraph(eqx.Module):
 
     @property
     def edge_shape(self) -> tuple[int, ...]:
-        """The shape of an array with one number an edge, (n, k) or (E,)."""
+        """The shape of an array with one number per edge, (n, k) or (E,)."""
         return self.aggregation.shape
 
     def aggregate(self, weight: Edges, value: Neurons) -> Neurons:

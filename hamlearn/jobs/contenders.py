@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import optax
 
+from .._types import Number
 from ..action.cost import Cost
 from ..costates.schedule import Sweeps
 from ..laws.base import AbstractLaw
@@ -36,8 +37,8 @@ from .kinds import (
     stacked,
 )
 
-MakeLaw: TypeAlias = Callable[[Cost, Any], AbstractLaw]
-MakeUpdate: TypeAlias = Callable[[Any], AbstractUpdate]
+MakeLaw: TypeAlias = Callable[[Cost, Number], AbstractLaw]
+MakeUpdate: TypeAlias = Callable[[Number], AbstractUpdate]
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,17 @@ class Contender:
     steps: int = 1
 
 
-def descent(rate: Any) -> AbstractUpdate:
+def descent(rate: Number) -> AbstractUpdate:
     """Plain gradient descent."""
     return Optax(optax.sgd, learning_rate=rate)
 
 
-def adam(rate: Any) -> AbstractUpdate:
+def adam(rate: Number) -> AbstractUpdate:
     """Adam at a thirtieth of the step size, so that the same ones can be tried."""
     return Optax(optax.adam, learning_rate=rate / 30)
 
 
-def rmsprop(rate: Any) -> AbstractUpdate:
+def rmsprop(rate: Number) -> AbstractUpdate:
     """RMSprop at a thirtieth of the step size."""
     return Optax(optax.rmsprop, learning_rate=rate / 30)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import _checks
 from ..action.cost import Cost
+from ..networks.base import AbstractNetwork
 from ..run.result import Divergence
 from ..run.stream import stream
 from ..run.tables import number_text, plain
@@ -71,7 +72,11 @@ class Evaluation:
 
 
 def evaluate(
-    network: Any, task: AbstractTask, contender: Contender, *, progress: bool = True
+    network: AbstractNetwork,
+    task: AbstractTask,
+    contender: Contender,
+    *,
+    progress: bool = True,
 ) -> Evaluation:
     """Let a network answer a whole task, from rest, with its weights held.
 

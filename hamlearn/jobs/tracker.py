@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Neurons
+from .._types import Neurons, Numbers
 from ..action.cost import Cost, output_loss
 from ..graph.digraph import Digraph
 from ..networks.neurons import slope_at
@@ -39,7 +38,7 @@ class Settings:
     seed: int
 
     @classmethod
-    def suited_to(cls, steps: float, **given: Any) -> "Settings":
+    def suited_to(cls, steps: float, **given: float | None) -> "Settings":
         """Settings for so many steps per interval, with those `given` (not None).
 
         om = 11 at 40 steps and in proportion, theta = om, c = 3 om, kappa = 1, r = 1:
@@ -132,7 +131,7 @@ class Stability(eqx.Module):
     own_weight: float = math.inf
     step: float = 0.0
 
-    def with_look(self, weight: Any, speed_dt: float) -> "Stability":
+    def with_look(self, weight: Numbers, speed_dt: float) -> "Stability":
         """With one look more at the recurrent weights."""
         weight = np.asarray(weight, np.float64)
         lowest = float(np.linalg.eigvals(weight).real.min())

@@ -1,7 +1,6 @@
 """A law whose cost is a function of where the run is."""
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,12 +8,13 @@ import jax
 from .. import _checks
 from .._types import PyTree
 from ..action.cost import Cost
+from ..networks.base import Network
 from ..signals.signal import Sample
 from .base import AbstractLaw
 from .hamiltonian_flow import HamiltonianFlow, LearningHamiltonian
 from .law import Law
 
-CostAt = Callable[[Any, PyTree, Sample], Cost]
+CostAt = Callable[[Network, PyTree, Sample], Cost]
 
 
 class CostAlong(AbstractLaw):

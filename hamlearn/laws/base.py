@@ -1,7 +1,6 @@
 """What every learning law looks like."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any
 
 import diffrax as dfx
@@ -10,11 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree, Scalar
+from .._types import Array, Field, Float, Number, Params, PyTree, Scalar
 from ..action.cost import Cost
+from ..networks.base import Network, NetworkLike
 from ..networks.partition import join
 from ..networks.portable import copied, reduced
-from ..signals.signal import Sample
+from ..signals.signal import Sample, Signal
 
 
 class Carried(eqx.Module):
@@ -43,10 +43,10 @@ class State(eqx.Module):
     w: Params
     credit: PyTree
     update: PyTree
-    rest: Any
+    rest: PyTree
 
     @property
-    def network(self) -> Any:
+    def network(self) -> Network:
         """The network with its present weights."""
         return join(self.w, self.rest.frozen)
 
@@ -78,7 +78,7 @@ class AbstractLaw(eqx.Module):
 
     @abstractmethod
     def init(
-        self, network: Any, *, x0: PyTree = None, key: Array | None = None
+        self, network: NetworkLike, *, x0: PyTree = None, key: Array | None = None
     ) -> State:
         """The state before the first sample.
 
@@ -103,7 +103,7 @@ class AbstractLaw(eqx.Module):
         """
 
     @abstractmethod
-    def check(self, state: State, sample: Sample, dt: Any) -> None:
+    def check(self, state: State, sample: Sample, dt: Number) -> None:
         """Warn of, or reject, what can be known before a run to go wrong in it.
 
         **Raises:** `ValueError`.
@@ -131,19 +131,18 @@ class AbstractFlow(AbstractLaw):
         """None where `vector_field` says all; otherwise what is not a rate."""
 
     @abstractmethod
-    def vector_field(self, t: Scalar, y: State, args: tuple[Rest, Any]) -> State:
+    def vector_field(
+        self, t: Scalar, y: State, args: tuple[Rest, Signal | Sample]
+    ) -> State:
         """dy/dt."""
 
     @abstractmethod
-    def observe(self, t: Scalar, y: State, args: tuple[Rest, Any]) -> Info:
+    def observe(self, t: Scalar, y: State, args: tuple[Rest, Signal | Sample]) -> Info:
         """The info at time t."""
 
     @abstractmethod
-    def begin(self, state: State, t: Scalar, signal: Any) -> State:
+    def begin(self, state: State, t: Scalar, signal: Signal | Sample) -> State:
         """The state as it has to be at time t of the signal; most are as they are."""
-
-
-Field = Callable[[Any, State, tuple[Any, Any]], State]
 
 
 def without_rest(state: State) -> State:
@@ -191,7 +190,11 @@ def check_solver(solver: Any, *, controlled: bool = False) -> None:
 
 
 def solver_step(
-    solver: dfx.AbstractSolver, field: Field, state: State, signal: Any, dt: Scalar
+    solver: dfx.AbstractSolver,
+    field: Field,
+    state: State,
+    signal: Signal | Sample,
+    dt: Scalar,
 ) -> State:
     """One step of any diffrax solver over one sample, in time local to the sample.
 

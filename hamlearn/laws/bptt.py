@@ -1,18 +1,17 @@
 """Backpropagation through time: exact for the discretised dynamics, not causal."""
 
-from typing import Any
-
 from .. import _checks
 from ..action.cost import Cost
 from ..costates.gradient import Checkpoints
 from ..costates.rerun import Rerun
 from ..costates.window import Adjoint
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def BPTT(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     window: int,
     overlap: int = 0,
@@ -50,7 +49,7 @@ def BPTT(
 
 def SlidingBPTT(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     window: int,
     inputs: int | None = None,

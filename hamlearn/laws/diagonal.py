@@ -1,16 +1,18 @@
 """RTRL of diagonal layers, at the cost of the network."""
 
-from typing import Any
-
 from ..action.cost import Cost
 from ..sensitivities.deep import MeanSlopes
 from ..sensitivities.stacked import AbstractLink, PassedTraces
 from ..sensitivities.units import UnitTraces
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def DiagonalRTRL(
-    cost: Cost | None = None, update: Any = None, *, link: AbstractLink | None = None
+    cost: Cost | None = None,
+    update: UpdateLike | None = None,
+    *,
+    link: AbstractLink | None = None,
 ) -> Law:
     """Exact gradients online of units that do not hear each other, alone or two deep.
 

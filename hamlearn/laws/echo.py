@@ -1,18 +1,18 @@
 """Recurrent Hamiltonian echo learning: exact to O(eps^2), not causal."""
 
-from typing import Any
-
+from .._types import Number
 from ..action.cost import Cost
 from ..costates.echo import Echoes
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def Echo(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     window: int,
-    epsilon: Any = None,
+    epsilon: Number | None = None,
 ) -> Law:
     """The action played back: `BPTT` of oscillators without a stored state.
 

@@ -1,7 +1,5 @@
 """RFLO and e-prop: a trace of the neuron's own leak times a learning signal."""
 
-from typing import Any
-
 from ..action.cost import Cost
 from ..sensitivities.eligibility import (
     AbstractFeedback,
@@ -10,12 +8,13 @@ from ..sensitivities.eligibility import (
     SymmetricFeedback,
 )
 from ..sensitivities.spikes import SpikeTraces
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def RFLO(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     feedback: AbstractFeedback | None = None,
 ) -> Law:
@@ -42,7 +41,7 @@ def RFLO(
 
 def EProp(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     feedback: AbstractFeedback | None = None,
 ) -> Law:
@@ -67,7 +66,7 @@ def EProp(
     return Law(cost, OwnLeak(feedback), update, title="e-prop")
 
 
-def SpikingEProp(cost: Cost | None = None, update: Any = None) -> Law:
+def SpikingEProp(cost: Cost | None = None, update: UpdateLike | None = None) -> Law:
     """e-prop of spiking neurons, as published: `EProp` for a `SpikingNetwork`.
 
         g_ij = L_i E_r,ij,   L = V^T (y - target)

@@ -1,18 +1,16 @@
 """Hamiltonian learning: learning as optimal control, forward in time."""
 
-from collections.abc import Callable
-from typing import Any
-
 import diffrax as dfx
 
 from .. import _checks
-from .._types import Scalar
+from .._types import Number
 from ..action.cost import Cost
 from ..costates.flow import CostateFlow
 from ..costates.sign import SignFlip
 from ..mechanics.causal import AbstractPolicy
+from ..updates.base import UpdateLike
 from ..updates.inertia import Inertia, chosen
-from .hamiltonian_flow import HamiltonianFlow, LearningHamiltonian
+from .hamiltonian_flow import HamiltonianFlow, LearningHamiltonian, OwnHamiltonian
 from .law import Law
 
 
@@ -20,11 +18,11 @@ def HamiltonianLearning(
     cost: Cost | None = None,
     policy: AbstractPolicy | None = None,
     *,
-    inertia: Any = None,
-    dissipation: Any = None,
-    update: Any = None,
+    inertia: Number | None = None,
+    dissipation: Number | None = None,
+    update: UpdateLike | None = None,
     solver: dfx.AbstractSolver | None = None,
-    hamiltonian: Callable[..., Scalar] | None = None,
+    hamiltonian: OwnHamiltonian | None = None,
 ) -> Law | HamiltonianFlow:
     """Learning as optimal control, forward in time.
 
@@ -68,12 +66,12 @@ def HamiltonianLearning(
     if update is not None and inertia is not None:
         _checks.reject("inertia", "None beside another update", inertia)
     other = update is not None or hamiltonian is not None
-    inertia, dissipation = chosen(cost, inertia, dissipation, given=other)
+    r, theta = chosen(cost, inertia, dissipation, given=other)
     # Inertia goes down on g, as the flipped p_w does: without the flip p_w goes up.
     alone = not policy.joint and (isinstance(policy, SignFlip) or update is not None)
     if hamiltonian is None and alone:
-        update = Inertia(inertia, dissipation) if update is None else update
-        costate = CostateFlow(policy, dissipation)
+        update = Inertia(r, theta) if update is None else update
+        costate = CostateFlow(policy, theta)
         return Law(cost, costate, update, solver=solver, title=_title(policy))
     if update is not None:
         kind = (
@@ -81,8 +79,8 @@ def HamiltonianLearning(
         )
         wanted = f"None: {kind} moves the weights with the costates, by inertia"
         _checks.reject("update", wanted, update)
-    H = LearningHamiltonian(cost, inertia) if hamiltonian is None else hamiltonian
-    return HamiltonianFlow(cost, H, policy, dissipation, solver, _title(policy))
+    H = LearningHamiltonian(cost, r) if hamiltonian is None else hamiltonian
+    return HamiltonianFlow(cost, H, policy, theta, solver, _title(policy))
 
 
 def _title(policy: AbstractPolicy) -> str:

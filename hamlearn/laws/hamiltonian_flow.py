@@ -9,13 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import PyTree, Scalar
+from .._types import Number, Params, PyTree, Scalar
 from ..action.action import hamiltonian
 from ..action.cost import Cost, as_number, output_loss
 from ..action.trees import anew, inner, moved
 from ..mechanics.causal import AbstractPolicy, causal_hamilton
+from ..networks.base import Network
 from ..networks.dynamics import started
 from ..networks.partition import join, split
+from ..signals.signal import Sample
 from ..signals.streams import stream_samples
 from .base import (
     AbstractFlow,
@@ -29,12 +31,14 @@ from .base import (
     without_rest,
 )
 
+OwnHamiltonian = Callable[[Network, PyTree, PyTree, Params, Sample], Scalar]
+
 
 class LearningHamiltonian(eqx.Module):
     """H = ell + p_x.f - |p_w|^2/(2r), see `hl.action.hamiltonian`."""
 
     cost: Cost
-    inertia: Any
+    inertia: Number
 
     def __call__(self, network, x, p_x, p_w, sample) -> Scalar:
         """H at state x and costates p_x, p_w; `network` holds w."""
@@ -57,7 +61,7 @@ class HamiltonianFlow(AbstractFlow):
     """
 
     cost: Cost
-    scalar: Callable[..., Scalar]
+    scalar: OwnHamiltonian
     policy: AbstractPolicy
     dissipation: Scalar
     solver: dfx.AbstractSolver | None
@@ -66,9 +70,9 @@ class HamiltonianFlow(AbstractFlow):
     def __init__(
         self,
         cost: Cost | None,
-        scalar: Callable[..., Scalar],
+        scalar: OwnHamiltonian,
         policy: AbstractPolicy,
-        dissipation: Any = 0.0,
+        dissipation: Number = 0.0,
         solver: dfx.AbstractSolver | None = None,
         name: str = "Hamiltonian flow",
     ):
@@ -104,7 +108,7 @@ class HamiltonianFlow(AbstractFlow):
         w, update = state.w, state.update
         return H_w, State(after.x, w, after.credit, update, state.rest), info
 
-    def check(self, state, sample, dt):
+    def check(self, state: State, sample: Sample, dt: Number) -> None:
         return None
 
     def chosen(self, state):
@@ -117,7 +121,7 @@ class HamiltonianFlow(AbstractFlow):
     def begin(self, state, t, signal):
         return state
 
-    def vector_field(self, t, y, args) -> State:
+    def vector_field(self, t: Scalar, y: State, args: PyTree) -> State:
         """(dx/dt, dw/dt, dp_x/dt, dp_w/dt) by one gradient of H."""
         rest, signal = args
         p_x, memory = y.credit.memory
@@ -128,7 +132,7 @@ class HamiltonianFlow(AbstractFlow):
         q, p, memory = field(t, motion, (rest, signal(t)))
         return State(q[0], q[1], Carried((p[0], memory)), p[1], None)
 
-    def observe(self, t, y, args) -> Info:
+    def observe(self, t: Scalar, y: State, args: PyTree) -> Info:
         """Output, loss, L = H - p.dq/dt and H."""
         rest, signal = args
         sample, network = signal(t), join(y.w, rest.frozen)
@@ -179,7 +183,7 @@ class HamiltonianFlow(AbstractFlow):
         x = moved(state.x, dt, velocity((state.x, w))[0])
         return State(x, w, Carried(memory), p[1], state.rest)
 
-    def _scalar_at(self, t: Any, q: PyTree, p: PyTree, args: Any) -> Scalar:
+    def _scalar_at(self, t: Number | None, q: PyTree, p: PyTree, args: Any) -> Scalar:
         rest, sample = args
         (x, w), (p_x, p_w) = q, p
         return self.scalar(join(w, rest.frozen), x, p_x, p_w, sample)

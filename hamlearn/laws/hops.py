@@ -1,20 +1,20 @@
 """Credit to neurons that reach the output through others, causally."""
 
-from typing import Any
-
+from .._types import Number
 from ..action.cost import Cost
 from ..sensitivities.eligibility import OwnLeak, SpatialFeedback
 from ..sensitivities.hops import HopTraces
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def Hops(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     order: int = 4,
-    pole: Any = None,
-    cap: Any = 1.0,
+    pole: Number | None = None,
+    cap: Number = 1.0,
 ) -> Law:
     """Experimental: a trace for the leak of every neuron on the way to the output.
 
@@ -40,7 +40,10 @@ def Hops(
 
 
 def SpatialTrace(
-    cost: Cost | None = None, update: Any = None, *, sweeps: int | None = None
+    cost: Cost | None = None,
+    update: UpdateLike | None = None,
+    *,
+    sweeps: int | None = None,
 ) -> Law:
     """Instantaneous backpropagation through space times the trace of the own leak.
 

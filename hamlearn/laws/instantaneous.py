@@ -1,16 +1,18 @@
 """Laws that treat every sample as if the network had come to rest at it."""
 
-from typing import Any
-
 import lineax as lx
 
 from ..action.cost import Cost
 from ..costates.instantaneous import AtRest, FixedPoint, RandomFeedback
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def Instantaneous(
-    cost: Cost | None = None, update: Any = None, *, sweeps: int | None = None
+    cost: Cost | None = None,
+    update: UpdateLike | None = None,
+    *,
+    sweeps: int | None = None,
 ) -> Law:
     """Backprop through the network at each sample, as if it had come to rest there.
 
@@ -36,7 +38,10 @@ def Instantaneous(
 
 
 def FeedbackAlignment(
-    cost: Cost | None = None, update: Any = None, *, sweeps: int | None = None
+    cost: Cost | None = None,
+    update: UpdateLike | None = None,
+    *,
+    sweeps: int | None = None,
 ) -> Law:
     """`Instantaneous` with fixed random weights B on the way back: no weight transport.
 
@@ -55,7 +60,7 @@ def FeedbackAlignment(
 
 def RecurrentBackprop(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     linear_solver: lx.AbstractLinearSolver | None = None,
 ) -> Law:

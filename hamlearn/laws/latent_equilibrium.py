@@ -4,6 +4,7 @@ from typing import Any
 
 import optax
 
+from .._types import Number
 from ..action.cost import Cost
 from ..action.residual import Mismatch
 from ..costates.filters import AbstractClosure, AbstractLeak, Prospective
@@ -12,17 +13,18 @@ from ..costates.motion import Latent
 from ..costates.prospective import ProspectiveAdjoint
 from ..costates.schedule import AbstractSchedule
 from ..updates import Optax
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def GLE(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     closure: AbstractClosure | None = None,
     schedule: AbstractSchedule | None = None,
     leak: AbstractLeak | None = None,
-    nudging: Any = 0.0,
+    nudging: Number = 0.0,
 ) -> Law:
     """Generalised latent equilibrium: online, local, with errors that look ahead.
 
@@ -67,11 +69,11 @@ def GLE(
 
 def LE(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     schedule: AbstractSchedule | None = None,
     leak: AbstractLeak | None = None,
-    nudging: Any = 0.0,
+    nudging: Number = 0.0,
 ) -> Law:
     """Latent equilibrium: neurons without a lag, errors at each instant.
 
@@ -101,11 +103,11 @@ def LE(
 
 def VLE(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     window: int,
-    dissipation: Any = 0.0,
-    discount: Any = 0.0,
+    dissipation: Number = 0.0,
+    discount: Number = 0.0,
 ) -> Law:
     """Variational latent equilibrium: the exact law, waiting for the end of a window.
 
@@ -123,7 +125,8 @@ def VLE(
     **Arguments:** `cost`, `update`: as for `GLE`; `window`: samples per update;
     `dissipation`: theta, `discount`: rho >= 0, in 1/time, of the action's weight.
 
-    The Euler-Lagrange equations of the energy of Ellenberger et al. (2024).
+    The Euler-Lagrange equations of the energy of Ellenberger et al. (2024); Brandt et
+    al. (2026), "A variational latent equilibrium".
     """
     costate = ProspectiveAdjoint(window, dissipation, discount)
     return Law(cost, costate, _slow(update), residual=Mismatch(), title="VLE")

@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, PyTree, Scalar
+from .._types import Array, Number, Params, PyTree, Scalar
 from ..action.action import Instant, Point, credit
 from ..action.cost import Cost, output_loss
 from ..action.residual import AbstractResidual, Dynamical
 from ..costates.base import AbstractCostate, AbstractCostateFlow, AbstractWindow
 from ..costates.motion import AbstractMotion, Transition
+from ..networks.base import NetworkLike
 from ..networks.batch import (
     first_stream,
     over_mean,
@@ -28,6 +29,7 @@ from ..sensitivities.base import AbstractSensitivity, AbstractSensitivityFlow
 from ..signals.signal import Sample
 from ..signals.streams import stream_samples
 from ..updates import AbstractUpdate, AbstractUpdateFlow, as_update
+from ..updates.base import UpdateLike
 from .base import (
     AbstractFlow,
     Carried,
@@ -82,7 +84,7 @@ class Law(AbstractFlow):
         self,
         cost: Cost | None,
         credit: Credit,
-        update: Any = None,
+        update: UpdateLike | None = None,
         *,
         residual: AbstractResidual | None = None,
         motion: AbstractMotion | None = None,
@@ -115,8 +117,9 @@ class Law(AbstractFlow):
         return self.name
 
     def init(
-        self, network: Any, *, x0: PyTree = None, key: Array | None = None
+        self, network: NetworkLike, *, x0: PyTree = None, key: Array | None = None
     ) -> State:
+        """The state before the first sample; arguments as for `AbstractLaw.init`."""
         network, x = started(network, x0, key)
         w, frozen = split(network)
         inside, one = single(network), first_stream(network, x)
@@ -127,7 +130,8 @@ class Law(AbstractFlow):
         carried = Carried(memory, motion, key if draws else None)
         return State(x, w, carried, self.update.start(w), Rest(frozen, fixed))
 
-    def step(self, state, sample, dt):
+    def step(self, state: State, sample: Sample, dt: Scalar) -> tuple[State, Info]:
+        """(state after dt, info at the start of the step). Pure; for `jit`, `scan`."""
         if self.solver is not None:
             return self._at_once(state, sample, dt)
         state = restarted(self, state, sample)
@@ -140,7 +144,10 @@ class Law(AbstractFlow):
         x, motion = moved(self, w if late else state.w, state, point, dt)
         return State(x, w, Carried(memory, motion, key), update, state.rest), info
 
-    def estimate(self, state, sample, dt):
+    def estimate(
+        self, state: State, sample: Sample, dt: Scalar
+    ) -> tuple[Params, State, Info]:
+        """(g, the state after dt with the weights held, info)."""
         state = restarted(self, state, sample)
         if self.solver is not None:
             g = self._look(state, sample, dt, self.credit.rates)[0]  # pyright: ignore
@@ -150,7 +157,7 @@ class Law(AbstractFlow):
         carried = Carried(memory, motion, key)
         return g, State(x, state.w, carried, state.update, state.rest), info
 
-    def check(self, state, sample, dt):
+    def check(self, state: State, sample: Sample, dt: Number) -> None:
         self.motion.check(single(state.network), dt)
         if isinstance(self.credit, AbstractWindow):
             self.credit.check(single(state.network), dt)
@@ -169,7 +176,7 @@ class Law(AbstractFlow):
     def begin(self, state, t, signal):
         return state
 
-    def vector_field(self, t, y, args) -> State:
+    def vector_field(self, t: Scalar, y: State, args: PyTree) -> State:
         """(dx/dt, dw/dt, and the rates of what is remembered)."""
         rest, signal = args
         state, sample = with_rest(y, rest), signal(t)
@@ -178,7 +185,7 @@ class Law(AbstractFlow):
         w, update = self.update.rates(g, y.w, y.update)
         return State(point.v, w, Carried(memory, None, None), update, None)
 
-    def observe(self, t, y, args) -> Info:
+    def observe(self, t: Scalar, y: State, args: PyTree) -> Info:
         """Output, loss and what the law adds."""
         rest, signal = args
         state = with_rest(y, rest)

@@ -1,7 +1,5 @@
 """Neuronal least action: voltages that follow the minimum of the energy itself."""
 
-from typing import Any
-
 import diffrax as dfx
 import equinox as eqx
 import jax
@@ -9,7 +7,7 @@ import jax.numpy as jnp
 import lineax as lx
 
 from .. import _checks
-from .._types import Scalar
+from .._types import Number, PyTree, Scalar
 from ..action.cost import Cost, as_number, output_loss
 from ..action.prospective import prospective_energy
 from ..action.trees import anew
@@ -18,6 +16,7 @@ from ..mechanics.solvers import Euler
 from ..networks.batch import over_mean, over_streams, single
 from ..networks.dynamics import started
 from ..networks.partition import join, split
+from ..signals.signal import Sample
 from ..signals.streams import stream_samples
 from .base import (
     AbstractFlow,
@@ -69,8 +68,8 @@ class NLA(AbstractFlow):
         self,
         cost: Cost | None = None,
         *,
-        rate: Any = 1e-3,
-        nudging: Any = 0.1,
+        rate: Number = 1e-3,
+        nudging: Number = 0.1,
         solver: dfx.AbstractSolver | None = None,
         linear_solver: lx.AbstractLinearSolver | None = None,
     ):
@@ -112,7 +111,7 @@ class NLA(AbstractFlow):
         held = eqx.tree_at(lambda law: law.rate, self, jnp.zeros_like(self.rate))
         return g, *held.step(state, sample, dt)
 
-    def check(self, state, sample, dt):
+    def check(self, state: State, sample: Sample, dt: Number) -> None:
         return None
 
     def chosen(self, state):
@@ -124,7 +123,7 @@ class NLA(AbstractFlow):
     def begin(self, state, t, signal):
         return state
 
-    def vector_field(self, t, y, args) -> State:
+    def vector_field(self, t: Scalar, y: State, args: PyTree) -> State:
         """(du/dt, dw/dt)."""
         rest, signal = args
         E = lambda u, w, t: self._energy(u, join(w, rest.frozen), signal(t))
@@ -146,7 +145,7 @@ class NLA(AbstractFlow):
         )
         return State(solution.value, w_rate, Carried(None), None, None)
 
-    def observe(self, t, y, args) -> Info:
+    def observe(self, t: Scalar, y: State, args: PyTree) -> Info:
         """Output, loss and energy at time t."""
         rest, signal = args
         sample, network = signal(t), join(y.w, rest.frozen)

@@ -1,18 +1,17 @@
 """Real-time recurrent learning: exact sensitivities dx/dw, carried forward in time."""
 
-from typing import Any
-
 import diffrax as dfx
 
 from ..action.cost import Cost
 from ..sensitivities.blocks import ExactBlocks
 from ..sensitivities.exact import Exact
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def RTRL(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     block: int | None = None,
     inputs: int | None = None,

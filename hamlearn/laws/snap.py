@@ -1,14 +1,16 @@
 """SnAp: RTRL in which only the nearest sensitivities are kept."""
 
-from typing import Any
-
 from ..action.cost import Cost
 from ..sensitivities.snap import Diagonal, Sparse
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def SnAp1(
-    cost: Cost | None = None, update: Any = None, *, inputs: int | None = None
+    cost: Cost | None = None,
+    update: UpdateLike | None = None,
+    *,
+    inputs: int | None = None,
 ) -> Law:
     """RTRL in which a weight into neuron i is followed in x_i alone.
 
@@ -31,7 +33,7 @@ def SnAp1(
 
 def SnAp(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     order: int,
     inputs: int | None = None,

@@ -1,16 +1,15 @@
 """Spatiotemporal local propagation: learning as constrained, dissipative mechanics."""
 
-from collections.abc import Callable
-from typing import Any
-
 import diffrax as dfx
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree, Scalar
+from .._types import Neurons, Number, Params, PyTree, Scalar, Values
 from ..action.cognitive import (
+    OwnConstraint,
+    OwnLagrangian,
     Phase,
     Potential,
     Slack,
@@ -31,6 +30,7 @@ from ..mechanics.stabilisation import AbstractStabilisation, Baumgarte, Projecti
 from ..networks.dynamics import started
 from ..networks.partition import join, split
 from ..networks.rest import Settling
+from ..signals.signal import Sample, Signal
 from ..updates.inertia import chosen
 from .base import AbstractFlow, Info, Rest, State, check_solver, solver_step
 from .stlp_state import (
@@ -92,12 +92,12 @@ class STLP(AbstractFlow):
     cost: Cost
     inertia: Scalar
     dissipation: Scalar
-    neuron_mass: Scalar | Float[Array, "neurons"]
+    neuron_mass: Scalar | Neurons
     weight_mass: Params
     slack: Slack | None
     potential: Potential | None
-    lagrangian: Callable[..., Scalar] | None
-    constraint: Callable[..., PyTree] | None
+    lagrangian: OwnLagrangian | None
+    constraint: OwnConstraint | None
     gram: AbstractGram
     stabilisation: AbstractStabilisation
     solver: dfx.AbstractSolver | None
@@ -106,14 +106,14 @@ class STLP(AbstractFlow):
         self,
         cost: Cost | None = None,
         *,
-        inertia: Any = None,
-        dissipation: Any = None,
-        neuron_mass: Any = None,
-        weight_mass: dict[str, Any] | None = None,
+        inertia: Number | None = None,
+        dissipation: Number | None = None,
+        neuron_mass: Values | None = None,
+        weight_mass: dict[str, Values] | None = None,
         slack: Slack | None = None,
         potential: Potential | None = None,
-        lagrangian: Callable[..., Scalar] | None = None,
-        constraint: Callable[..., PyTree] | None = None,
+        lagrangian: OwnLagrangian | None = None,
+        constraint: OwnConstraint | None = None,
         gram: AbstractGram | None = None,
         stabilisation: AbstractStabilisation | None = None,
         solver: dfx.AbstractSolver | None = None,
@@ -121,15 +121,15 @@ class STLP(AbstractFlow):
         self.cost = Cost() if cost is None else cost
         _checks.instance("cost", self.cost, Cost)
         given = neuron_mass is not None
-        inertia, dissipation = chosen(self.cost, inertia, dissipation, given=given)
-        neuron_mass = neuron_mass if given else 1e-3 * inertia
+        r, theta = chosen(self.cost, inertia, dissipation, given=given)
+        neuron_mass = 1e-3 * r if neuron_mass is None else neuron_mass
         weight_mass = {} if weight_mass is None else weight_mass
         _checks.instance("weight_mass", weight_mass, dict)
         masses = {"neuron_mass": neuron_mass}
         masses |= {f"weight_mass[{name!r}]": m for name, m in weight_mass.items()}
         for name, mass in masses.items():
             _checks.positive(name, mass)
-        self.inertia, self.dissipation = as_number(inertia), as_number(dissipation)
+        self.inertia, self.dissipation = as_number(r), as_number(theta)
         self.neuron_mass = as_number(neuron_mass)
         self.weight_mass = {name: as_number(m) for name, m in weight_mass.items()}
         self.slack, self.potential = slack, potential
@@ -167,7 +167,7 @@ class STLP(AbstractFlow):
         settle = Settling.of(network, sweeps_needed(network, self.slack))
         return State(x, w, credit, zeros(w), Rest(frozen, Choices(gram, settle)))
 
-    def begin(self, state: State, t: Scalar, signal: Any) -> State:
+    def begin(self, state: State, t: Scalar, signal: Signal | Sample) -> State:
         """The state moved onto the constraints at time t of the signal."""
         require_rates(signal)
         settle = state.rest.fixed.settle
@@ -193,7 +193,7 @@ class STLP(AbstractFlow):
         held = State(after.x, state.w, after.credit, state.update, state.rest)
         return self._gradient(placed, reaction), held, info
 
-    def check(self, state, sample, dt):
+    def check(self, state: State, sample: Sample, dt: Number) -> None:
         """`x0`, where given, fits the first sample without slack."""
         require_rates(sample)
         if self.slack is None:
@@ -205,19 +205,19 @@ class STLP(AbstractFlow):
     def no_rates(self) -> str | None:
         return None
 
-    def vector_field(self, t, y, args) -> State:
+    def vector_field(self, t: Scalar, y: State, args: PyTree) -> State:
         """(v, a) with the multipliers solved for at (t, y)."""
         rest, _ = args
         v, a = self.motion(rest.fixed.gram)(t, phase(y), args)
         return joined(Phase(v, a), jnp.zeros_like(y.credit.begun), None)
 
-    def project(self, t, y: State, args) -> State:
+    def project(self, t: Scalar, y: State, args: PyTree) -> State:
         """y on the constraints, as `stabilisation` wants it; for `Projected` too."""
         motion, newton = self.motion(args[0].fixed.gram), self.stabilisation.projections
         flow = motion.project(t, phase(y), args, newton=newton) if newton else phase(y)
         return joined(Phase(*flow), y.credit.begun, y.rest)
 
-    def observe(self, t, y, args) -> Info:
+    def observe(self, t: Scalar, y: State, args: PyTree) -> Info:
         """Output and loss; L = T - V and the energy T + V, without the factor
         e^{theta t}; the largest |G| and |dG/dt|; iterations of the Gram solve."""
         reaction = self.motion(args[0].fixed.gram).react(t, phase(y), args)

@@ -1,13 +1,12 @@
 """Unbiased estimates of RTRL by random products."""
 
-from typing import Any
-
 from ..action.cost import Cost
 from ..sensitivities.stochastic import KroneckerTrace, RankOneTrace
+from ..updates.base import UpdateLike
 from .law import Law
 
 
-def UORO(cost: Cost | None = None, update: Any = None) -> Law:
+def UORO(cost: Cost | None = None, update: UpdateLike | None = None) -> Law:
     """Unbiased online recurrent optimisation: dx/dw as a random matrix of rank one.
 
         s'     = rho_0 (1 + dt f_x) s + rho_1 nu
@@ -23,7 +22,7 @@ def UORO(cost: Cost | None = None, update: Any = None) -> Law:
     return Law(cost, RankOneTrace(), update, title="UORO")
 
 
-def KFRTRL(cost: Cost | None = None, update: Any = None) -> Law:
+def KFRTRL(cost: Cost | None = None, update: UpdateLike | None = None) -> Law:
     """Kronecker-factored RTRL: dx_k/dw_ij as a random product a_ki h_j.
 
         a' = nu_1/p_1 (1 + dt f_x) a + nu_2/p_2 diag(slope)

@@ -2,13 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Float, PyTree, Scalar
+from .._types import Array, Field, Float, Number, PyTree, Scalar, ScalarFunction
 from ..action.trees import scaled
 
 
@@ -55,11 +54,11 @@ class AbstractPolicy(eqx.Module):
 
 
 def causal_hamilton(
-    hamiltonian: Callable[..., Scalar],
+    hamiltonian: ScalarFunction,
     policy: AbstractPolicy,
     *,
-    dissipation: Any = 0.0,
-) -> Callable[..., tuple[PyTree, PyTree, PyTree]]:
+    dissipation: Number = 0.0,
+) -> Field:
     """Hamilton's equations with the costate of a policy.
 
         dq/dt = H_p,    dp/dt and d memory/dt as the policy says
@@ -81,7 +80,7 @@ def causal_hamilton(
     return field
 
 
-def signed_rates(s: Any, motion: Motion) -> PyTree:
+def signed_rates(s: Number, motion: Motion) -> PyTree:
     """dp/dt = -s H_q - theta p."""
     lost = scaled(motion.dissipation, motion.p)
     return jax.tree.map(lambda h, lost: -s * h - lost, motion.H_q, lost)

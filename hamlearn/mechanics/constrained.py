@@ -5,22 +5,20 @@ multipliers delta follow from d^2 G/dt^2 = 0, a Gram system that is solved witho
 forming the Jacobian G_q.
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
 
 from .. import _checks
-from .._types import Count, PyTree
+from .._types import Count, Number, PyTree
 from .equations import floating, generalised_force, mass_operator
 from .gram import AbstractGram, GramSolve, Tangent
 from .stabilisation import AbstractStabilisation, Baumgarte, Constraint, Lagrangian
 
 
 def motion(
-    constraint: Constraint, t: Any, q: PyTree, v: PyTree, args: Any
+    constraint: Constraint, t: Number, q: PyTree, v: PyTree, args: PyTree
 ) -> tuple[PyTree, PyTree, PyTree]:
     """(G, dG/dt, Gamma): residual, its rate, and d^2 G/dt^2 at zero acceleration.
 
@@ -59,22 +57,29 @@ class ConstrainedMotion(eqx.Module):
 
     lagrangian: Lagrangian
     constraint: Constraint
-    dissipation: Any
+    dissipation: Number
     stabilisation: AbstractStabilisation
     linear_solver: lx.AbstractLinearSolver
     gram: AbstractGram
 
-    def __call__(self, t: Any, y: tuple[PyTree, PyTree], args: Any = None):
+    def __call__(self, t: Number, y: tuple[PyTree, PyTree], args: PyTree = None):
         """dy/dt = (v, a) at y = (q, v)."""
         return y[1], self.react(t, y, args).acceleration
 
-    def react(self, t: Any, y: tuple[PyTree, PyTree], args: Any = None) -> Reaction:
+    def react(
+        self, t: Number, y: tuple[PyTree, PyTree], args: PyTree = None
+    ) -> Reaction:
         """Acceleration, multipliers and forces at y = (q, v)."""
         tangent = self.tangent(t, *y, args)
         return self._react(t, y, args, tangent, self.gram.at(tangent))
 
     def project(
-        self, t: Any, y: tuple[PyTree, PyTree], args: Any = None, *, newton: int = 1
+        self,
+        t: Number,
+        y: tuple[PyTree, PyTree],
+        args: PyTree = None,
+        *,
+        newton: int = 1,
     ) -> tuple[PyTree, PyTree]:
         """(q, v) brought to G = 0 and dG/dt = 0, along the mass-weighted normal.
 
@@ -83,7 +88,12 @@ class ConstrainedMotion(eqx.Module):
         return self._projected(t, y, args, newton)[0]
 
     def settle(
-        self, t: Any, y: tuple[PyTree, PyTree], args: Any = None, *, newton: int = 1
+        self,
+        t: Number,
+        y: tuple[PyTree, PyTree],
+        args: PyTree = None,
+        *,
+        newton: int = 1,
     ) -> tuple[tuple[PyTree, PyTree], Reaction]:
         """`project`, and `react` there, by one factorisation less than both alone."""
         if newton == 0:
@@ -116,7 +126,7 @@ class ConstrainedMotion(eqx.Module):
         _, G_dot, _ = motion(self.constraint, t, q, v, args)
         return (q, self._remove(tangent, solve, G_dot, v)), tangent, solve
 
-    def tangent(self, t: Any, q: PyTree, v: PyTree, args: Any = None) -> Tangent:
+    def tangent(self, t: Number, q: PyTree, v: PyTree, args: PyTree = None) -> Tangent:
         """The constraints linearised at a point, with the masses there."""
         t = floating(t)
         mass = mass_operator(self.lagrangian, t, q, v, args)
@@ -136,7 +146,7 @@ def constrained_euler_lagrange(
     lagrangian: Lagrangian,
     constraint: Constraint,
     *,
-    dissipation: Any = 0.0,
+    dissipation: Number = 0.0,
     stabilisation: AbstractStabilisation = Baumgarte(),  # noqa: B008
     linear_solver: lx.AbstractLinearSolver = lx.AutoLinearSolver(well_posed=True),  # noqa: B008
     gram: AbstractGram | None = None,

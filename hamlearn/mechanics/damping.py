@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from diffrax import RESULTS, AbstractSolver, AbstractTerm
 
 from .. import _checks
-from .._types import PyTree
+from .._types import Number, PyTree, Scalar
 
 
 class ExponentialDamping(AbstractSolver):
@@ -25,12 +25,17 @@ class ExponentialDamping(AbstractSolver):
     gives (q, v) of any y, and (v, a) of its rate, such as `hl.laws.phase` for `STLP`.
     """
 
-    dissipation: Any
+    dissipation: Number
     pair: Callable[[PyTree], tuple[PyTree, PyTree]] = eqx.field(static=True)
     term_structure: ClassVar = AbstractTerm
     interpolation_cls: ClassVar[Callable[..., Any]] = dfx.LocalLinearInterpolation
 
-    def __init__(self, dissipation: Any, *, pair: Callable[..., Any] = tuple):
+    def __init__(
+        self,
+        dissipation: Number,
+        *,
+        pair: Callable[[PyTree], tuple[PyTree, PyTree]] = tuple,
+    ):
         _checks.non_negative("dissipation", dissipation)
         self.dissipation, self.pair = jnp.asarray(dissipation), pair
 
@@ -40,7 +45,7 @@ class ExponentialDamping(AbstractSolver):
     def init(self, terms, t0, t1, y0, args):
         return None
 
-    def advance(self, y: Any, a: PyTree, h: Any) -> tuple[PyTree, PyTree]:
+    def advance(self, y: PyTree, a: PyTree, h: Number) -> tuple[PyTree, PyTree]:
         """(q, v) after a step of h from y = (q, v), where the acceleration is a."""
         q, v = y
         theta = jnp.asarray(self.dissipation, jnp.result_type(h))
@@ -73,7 +78,7 @@ class Projected(AbstractSolver):
     """
 
     solver: AbstractSolver
-    project: Callable[[Any, PyTree, Any], PyTree]
+    project: Callable[[Scalar, PyTree, PyTree], PyTree]
 
     def __check_init__(self):
         _checks.instance("solver", self.solver, AbstractSolver)
@@ -104,7 +109,7 @@ class Projected(AbstractSolver):
         y1, error, dense, memory, result = self.solver.step(
             terms, t0, t1, y0, args, solver_state, jnp.ones_like(made_jump)
         )
-        y1 = self.project(t1, y1, args)
+        y1 = self.project(t1, y1, args)  # pyright: ignore[reportArgumentType]
         return y1, error, dense | {"y1": y1} if "y1" in dense else dense, memory, result
 
     def func(self, terms, t0, y0, args):

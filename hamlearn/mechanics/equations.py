@@ -5,21 +5,16 @@ on any pytrees of arrays. Each transformation returns a vector field
 `field(t, y, args)` that `diffrax.ODETerm` takes as it is.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import lineax as lx
 
-from .._types import PyTree, Scalar
+from .._types import Field, Number, PyTree, Scalar, ScalarFunction
 from ..action.trees import scaled
 
-Field = Callable[[Any, tuple[PyTree, PyTree], Any], tuple[PyTree, PyTree]]
 
-
-def hamilton(hamiltonian: Callable[..., Scalar], *, dissipation: Any = 0.0) -> Field:
+def hamilton(hamiltonian: ScalarFunction, *, dissipation: Number = 0.0) -> Field:
     """Hamilton's equations dq/dt = H_p, dp/dt = -H_q - theta p.
 
     theta is the dissipation of an action weighted with e^{theta t}, for the costate
@@ -46,9 +41,9 @@ def hamilton(hamiltonian: Callable[..., Scalar], *, dissipation: Any = 0.0) -> F
 
 
 def euler_lagrange(
-    lagrangian: Callable[..., Scalar],
+    lagrangian: ScalarFunction,
     *,
-    dissipation: Any = 0.0,
+    dissipation: Number = 0.0,
     linear_solver: lx.AbstractLinearSolver = lx.AutoLinearSolver(well_posed=True),  # noqa: B008
 ) -> Field:
     """d/dt L_v + theta L_v = L_q, solved for the acceleration.
@@ -81,12 +76,12 @@ def euler_lagrange(
 
 
 def generalised_force(
-    lagrangian: Callable[..., Scalar],
-    t: Any,
+    lagrangian: ScalarFunction,
+    t: Number,
     q: PyTree,
     v: PyTree,
-    args: Any,
-    dissipation: Any = 0.0,
+    args: PyTree,
+    dissipation: Number = 0.0,
 ) -> PyTree:
     """L_q - (L_vt + L_vq v) - theta L_v, all that the mass matrix balances.
 
@@ -102,14 +97,14 @@ def generalised_force(
     return jax.tree.map(lambda f, d, lost: f - d - lost, L_q, drift, lost)
 
 
-def floating(t: Any) -> Scalar:
+def floating(t: Number) -> Scalar:
     """A time that can be differentiated, in its own precision where it has one."""
     t = jnp.asarray(t)
     return t if jnp.issubdtype(t.dtype, jnp.inexact) else t.astype(float)
 
 
 def mass_operator(
-    lagrangian: Callable[..., Scalar], t: Any, q: PyTree, v: PyTree, args: Any
+    lagrangian: ScalarFunction, t: Number, q: PyTree, v: PyTree, args: PyTree
 ) -> lx.AbstractLinearOperator:
     """L_vv as a linear operator: one jvp of a gradient a product, no matrix."""
 
@@ -147,7 +142,7 @@ def _ones_times(operator: lx.AbstractLinearOperator) -> PyTree:
     return operator.mv(jax.tree.map(lambda s: jnp.ones(s.shape, s.dtype), structure))
 
 
-def energy(lagrangian: Callable[..., Scalar]) -> Callable[..., Scalar]:
+def energy(lagrangian: ScalarFunction) -> ScalarFunction:
     """The energy v.L_v - L of a Lagrangian, conserved where L does not depend on t."""
 
     def value(t, q, v, args=None):

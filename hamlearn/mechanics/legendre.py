@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optimistix as optx
 from jax.flatten_util import ravel_pytree
 
-from .._types import PyTree, Scalar
+from .._types import PyTree, Scalar, ScalarFunction
 from ..action.trees import inner
 
 
@@ -29,11 +29,11 @@ class DampedNewton(optx.AbstractGaussNewton):
 
 
 def legendre(
-    lagrangian: Callable[..., Scalar],
+    lagrangian: ScalarFunction,
     *,
     solver: optx.AbstractRootFinder | optx.AbstractLeastSquaresSolver | None = None,
     max_steps: int = 256,
-) -> Callable[..., Scalar]:
+) -> ScalarFunction:
     """The Hamiltonian H(t, q, p) = p.v - L(t, q, v) at the v where dL/dv = p.
 
     For any L that is smooth and strictly convex in v, and finite at v = 0. H can be

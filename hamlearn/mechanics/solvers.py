@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from diffrax import RESULTS, AbstractSolver, AbstractTerm
 
-from .._types import PyTree
+from .._types import Number, PyTree
 
 
 class AbstractExplicit(AbstractSolver):
@@ -27,7 +27,7 @@ class AbstractExplicit(AbstractSolver):
 
     @abstractmethod
     def advance(
-        self, field: Callable[[Any, PyTree], PyTree], t: Any, y: PyTree, h: Any
+        self, field: Callable[[Number, PyTree], PyTree], t: Number, y: PyTree, h: Number
     ) -> tuple[PyTree, PyTree, PyTree]:
         """(y at t + h, dy/dt at the start, dy/dt towards the end)."""
 
@@ -87,7 +87,7 @@ class RungeKutta4(AbstractExplicit):
         return move(y, h / 6, f0, f1, f1, f2, f2, f3), f0, f3
 
 
-def move(y: PyTree, h: Any, *rates: PyTree) -> PyTree:
+def move(y: PyTree, h: Number, *rates: PyTree) -> PyTree:
     """y + h (sum of `rates`), leaf by leaf, in the dtype of y."""
 
     def leaf(y, *fs):

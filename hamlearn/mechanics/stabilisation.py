@@ -4,19 +4,17 @@ The multipliers only hold d^2 G/dt^2; errors of G and dG/dt are the integrator's
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import PyTree, Scalar
+from .._types import ConstraintFunction, Number, PyTree, ScalarFunction
 from ..action.trees import added, scaled, squared_norm
 
-Lagrangian = Callable[..., Scalar]
-Constraint = Callable[..., PyTree]
+Lagrangian = ScalarFunction
+Constraint = ConstraintFunction
 
 
 class AbstractStabilisation(eqx.Module):
@@ -48,8 +46,8 @@ class Baumgarte(AbstractStabilisation):
     are derived with G_q v replaced by -G_t: errors of G' decay, those of G stay.
     """
 
-    alpha: Any = 0.0
-    beta: Any = 0.0
+    alpha: Number = 0.0
+    beta: Number = 0.0
 
     def __check_init__(self):
         _checks.non_negative("alpha", self.alpha)
@@ -108,7 +106,7 @@ class ConstraintPotential(AbstractStabilisation):
     larger by stiffness G, which cancels the new force on and off the constraints.
     """
 
-    stiffness: Any
+    stiffness: Number
 
     def __check_init__(self):
         _checks.non_negative("stiffness", self.stiffness)
@@ -139,8 +137,8 @@ class ConstraintForce(AbstractStabilisation):
     G'' = -2 alpha G' - stiffness A G.
     """
 
-    stiffness: Any
-    alpha: Any = 0.0
+    stiffness: Number
+    alpha: Number = 0.0
 
     def __check_init__(self):
         _checks.non_negative("stiffness", self.stiffness)

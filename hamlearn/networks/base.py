@@ -1,13 +1,14 @@
 """Networks: parametric vector fields dx/dt = f(x, u) with a readout y = h(x, u)."""
 
 from abc import abstractmethod
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Edges, Float, Neurons, Params, PyTree, Scalar
+from .._types import Array, Edges, Float, Neurons, Number, Params, PyTree, Scalar
 from ..graph.digraph import Digraph
 from ..graph.nodes import NodeSet
 from .filters import Filters
@@ -47,7 +48,7 @@ class AbstractNetwork(eqx.Module):
         """A tree of booleans, a prefix of the network: True where a law may learn."""
 
     @abstractmethod
-    def transition(self, x: PyTree, u: Float[Array, "inputs"], dt: Any) -> PyTree:
+    def transition(self, x: PyTree, u: Float[Array, "inputs"], dt: Number) -> PyTree:
         """The state after `dt` under a held input; `euler` for most networks."""
 
     @abstractmethod
@@ -80,6 +81,16 @@ class AbstractNetwork(eqx.Module):
     def units(self) -> "dict[str, AbstractUnits] | None":
         """Its layers of units that do not hear each other, from the input to the
         output, by what the names of their weights begin with; else None."""
+
+
+#: An `AbstractNetwork`; of which kind, says what takes or returns it.
+Network: TypeAlias = Any
+
+if TYPE_CHECKING:
+    NetworkLike: TypeAlias = AbstractNetwork | Callable[[PyTree, Array], PyTree]
+    Readout: TypeAlias = Callable[..., Array]  # of (x, u), or of x alone
+else:  # what takes them says by name what is wrong with them
+    NetworkLike = Readout = Any
 
 
 class AbstractWhole(AbstractNetwork):
@@ -171,7 +182,7 @@ class AbstractUnits(AbstractNetwork):
 
 
 def euler(
-    network: AbstractNetwork, x: PyTree, u: Float[Array, "..."], dt: Any
+    network: AbstractNetwork, x: PyTree, u: Float[Array, "..."], dt: Number
 ) -> PyTree:
     """x_{k+1} = x_k + dt f(x_k, u_k)."""
     rate = network(x, u)

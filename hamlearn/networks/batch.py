@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, PyTree
+from .._types import Array, Float, Number, PyTree
 from .base import AbstractNetwork
 
 
@@ -42,7 +42,9 @@ class Batch(AbstractNetwork):
         everything = jax.tree.map(lambda _: False, self)
         return eqx.tree_at(lambda b: b.network, everything, self.network.trainable())
 
-    def transition(self, x: PyTree, u: Float[Array, "batch inputs"], dt: Any) -> PyTree:
+    def transition(
+        self, x: PyTree, u: Float[Array, "batch inputs"], dt: Number
+    ) -> PyTree:
         return jax.vmap(lambda x, u: self.network.transition(x, u, dt))(x, u)
 
     def settled(self, x: PyTree, u: Float[Array, "batch inputs"]) -> PyTree:

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Complex, DTypeLike
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree
+from .._types import Array, Float, Number, Params, PyTree
 from .base import AbstractUnits
 from .filters import Filters, complex_of, held, over, pole, times
 from .heads import AbstractHead, AbstractOwnHead, MixedHead, fits_head
@@ -170,7 +170,7 @@ class DiagonalNetwork(AbstractUnits):
         return fields_trainable(self, self.learn)
 
     def transition(
-        self, x: Float[Array, "2 modes"], u: Float[Array, "inputs"], dt: Any
+        self, x: Float[Array, "2 modes"], u: Float[Array, "inputs"], dt: Number
     ) -> Float[Array, "2 modes"]:
         keep, write = self._gates(u)
         a, lasting = held(self._poles(), keep * jnp.asarray(dt, x.dtype))

@@ -1,5 +1,6 @@
 """Any module as a network."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -8,8 +9,8 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from .. import _checks
-from .._types import Array, Float, PyTree
-from .base import AbstractNetwork, AbstractWhole, euler
+from .._types import Array, Float, Number, PyTree
+from .base import AbstractNetwork, AbstractWhole, Readout, euler
 from .batch import Batch
 from .partition import fields_trainable, split
 from .parts import checked_map
@@ -27,18 +28,18 @@ class Dynamics(AbstractWhole):
     - `inputs`: how many it hears, for laws that have to know before the first sample.
     """
 
-    drift: Any
-    readout_map: Any
+    drift: Callable[[PyTree, Array], PyTree]
+    readout_map: Readout | None
     start: PyTree
     number_of_inputs: int | None = eqx.field(static=True)
     reads_input: bool = eqx.field(static=True)
 
     def __init__(
         self,
-        drift: Any,
+        drift: Callable[[PyTree, Array], PyTree],
         *,
         initial_state: PyTree,
-        readout: Any = None,
+        readout: Readout | None = None,
         inputs: int | None = None,
     ):
         _checks.function("drift", drift, "x and u", 2)
@@ -77,7 +78,7 @@ class Dynamics(AbstractWhole):
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, ("drift", "readout_map"))
 
-    def transition(self, x: PyTree, u: Float[Array, "inputs"], dt: Any) -> PyTree:
+    def transition(self, x: PyTree, u: Float[Array, "inputs"], dt: Number) -> PyTree:
         return euler(self, x, u, dt)
 
     def settled(self, x: PyTree, u: Float[Array, "inputs"]) -> PyTree:

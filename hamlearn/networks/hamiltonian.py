@@ -1,7 +1,6 @@
 """Networks of oscillators from one scalar, H = |p|^2/2 + V(q, c)."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,8 +10,8 @@ from jax.core import Tracer
 from jax.typing import DTypeLike
 
 from .. import _checks
-from .._types import Array, Float, Neurons, PyTree, Scalar
-from .base import AbstractWhole
+from .._types import Array, Float, Neurons, Number, PyTree, Scalar, Values
+from .base import AbstractWhole, Readout
 from .partition import fields_trainable
 from .parts import checked_fields, checked_map, vector
 
@@ -59,7 +58,7 @@ class HamiltonianNetwork(AbstractWhole):
 
     potential: Callable[[Neurons, Neurons], Scalar]
     input_weight: Float[Array, "neurons inputs"] | None
-    readout_map: Any
+    readout_map: Readout | None
     dissipation: Scalar | float
     rest: Neurons
     learn: tuple[str, ...] = eqx.field(static=True)
@@ -70,8 +69,8 @@ class HamiltonianNetwork(AbstractWhole):
         *,
         neurons: int,
         inputs: int = 0,
-        readout: Any = None,
-        dissipation: Any = 0.0,
+        readout: Readout | None = None,
+        dissipation: Number = 0.0,
         learn: Sequence[str] = ("potential", "input_weight", "readout_map"),
         dtype: DTypeLike | None = None,
         key: Array,
@@ -119,7 +118,7 @@ class HamiltonianNetwork(AbstractWhole):
         return jnp.sum(p**2) / 2 + self.energy(q, u)
 
     def halfway(
-        self, x: Motion, c: Neurons, dt: Any, dissipation: Any
+        self, x: Motion, c: Neurons, dt: Number, dissipation: Number
     ) -> tuple[Motion, Neurons]:
         """(the state after `dt`, q' halfway) under drive `c` with this dissipation."""
         q, p = x
@@ -144,7 +143,7 @@ class HamiltonianNetwork(AbstractWhole):
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, self.learn)
 
-    def transition(self, x: Motion, u: Float[Array, "inputs"], dt: Any) -> Motion:
+    def transition(self, x: Motion, u: Float[Array, "inputs"], dt: Number) -> Motion:
         return self.halfway(x, self.drive(u), dt, self.dissipation)[0]
 
     def settled(self, x: Motion, u: Float[Array, "inputs"]) -> Motion:
@@ -169,7 +168,7 @@ class Harmonic(eqx.Module):
 
     stiffness: Neurons
 
-    def __init__(self, stiffness: Any):
+    def __init__(self, stiffness: Values):
         self.stiffness = vector("stiffness", stiffness)
 
     def __call__(self, q: Neurons, c: Neurons) -> Scalar:
@@ -195,11 +194,16 @@ class LogCosh(eqx.Module):
     bias: Neurons
 
     def __init__(
-        self, stiffness: Any, *, gain: Any = 1.0, slope: Any = 1.0, bias: Any = 0.0
+        self,
+        stiffness: Values,
+        *,
+        gain: Values = 1.0,
+        slope: Values = 1.0,
+        bias: Values = 0.0,
     ):
         self.stiffness = vector("stiffness", stiffness)
 
-        def each(name: str, value: Any) -> Neurons:
+        def each(name: str, value: Values) -> Neurons:
             _checks.finite(name, value)
             if np.ndim(value) > 0:
                 _checks.shape(name, value, self.stiffness.shape)
@@ -220,7 +224,7 @@ class LogCosh(eqx.Module):
 def oscillations(
     network: HamiltonianNetwork,
     inputs: Float[Array, "time inputs"],
-    dt: Any,
+    dt: Number,
     x0: Motion | None = None,
 ) -> tuple[Float[Array, "steps neurons"], Float[Array, "steps neurons"]]:
     """All states of harmonic oscillators at once, by a scan that is parallel in time.

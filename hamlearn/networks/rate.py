@@ -1,7 +1,6 @@
 """Rate neurons on a digraph."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,11 +9,11 @@ import numpy as np
 from jaxtyping import DTypeLike
 
 from .. import _checks
-from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
+from .._types import Array, Edges, Float, Neurons, Number, PyTree, Scalar, Values
 from ..graph.digraph import Digraph
 from ..graph.levels import Levels
 from ..graph.nodes import NodeSet
-from .base import AbstractNeurons, Slopes, euler
+from .base import AbstractNeurons, Readout, Slopes, euler
 from .neurons import forward, slope_at
 from .partition import fields_trainable
 from .parts import (
@@ -67,7 +66,7 @@ class RateNetwork(AbstractNeurons):
     input_weight: Float[Array, "input_nodes inputs"] | None
     bias: Neurons
     time_constant: Neurons
-    readout_map: Any
+    readout_map: Readout | None
     input_nodes: NodeSet
     output_nodes: NodeSet
     activation: Callable[[Array], Array] = eqx.field(static=True)
@@ -81,9 +80,9 @@ class RateNetwork(AbstractNeurons):
         outputs: int | Sequence[int] = 1,
         input_nodes: Sequence[int] | None = None,
         activation: Callable[[Array], Array] = jnp.tanh,
-        time_constant: Any = 1.0,
+        time_constant: Values = 1.0,
         gain: float = 1.0,
-        readout: Any = None,
+        readout: Readout | None = None,
         learn: Sequence[str] = ("weight", "input_weight", "bias", "readout_map"),
         dtype: DTypeLike | None = None,
         key: Array,
@@ -142,7 +141,7 @@ class RateNetwork(AbstractNeurons):
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, self.learn)
 
-    def transition(self, x: Neurons, u: Float[Array, "inputs"], dt: Any) -> Neurons:
+    def transition(self, x: Neurons, u: Float[Array, "inputs"], dt: Number) -> Neurons:
         return euler(self, x, u, dt)
 
     def settled(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import DTypeLike
 
 from .. import _checks
-from .._types import Array, Float, Neurons, PyTree
+from .._types import Array, Float, Neurons, Number, PyTree, Values
 from .base import AbstractWhole
 from .partition import fields_trainable
 from .parts import checked_fields
@@ -86,11 +86,11 @@ class SpikingNetwork(AbstractWhole):
         inputs: int,
         outputs: int,
         adaptive: int = 0,
-        time_constant: Any = 20.0,
-        adaptation_time_constant: Any = 200.0,
-        readout_time_constant: Any = 20.0,
-        threshold: Any = 1.0,
-        adaptation: Any = 0.17,
+        time_constant: Values = 20.0,
+        adaptation_time_constant: Values = 200.0,
+        readout_time_constant: Values = 20.0,
+        threshold: Values = 1.0,
+        adaptation: Values = 0.17,
         learn: Sequence[str] = ("weight", "input_weight", "readout_map"),
         dtype: DTypeLike | None = None,
         key: Array,
@@ -134,7 +134,7 @@ class SpikingNetwork(AbstractWhole):
         """How far every neuron is above its threshold, in units of the baseline."""
         return x["voltage"] / self.threshold - 1 - self.beta * x["adaptation"]
 
-    def leaks(self, dt: Any) -> dict[str, Array]:
+    def leaks(self, dt: Number) -> dict[str, Array]:
         """What a step leaves of every part of the state."""
         times = {
             "voltage": self.time_constant,
@@ -149,7 +149,7 @@ class SpikingNetwork(AbstractWhole):
         return jnp.where(jnp.eye(self.weight.shape[0], dtype=bool), 0, self.weight)
 
     def transition(
-        self, x: dict[str, Neurons], u: Float[Array, "inputs"], dt: Any
+        self, x: dict[str, Neurons], u: Float[Array, "inputs"], dt: Number
     ) -> dict[str, Neurons]:
         z, keep = spike(self.above(x)), self.leaks(dt)
         drive = self.recurrent() @ z + self.input_weight @ u
@@ -179,7 +179,7 @@ class SpikingNetwork(AbstractWhole):
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, self.learn)
 
-    def settled(self, x: dict[str, Neurons], u: Float[Array, "inputs"]) -> Any:
+    def settled(self, x: dict[str, Neurons], u: Float[Array, "inputs"]) -> PyTree:
         return self.transition(x, u, 1.0)
 
     @property

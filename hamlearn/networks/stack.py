@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree
-from .base import AbstractNetwork, AbstractUnits
+from .._types import Array, Float, Number, Params, PyTree
+from .base import AbstractNetwork, AbstractUnits, Network
 from .heads import AbstractHead, AbstractOwnHead, fits_head
 from .partition import fields_trainable
 from .parts import checked_fields
@@ -59,7 +59,7 @@ class Memoryless(AbstractUnits):
         return fields_trainable(self, self.learn)
 
     def transition(
-        self, x: Float[Array, "0 modes"], u: Float[Array, "inputs"], dt: Any
+        self, x: Float[Array, "0 modes"], u: Float[Array, "inputs"], dt: Number
     ) -> Float[Array, "0 modes"]:
         return x
 
@@ -135,7 +135,7 @@ class Stack(AbstractNetwork):
 
     layers: tuple[AbstractNetwork, ...]
 
-    def __init__(self, layers: Sequence[Any]):
+    def __init__(self, layers: Sequence[Network]):
         _checks.instance("layers", layers, (list, tuple))
         layers = tuple(layers)
         _checks.at_least("len(layers)", len(layers), 1)
@@ -174,7 +174,7 @@ class Stack(AbstractNetwork):
         return eqx.tree_at(lambda s: s.layers, everything, each)
 
     def transition(
-        self, x: tuple[PyTree, ...], u: Float[Array, "inputs"], dt: Any
+        self, x: tuple[PyTree, ...], u: Float[Array, "inputs"], dt: Number
     ) -> PyTree:
         each = zip(self.layers, x, self.heard(x, u), strict=True)
         return tuple(layer.transition(x, y, dt) for layer, x, y in each)

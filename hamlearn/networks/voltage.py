@@ -12,7 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Bool, DTypeLike
 
 from .. import _checks
-from .._types import Array, Edges, Float, Neurons, PyTree, Scalar
+from .._types import Array, Edges, Float, Neurons, Number, PyTree, Scalar, Values
 from ..graph.digraph import Digraph
 from ..graph.levels import Levels, levels_of
 from ..graph.nodes import NodeSet
@@ -82,9 +82,9 @@ class VoltageNetwork(AbstractNeurons):
         input_nodes: Sequence[int] | None = None,
         activation: Callable[[Array], Array] = jnp.tanh,
         linear: Sequence[int] | None = None,
-        membrane_time_constant: Any = 1.0,
-        prospective_time_constant: Any = 0.0,
-        floor: Any = 1e-3,
+        membrane_time_constant: Values = 1.0,
+        prospective_time_constant: Values = 0.0,
+        floor: Number = 1e-3,
         gain: float = 1.0,
         learn: Sequence[str] = ("weight", "input_weight", "bias"),
         dtype: DTypeLike | None = None,
@@ -163,7 +163,9 @@ class VoltageNetwork(AbstractNeurons):
         """The rates of the output nodes."""
         return self.output_nodes.take(self.rate(ur))
 
-    def velocity(self, u: Neurons, x: Float[Array, "inputs"], push: Any) -> Neurons:
+    def velocity(
+        self, u: Neurons, x: Float[Array, "inputs"], push: Neurons | float
+    ) -> Neurons:
         """du/dt with a further current `push` into every neuron."""
         tau_m, tau_r, outer = self.tau_m, self.tau_r, self.drive(x) + push
         if self.levels is None:
@@ -212,7 +214,7 @@ class VoltageNetwork(AbstractNeurons):
     def trainable(self) -> PyTree[bool]:
         return fields_trainable(self, self.learn)
 
-    def transition(self, x: Neurons, u: Float[Array, "inputs"], dt: Any) -> Neurons:
+    def transition(self, x: Neurons, u: Float[Array, "inputs"], dt: Number) -> Neurons:
         return euler(self, x, u, dt)
 
     def settled(self, x: Neurons, u: Float[Array, "inputs"]) -> Neurons:

@@ -28,8 +28,11 @@ def filters(path: Path, w: np.ndarray, exact: np.ndarray, measured: Losses) -> N
             axis.plot(w, value(response), **_STYLE[name])
         axis.set(xscale="log", xlabel="frequency × membrane time constant (rad)")
     gain.set(yscale="log", ylabel="gain of the error filter")
+    gain.set_title("gain: that of GLE is one over the exact one", fontsize=10)
     phase.set(ylabel="phase of the error filter (degrees)")
-    phase.legend(frameon=False, fontsize=8)
+    phase.set_title("phase: that of GLE is exact", fontsize=10)
+    handles = phase.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4, frameon=False)
     save(figure, path)
 
 

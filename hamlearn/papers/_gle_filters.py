@@ -54,7 +54,8 @@ def step_response(tau_r: float, *, layers: int = 6) -> tuple[np.ndarray, np.ndar
     ones = jnp.ones((1, 1)), jnp.ones((layers - 1, 1))
     network = eqx.tree_at(lambda n: (n.input_weight, n.weight), network, ones)
     law = hl.GLE(closure=hl.costates.Unfiltered())
-    _, infos = hl.scan(law, law.init(network), (jnp.ones((steps, 1)),) * 2, dt)
+    one = jnp.ones((steps, 1))
+    _, infos = hl.scan(law, law.init(network), (one, one), dt)
     return dt * np.arange(1, steps + 1), np.asarray(infos.output[:, 0])
 
 

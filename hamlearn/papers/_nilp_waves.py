@@ -78,6 +78,9 @@ def _draw(out: Path, times, x, p, up, down) -> None:
         axis.set_xlabel(f"time (arbitrary units), c = {SPEED:g}")
         axis.set_xlim(0, 4)
     axes[0].set_ylabel("level")
-    axes[1].legend(loc="lower right")
+    handles = list(axes[0].lines)
+    white = {"labelcolor": "0.1", "facecolor": "0.55", "framealpha": 1.0}
+    figure.legend(handles=handles, loc="outside lower center", **white)
+    figure.suptitle("Activity travels up, costates down, one level in 1/c", fontsize=10)
     figure.colorbar(picture, ax=axes, label="share of the final size")
     save(figure, out / "waves.png")

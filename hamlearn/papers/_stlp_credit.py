@@ -96,6 +96,8 @@ def _credit(out: Path, quick: bool) -> list[Claim]:
     axis.loglog(ratios, 10 * ratios, color="0.45", ls="--", lw=1, label="slope 1")
     axis.set_xlabel("mass of a neuron / mass of a weight (1)")
     axis.set_ylabel("relative error of the gradient (1)")
+    title = "STLP's gradient is Backprop's where the ratio of masses vanishes"
+    axis.set_title(title, fontsize=10)
     axis.legend(frameon=False)
     save(figure, out / "stlp_credit.png")
     moving = np.array(errors["moving"])
@@ -131,6 +133,8 @@ def _exchanges(out: Path, quick: bool) -> list[Claim]:
     axis.axhline(backprop, color="0.45", ls="--", lw=1, label="Backprop's gradient")
     axis.set_xlabel("exchanges with neighbours (each one hop, all neurons at once)")
     axis.set_ylabel("relative error of the credit (1)")
+    title = "Credit is a solve over the graph: right after many exchanges"
+    axis.set_title(title, fontsize=10)
     axis.legend(frameon=False)
     save(figure, out / "stlp_exchanges.png")
     verdict = (

@@ -189,5 +189,7 @@ def _draw_drift(path: Path, runs: dict[str, hl.Result]) -> None:
         axis.semilogy(run.times, G, lw=1.2, **look)
     axis.set_xlabel("time (units of 1/dissipation)")
     axis.set_ylabel("largest |G| (1)")
-    axis.legend(frameon=False, loc="center right")
+    title = "A potential changes nothing; the other two hold the constraints"
+    axis.set_title(title, fontsize=10)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False)
     save(figure, path)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _checks
+from .._types import Values
 from ._drawn import Linked
 from ._style import STYLE, pyplot, styled
 
@@ -19,10 +20,10 @@ _SIGNED = "RdBu_r"  # told apart by colour-blind readers; white is zero
 def graph(
     graph: Linked,
     *,
-    activity: Any = None,
-    costates: Any = None,
-    weight: Any = None,
-    positions: Any = None,
+    activity: Values | None = None,
+    costates: Values | None = None,
+    weight: Values | None = None,
+    positions: Values | None = None,
 ) -> "Figure":
     """A digraph without its self-loops, one panel for activity and one for costates.
 
@@ -42,11 +43,11 @@ def graph(
 def waves(
     graph: Linked,
     times: np.ndarray,
-    activity: Any,
-    costates: Any,
+    activity: Values,
+    costates: Values,
     *,
-    weight: Any = None,
-    positions: Any = None,
+    weight: Values | None = None,
+    positions: Values | None = None,
     frames: int = 60,
     fps: int = 15,
     time_unit: str = "time units",

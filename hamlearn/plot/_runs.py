@@ -10,6 +10,7 @@ from ._drawn import Run, Tracked
 from ._style import ABOVE, COLOURS, pyplot, styled
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -155,7 +156,7 @@ def weights(
     return figure
 
 
-def outputs(axis: Any, result: Run, *, most: int = 3) -> None:
+def outputs(axis: "Axes", result: Run, *, most: int = 3) -> None:
     """Target (dark) and output (coloured) of the first few outputs."""
     target = result.target.reshape(len(result.times), -1)
     output = result.output.reshape(len(result.times), -1)

@@ -5,7 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 #: Okabe and Ito's colours, told apart by colour-blind readers.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS: tuple[str, ...] = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#000000",
+)
 
 _DARK = ("text.color", "axes.edgecolor", "axes.labelcolor")
 _TICKS = ("xtick.color", "ytick.color", "legend.labelcolor")

@@ -10,7 +10,8 @@ import numpy as np
 
 from .. import _checks
 from ..action.cost import cross_entropy, squared_error
-from ..laws.base import without_rest
+from ..laws.base import AbstractLaw, State, without_rest
+from ..networks.base import Network
 from .card import card, pace
 from .records import Records, named_leaves
 
@@ -54,8 +55,8 @@ class Result:
     - `diverged`: None, or when and what; the rest is then from before.
     """
 
-    law: Any
-    state: Any
+    law: AbstractLaw
+    state: State
     times: np.ndarray
     info: dict[str, np.ndarray]
     samples: int
@@ -64,7 +65,7 @@ class Result:
     seconds: float
     us_per_sample: float | None
     diverged: Divergence | None = None
-    stats: dict[str, Any] = field(default_factory=dict)
+    stats: dict[str, int | float] = field(default_factory=dict)
 
     @classmethod
     def of_stream(
@@ -119,7 +120,7 @@ class Result:
         )  # fmt: skip
 
     @property
-    def network(self) -> Any:
+    def network(self) -> Network:
         """The network with what it has learned."""
         return self.state.network
 
@@ -187,7 +188,7 @@ class Result:
 
 
 def _rows(leaf: np.ndarray) -> np.ndarray:
-    """A row a time, also of none."""
+    """A row per time, also of none."""
     return leaf.reshape(leaf.shape[0], int(np.prod(leaf.shape[1:])))
 
 

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import PyTree
+from .._types import Number, PyTree
 from ..laws.base import AbstractLaw, Info, State, with_rest, without_rest
 from ..signals import samples as _samples
-from ..signals.signal import Sample
+from ..signals.signal import Sample, SamplesLike
 from ..signals.streams import check_fit, check_input, check_target
 from .devices import explicit_mesh, over_mesh
 from .order import in_turn
@@ -22,8 +22,8 @@ Record = Callable[[State, Sample, Info], PyTree]
 def scan(
     law: AbstractLaw,
     state: State,
-    samples: Any,
-    dt: Any,
+    samples: SamplesLike,
+    dt: Number,
     record: Record | None = None,
 ) -> tuple[State, PyTree]:
     """Let a law take samples one after the other: pure, for jit, vmap and grad.

@@ -2,7 +2,6 @@
 
 import time
 import warnings
-from typing import Any
 
 import diffrax as dfx
 import equinox as eqx
@@ -19,17 +18,20 @@ from ..laws.base import (
     with_rest,
     without_rest,
 )
+from ..networks.base import NetworkLike
 from ..signals import samples as _samples
 from ..signals.held import Held
 from ..signals.signal import Signal
 from ..signals.streams import check_fit
+from .meter import Meter
+from .patience import Patience
 from .result import DivergenceWarning, Result
 from .times import check_resolution, check_saveat
 
 
 def solve(
     law: AbstractFlow,
-    network: Any,
+    network: NetworkLike,
     signal: Signal,
     *,
     t0: float,
@@ -42,6 +44,7 @@ def solve(
     max_steps: int = 1_000_000,
     x0: PyTree = None,
     key: Array | None = None,
+    progress: bool = True,
 ) -> Result:
     """Solve a law as one differential equation with diffrax, from `t0` to `t1`.
 
@@ -54,6 +57,7 @@ def solve(
     - `solver`, `controller`: diffrax's; default Tsit5 with rtol 1e-6, atol 1e-9.
     - `saveat`: `t0`, `t1`, `ts` or `steps` of a `diffrax.SaveAt`, by default 1001 times
       from `t0` to `t1`; `event`: ends the solve.
+    - `progress`: a line on standard error, after two seconds, on how far it has come.
 
     **Example:** two neurons that learn a constant answer.
 
@@ -96,24 +100,17 @@ def solve(
         # The smallest step lets a solve that explodes end instead of crawling.
         dtmin = jnp.asarray(10 * float(jnp.finfo(dtype).eps) * (t1 - t0), dtype)
         controller = dfx.PIDController(rtol=1e-6, atol=1e-9, dtmin=dtmin)
+    if saveat is None:
+        saveat = dfx.SaveAt(ts=jnp.linspace(t0, t1, 1001, dtype=dtype))
+    solver = dfx.Tsit5() if solver is None else solver
+    controller = _stopping_at_jumps(controller, signal, t0, t1)
+    at = lambda t: None if t is None else jnp.asarray(t, dtype)
     began = time.perf_counter()
-    times, flows, infos, last, stats, ended = jax.block_until_ready(
-        _solve(
-            law,
-            state,
-            signal,
-            jnp.asarray(t0, dtype),
-            jnp.asarray(t1, dtype),
-            None if dt0 is None else jnp.asarray(dt0, dtype),
-            dfx.Tsit5() if solver is None else solver,
-            _stopping_at_jumps(controller, signal, t0, t1),
-            dfx.SaveAt(ts=jnp.linspace(t0, t1, 1001, dtype=dtype))
-            if saveat is None
-            else saveat,
-            event,
-            max_steps,
-        )
-    )
+    with Patience("solve", progress=progress) as patience:
+        meter = Meter(jnp.asarray(patience.number, jnp.int32)) if progress else None
+        how = (solver, controller, saveat, event, max_steps, meter)
+        found = _solve(law, state, signal, at(t0), at(t1), at(dt0), *how)
+        times, flows, infos, last, stats, ended = jax.block_until_ready(found)
     seconds, good = time.perf_counter() - began, bool(dfx.is_okay(ended))
     state = with_rest(last, state.rest)
     # Adaptive steps shrink to nothing where a solution explodes.
@@ -156,7 +153,7 @@ def _check_steps(solver, controller, dt0, event) -> None:
 
 @eqx.filter_jit
 def _solve(
-    law, state, signal, t0, t1, dt0, solver, controller, saveat, event, max_steps
+    law, state, signal, t0, t1, dt0, solver, controller, saveat, event, max_steps, meter
 ):
     args = (state.rest, signal)
     saveat = eqx.tree_at(
@@ -175,6 +172,7 @@ def _solve(
         event=event,
         max_steps=max_steps,
         throw=False,
+        progress_meter=dfx.NoProgressMeter() if meter is None else meter,
     )
     times, flows = solution.ts["asked"], solution.ys["asked"]  # pyright: ignore[reportOptionalSubscript]
     infos = jax.vmap(lambda t, y: law.observe(t, y, args))(times, flows)

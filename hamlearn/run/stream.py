@@ -14,11 +14,12 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import _checks
-from .._types import Array, PyTree
+from .._types import Array, Number, PyTree
 from ..laws.base import AbstractLaw, State
 from ..laws.held import WeightsHeld
+from ..networks.base import NetworkLike
 from ..signals import samples as _samples
-from ..signals.signal import Sample
+from ..signals.signal import Sample, SamplesLike
 from .checkpoint import At, Checkpoint
 from .chunks import chunk_size, chunks, healthy, located
 from .fingerprint import Fingerprint
@@ -31,10 +32,10 @@ from .seen import Seen
 
 def stream(
     law: AbstractLaw,
-    start: Any,
-    samples: Any,
+    start: NetworkLike | State,
+    samples: SamplesLike,
     *,
-    dt: Any,
+    dt: Number,
     learn: bool = True,
     callback: Callable[[State, int], None] | None = None,
     x0: PyTree = None,
@@ -98,10 +99,10 @@ def stream(
 def resume(
     checkpoint: str | Path,
     law: AbstractLaw,
-    start: Any,
-    samples: Any,
+    start: NetworkLike | State,
+    samples: SamplesLike,
     *,
-    dt: Any,
+    dt: Number,
     learn: bool = True,
     callback: Callable[[State, int], None] | None = None,
     x0: PyTree = None,
@@ -143,7 +144,7 @@ def resume(
 class Options(eqx.Module):
     """How a stream is run."""
 
-    dt: Any
+    dt: Number
     record_every: int
     chunk: int | None
     checkpoint: str | Path | None

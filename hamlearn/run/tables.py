@@ -32,7 +32,7 @@ class Table:
     foot: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
-        """One dictionary a row."""
+        """One dictionary per row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.values]
 
     def to_json(self) -> str:
@@ -105,7 +105,7 @@ class Table:
 
 
 def heads(names: Sequence[str]) -> list[list[str]]:
-    """Column heads, a word a line, the last one on the last; "us" is µs."""
+    """Column heads, a word per line, the last one on the last; "us" is µs."""
     words = [["µs" if word == "us" else word for word in n.split("_")] for n in names]
     tall = max(map(len, words))
     filled = [[""] * (tall - len(head)) + head for head in words]

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -10,6 +10,7 @@ import jax
 from .. import _checks
 from .._types import Array, Params, PyTree
 from ..action.action import Instant
+from ..networks.base import Network
 
 
 class AbstractSensitivity(eqx.Module):
@@ -21,11 +22,11 @@ class AbstractSensitivity(eqx.Module):
     draws: ClassVar[bool] = False
 
     @abstractmethod
-    def prepare(self, network: Any, x: PyTree, key: Array | None) -> PyTree:
+    def prepare(self, network: Network, x: PyTree, key: Array | None) -> PyTree:
         """What never changes and all streams share: tables, feedback weights."""
 
     @abstractmethod
-    def start(self, network: Any, x: PyTree, fixed: PyTree) -> PyTree:
+    def start(self, network: Network, x: PyTree, fixed: PyTree) -> PyTree:
         """The memory at the start of a stream or an episode."""
 
     @abstractmethod

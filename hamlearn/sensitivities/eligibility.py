@@ -1,7 +1,6 @@
 """Traces that see only a neuron's own leak, and how it hears of the error."""
 
 from abc import abstractmethod
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,6 +14,7 @@ from ..costates.instantaneous import (
     require_key,
     require_neurons,
 )
+from ..networks.base import Network
 from ..networks.neurons import immediate, leaving_readout, spread
 from ..networks.partition import split
 from .base import AbstractSensitivity, with_state_part
@@ -26,7 +26,7 @@ class AbstractFeedback(eqx.Module):
     """How neurons hear of the error at the outputs."""
 
     @abstractmethod
-    def prepare(self, network: Any, x: PyTree, key: Array | None) -> PyTree:
+    def prepare(self, network: Network, x: PyTree, key: Array | None) -> PyTree:
         """What it keeps, fixed for good."""
 
     @abstractmethod

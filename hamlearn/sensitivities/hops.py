@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Neurons, Params, Scalar
+from .._types import Array, Float, Neurons, Number, Params, Scalar
 from ..action.cost import as_number
 from ..costates.instantaneous import require_neurons
 from ..networks.base import AbstractNeurons
@@ -60,7 +60,7 @@ class HopTraces(AbstractSensitivity):
     pole: Scalar | None
     cap: Scalar | None
 
-    def __init__(self, order: int = 4, pole: Any = None, cap: Any = 1.0):
+    def __init__(self, order: int = 4, pole: Number | None = None, cap: Number = 1.0):
         _checks.at_least("order", order, 1)
         if pole is not None:
             _checks.positive("pole", pole)

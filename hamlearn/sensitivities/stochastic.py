@@ -50,7 +50,7 @@ class RankOneTrace(AbstractSensitivity):
     def step(self, instant, fixed, memory):
         size = inner(instant.ell_x, memory.s)
         part = {name: size * leaf for name, leaf in memory.theta.items()}
-        nu = _signs(instant.key, instant.x)
+        nu = _signs(instant.key, instant.x)  # pyright: ignore[reportArgumentType]
         return with_state_part(instant, part), rank_one_after(instant, memory, nu)
 
 
@@ -111,7 +111,7 @@ class KroneckerTrace(AbstractSensitivity):
         return Kronecker(zeros(n, n), zeros(n), zeros(inputs), zeros())
 
     def step(self, instant, fixed, memory):
-        signs = jax.random.rademacher(instant.key, (2,), memory.a.dtype)
+        signs = jax.random.rademacher(instant.key, (2,), memory.a.dtype)  # pyright: ignore[reportArgumentType]
         neurons = instant.network.neurons()
         w = leaving_readout(neurons, instant.w)
         at = instant.ell_x @ memory.a

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float, Scalar
+from .._types import Array, Float, Number, Scalar, Values
 
 
 class Held(eqx.Module):
@@ -20,7 +20,7 @@ class Held(eqx.Module):
     values: Float[Array, "time channels"]
     dt: Scalar
 
-    def __init__(self, values: Any, *, dt: Any):
+    def __init__(self, values: Values, *, dt: Number):
         self.values, self.dt = _checked_steps(values, dt)
 
     def __call__(self, t: Scalar) -> Float[Array, "channels"]:
@@ -50,7 +50,7 @@ class Mollified(eqx.Module):
     dt: Scalar
     width: Scalar
 
-    def __init__(self, values: Any, *, dt: Any, width: Any):
+    def __init__(self, values: Values, *, dt: Number, width: Number):
         self.values, self.dt = _checked_steps(values, dt)
         _checks.positive("width", width)
         _checks.shape("width", width, ())

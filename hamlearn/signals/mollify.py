@@ -7,12 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
+from .._types import Number, Values
 from .held import smooth_step
 from .signal import Sample
 
 
 def mollify(
-    inputs: Any, targets: Any, *, steps: int, dt: Any, width: Any = None
+    inputs: Values,
+    targets: Values,
+    *,
+    steps: int,
+    dt: Number,
+    width: Number | None = None,
 ) -> Sample:
     """Items presented one after the other with smooth transitions, as samples.
 

@@ -1,14 +1,14 @@
 """Signals in time: what a network hears and what it should answer."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Numbers, Scalar, Shaped
+from .._types import Array, Float, Numbers, Scalar, Shaped, Values
 
 
 class Sample(eqx.Module):
@@ -46,6 +46,14 @@ def _taylor(s, value, rate, acceleration):
     return value + s * (rate + s / 2 * acceleration)
 
 
+if TYPE_CHECKING:
+    TimeFunction: TypeAlias = Callable[[Scalar], Array]
+    Pair: TypeAlias = tuple[Values, Values]  # inputs and targets
+    SamplesLike: TypeAlias = Sample | Pair | Iterable[Sample | Pair]
+else:  # what takes them says by name what is wrong with them
+    TimeFunction = SamplesLike = Any
+
+
 class Signal(eqx.Module):
     """Input u(t) and target y(t), called with t to give a `Sample`.
 
@@ -54,10 +62,12 @@ class Signal(eqx.Module):
     are such functions.
     """
 
-    input: Callable[[Scalar], Array] | None
-    target: Callable[[Scalar], Array] | None
+    input: TimeFunction | None
+    target: TimeFunction | None
 
-    def __init__(self, input: Any = None, target: Any = None):
+    def __init__(
+        self, input: TimeFunction | None = None, target: TimeFunction | None = None
+    ):
         for name, function in (("input", input), ("target", target)):
             if function is not None:
                 _checks.function(name, function, "time", 1)

@@ -12,7 +12,7 @@ from .task import Facts, accuracy
 
 
 class DigitRows(AbstractDigits):
-    """Digits of 8 x 8 pixels, a row a sample, whose class is asked at the last row.
+    """Digits of 8 x 8 pixels, a row per sample, whose class is asked at the last row.
 
     Inputs: the eight pixels of a row in [0, 1], and 1 at the last; targets one-hot,
     with weight 1 at the last row, for `cross_entropy`. 1438 images of eight samples to

@@ -1,12 +1,10 @@
 """Recorded series as streams to forecast."""
 
-from typing import Any
-
 import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Bool, Float
+from .._types import Array, Bool, Float, Values
 from ..signals.signal import Sample
 from ._units import Units
 from .floors import floors_of
@@ -48,7 +46,7 @@ class Forecast(AbstractTask):
 
     def __init__(
         self,
-        series: Any,
+        series: Values | Recording | Tracking,
         *,
         ahead: int = 1,
         changes: bool = True,

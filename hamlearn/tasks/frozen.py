@@ -7,7 +7,7 @@ import numpy as np
 import optax
 
 from .. import _checks
-from .._types import Loss
+from .._types import Loss, Number
 from ..action.cost import Cost, squared_error
 from ..laws.bptt import BPTT, SlidingBPTT
 from ..laws.law import Law
@@ -20,7 +20,7 @@ def frozen_recurrence(
     network: AbstractNetwork,
     samples: Sample,
     *,
-    dt: Any,
+    dt: Number,
     loss: Loss = squared_error,
     optimizer: optax.GradientTransformation | None = None,
     prefix: str = "readout_map",
@@ -44,7 +44,7 @@ def immediate_derivative(
     network: AbstractNetwork,
     samples: Sample,
     *,
-    dt: Any,
+    dt: Number,
     loss: Loss = squared_error,
     optimizer: optax.GradientTransformation | None = None,
 ) -> float:

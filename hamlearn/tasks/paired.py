@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float, Loss
+from .._types import Array, Float, Loss, Values
 from ..action.cost import cross_entropy, squared_error
 from ..signals.signal import Sample
 from ._units import Units
@@ -60,13 +60,13 @@ class Paired(AbstractTask):
     def __init__(
         self,
         name: str,
-        input: Any,
-        target: Any,
+        input: Values,
+        target: Values,
         *,
         classes: int | None = None,
         loss: Loss | None = None,
         metric: Metric | None = None,
-        weight: Any = None,
+        weight: Values | None = None,
         known: Mapping[str, float] | None = None,
         strictly_causal: bool = False,
         units: Units | None = None,

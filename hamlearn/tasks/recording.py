@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -147,8 +147,14 @@ def _labels(recording: Recording, target: np.ndarray) -> np.ndarray:
     return target[:, 0].astype(int)
 
 
+if TYPE_CHECKING:
+    FrameLike: TypeAlias = Frame | Series
+else:  # `read` says what is wrong with it
+    FrameLike = Any
+
+
 def read(
-    source: Any,
+    source: str | Path | FrameLike,
     *columns: str | int,
     time: str | int | None = None,
     delimiter: str | None = None,
@@ -216,7 +222,7 @@ def from_csv(
 
 
 def from_frame(
-    frame: Any,
+    frame: FrameLike,
     *,
     column: str | int | None = None,
     time: str | int | None = None,

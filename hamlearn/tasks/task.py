@@ -1,9 +1,8 @@
 """What a task is: samples to learn from, what is asked of them, what must be beaten."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -11,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float, Loss, Scalar
+from .._types import Array, Float, Loss, Numbers, Scalar
 from ..action.cost import squared_error
 from ..signals.signal import Sample
 
-Metric: TypeAlias = Callable[[Any, Any], Any]
+Metric: TypeAlias = Loss
 
 
 def accuracy(
@@ -153,7 +152,7 @@ class AbstractTask(eqx.Module):
         """What is asked, in a line."""
         return self.facts.about
 
-    def score(self, output: Any, samples: Sample) -> dict[str, float]:
+    def score(self, output: Numbers, samples: Sample) -> dict[str, float]:
         """Mean `loss` of answers, and the metric by its name, over what is asked.
 
         **Arguments:** `output`: shape (time, ..., outputs), as of a run over
@@ -167,7 +166,9 @@ class AbstractTask(eqx.Module):
         return found | {name: mean_score(self.metric, output, target, weight)}
 
 
-def mean_score(score: Metric, output: Any, target: Any, weight: Any = None) -> float:
+def mean_score(
+    score: Metric, output: Numbers, target: Numbers, weight: Numbers = None
+) -> float:
     """The weighted mean of score(output, target), in double precision.
 
     **Arguments:** `output`, `target`: shape (time, ..., outputs); `weight`: of shape

@@ -6,7 +6,7 @@ import equinox as eqx
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Bool, Float, Int
+from .._types import Array, Bool, Float, Int, Values
 from ..signals.signal import Sample
 from ._spacing import spacing
 from .floors import floors_of
@@ -197,8 +197,8 @@ def _places(starts: Any, steps: int) -> Int[np.ndarray, "recorded"]:
 
 def recorded(
     name: str,
-    times: Any,
-    values: Any,
+    times: Values,
+    values: Values,
     *,
     dt: float | None = None,
     unit: str = "",

@@ -1,9 +1,10 @@
 """One answer to "how do the weights move?": what all of them look like."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import equinox as eqx
+import optax
 
 from .._types import Params, PyTree, Scalar
 
@@ -17,9 +18,22 @@ class AbstractUpdate(eqx.Module):
 
     @abstractmethod
     def step(
-        self, g: Params, w: Params, memory: PyTree, dt: Scalar, loss: Any = None
+        self,
+        g: Params,
+        w: Params,
+        memory: PyTree,
+        dt: Scalar,
+        loss: Scalar | None = None,
     ) -> tuple[Params, PyTree]:
         """(w, memory) after `dt`; `loss` for those that look at it."""
+
+
+if TYPE_CHECKING:
+    UpdateLike: TypeAlias = (
+        AbstractUpdate | optax.GradientTransformation | optax.MultiSteps
+    )
+else:  # `as_update` says what is wrong with it
+    UpdateLike = Any
 
 
 class AbstractUpdateFlow(AbstractUpdate):

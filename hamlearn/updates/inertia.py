@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Scalar
+from .._types import Number, Scalar
 from ..action.action import kinetic_at
 from ..action.cost import Cost, as_number
 from ..action.trees import moved, scaled
@@ -30,7 +30,7 @@ class Inertia(AbstractUpdateFlow):
     inertia: Scalar
     dissipation: Scalar
 
-    def __init__(self, inertia: Any = 1.0, dissipation: Any = 0.0):
+    def __init__(self, inertia: Number = 1.0, dissipation: Number = 0.0):
         _checks.positive("inertia", inertia)
         _checks.non_negative("dissipation", dissipation)
         self.inertia = as_number(inertia)
@@ -65,7 +65,7 @@ class GradientFlow(AbstractUpdateFlow):
 
     rate: Scalar
 
-    def __init__(self, rate: Any = 0.01):
+    def __init__(self, rate: Number = 0.01):
         _checks.non_negative("rate", rate)
         self.rate = as_number(rate)
 
@@ -83,7 +83,7 @@ class GradientFlow(AbstractUpdateFlow):
 
 
 def chosen(
-    cost: Cost, inertia: Any, dissipation: Any, *, given: bool
+    cost: Cost, inertia: Number | None, dissipation: Number | None, *, given: bool
 ) -> tuple[Any, Any]:
     """(r, theta) of a law, with what was left out.
 

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import optax
 
 from .. import _checks
+from .._types import Array, Float
 from ..action.cost import as_number
-from .base import AbstractUpdate
+from .base import AbstractUpdate, UpdateLike
 
 
 class Optax(AbstractUpdate):
@@ -34,7 +35,7 @@ class Optax(AbstractUpdate):
     """
 
     factory: Callable[..., optax.GradientTransformation] = eqx.field(static=True)
-    numbers: dict[str, Any]
+    numbers: dict[str, Float[Array, "..."]]
     settings: tuple[tuple[str, Any], ...] = eqx.field(static=True)
 
     def __init__(self, factory: Callable[..., Any], **options: Any):
@@ -139,7 +140,7 @@ def optimizer(name: str, found: Any) -> optax.GradientTransformation:
     return found
 
 
-def as_update(update: Any) -> AbstractUpdate:
+def as_update(update: UpdateLike | None) -> AbstractUpdate:
     """`update`, an optimizer of optax wrapped; SGD at a rate of 0.01 for None.
 
     **Raises:** `ValueError` for anything else.

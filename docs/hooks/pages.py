@@ -1,6 +1,7 @@
-"""The notebooks as pages, with the outputs and figures that they were saved with.
+"""Pages of what lies outside the folder of the documentation: notebooks, changelog.
 
-Nothing is run: cells become Markdown, outputs fenced text, figures files beside it.
+Notebooks are shown with the outputs and figures that they were saved with. Nothing is
+run: cells become Markdown, outputs fenced text, figures files beside it.
 """
 
 import base64
@@ -46,8 +47,10 @@ def page(path: Path) -> tuple[str, dict[str, bytes]]:
 
 
 def on_files(files, config):
-    folder = Path(config.config_file_path).parent / "notebooks"
-    for path in sorted(folder.glob("*.ipynb")):
+    root = Path(config.config_file_path).parent
+    changes = (root / "CHANGELOG.md").read_text().replace("](docs/", "](")
+    files.append(File.generated(config, "changelog.md", content=changes))
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
         text, figures = page(path)
         made = {f"{path.stem}.md": text, **figures}
         for name, content in made.items():
