@@ -197,5 +197,5 @@ class _Sent(eqx.Module):
 
     activation: Callable[[Array], Array] = eqx.field(static=True)
 
-    def __call__(self, total: Array, each: Any) -> Array:
+    def __call__(self, total: Array, each: Values) -> Array:
         return forward(self.activation)(total)
