@@ -19,10 +19,11 @@ ConstraintFunction: TypeAlias = Callable[..., PyTree]  # such as G(t, q, args)
 Field: TypeAlias = Callable[..., PyTree]  # of (t, y, args): dy/dt
 
 if TYPE_CHECKING:
+    Key: TypeAlias = Array  # of jax.random
     Number: TypeAlias = float | Array | np.ndarray | np.number
     Values: TypeAlias = Number | Sequence[float] | Sequence[Sequence[float]]
 else:  # what takes them says by name what is wrong with them
-    Number = Values = Any
+    Key = Number = Values = Any
 
 __all__ = [
     "Array",
@@ -34,6 +35,7 @@ __all__ = [
     "Field",
     "Float",
     "Int",
+    "Key",
     "Loss",
     "Neurons",
     "Number",

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .. import _checks
-from .._types import Array, Float, Int, PyTree
+from .._types import Array, Float, Int, PyTree, Scalar
 from ..action.residual import AbstractResidual, Dynamical
 from ..networks.batch import streams_of
 from ..signals.signal import Sample
@@ -98,6 +98,6 @@ class Rerun(AbstractWindow):
         run = Run(cost, w, frozen, past.first, samples, None, dt)
         return self.memory.gradient(run).w, None
 
-    def told(self, carried):
+    def told(self, carried: PyTree) -> dict[str, Scalar]:
         """Nothing more."""
         return {}

@@ -12,7 +12,7 @@ from jax.core import Tracer
 from jaxtyping import Inexact
 
 from .. import _checks
-from .._types import Array, Edges, Int, Neurons, Values
+from .._types import Array, Edges, Int, Key, Neurons, Values
 from .aggregation import (
     AbstractAggregation,
     Dense,
@@ -82,7 +82,11 @@ class Digraph(eqx.Module):
 
     @classmethod
     def layered(
-        cls, sizes: Sequence[int], *, in_degree: int | None = None, key: Any = None
+        cls,
+        sizes: Sequence[int],
+        *,
+        in_degree: int | None = None,
+        key: Key | None = None,
     ) -> "Digraph":
         """Layers of the given sizes, each sending to all of the next.
 

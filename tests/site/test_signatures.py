@@ -21,6 +21,8 @@ SILENT = re.compile(r"\bAny\b|\bCallable\b(?!\[)|\bCallable\[\.\.\.")
 #: Where nothing more can be said, and why.
 REASONS = {
     "hamlearn.join": "the network that was split, of its own kind",
+    "hamlearn.Digraph.from_scipy(matrix)": "any sparse matrix of SciPy",
+    "hamlearn.Digraph.entries(matrix)": "any sparse matrix of SciPy",
     "hamlearn.networks.load": "the network that was saved, of its own kind",
     "hamlearn.networks.save(about)": "what JSON can hold",
     "hamlearn.updates.Optax(options)": "the numbers of the factory",
