@@ -1,5 +1,6 @@
 """RTRL of diagonal layers, at the cost of the network."""
 
+from .._types import Number
 from ..action.cost import Cost
 from ..sensitivities.deep import MeanSlopes
 from ..sensitivities.stacked import AbstractLink, PassedTraces
@@ -41,7 +42,7 @@ def DiagonalRTRL(
 
 
 def MeanSlopeRTRL(
-    cost: Cost | None = None, update: Any = None, *, leak: Any = 0.02
+    cost: Cost | None = None, update: UpdateLike | None = None, *, leak: Number = 0.02
 ) -> Law:
     """`DiagonalRTRL` of three layers: the upper two exact, the lowest nearly.
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Params, Scalar
+from .._types import Array, Float, Number, Params, Scalar
 from ..action.cost import as_number
 from ..networks.filters import times
 from .base import AbstractSensitivity
@@ -64,7 +64,7 @@ class MeanSlopes(AbstractSensitivity):
 
     leak: Scalar
 
-    def __init__(self, leak: Any = 0.02):
+    def __init__(self, leak: Number = 0.02):
         _checks.positive("leak", leak)
         if leak > 1:
             _checks.reject("leak", "at most 1", leak)
