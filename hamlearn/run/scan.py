@@ -61,11 +61,7 @@ def scan(
         _checks.function("record", record, "state, sample and info", 3)
     samples = _samples.traced(samples, _samples.state_dtype(state))
     dt, state = jnp.asarray(dt, _samples.state_dtype(state)), strong(state)
-    loop = lambda state, samples: _scan(law, state, samples, dt, record)
-    mesh = explicit_mesh((state, samples))
-    if mesh is None:
-        return loop(state, samples)
-    return over_mesh(loop, state, samples, mesh)
+    return _scan(law, state, samples, dt, record)
 
 
 def _scan(law, state, samples, dt, record=None, count=None):
@@ -73,6 +69,10 @@ def _scan(law, state, samples, dt, record=None, count=None):
 
     `count` may be computed; what is kept of the samples behind it is zero.
     """
+    mesh = explicit_mesh((state, samples))
+    if mesh is not None:
+        loop = lambda state, samples: _scan(law, state, samples, dt, record, count)
+        return over_mesh(loop, state, samples, mesh)
     rest = state.rest
 
     def step(y, sample):
