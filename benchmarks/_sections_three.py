@@ -207,13 +207,15 @@ def _costs(record: Record) -> str:
               if "ratio_to_bptt" in r]  # fmt: skip
     if not ratios:
         return ""
-    told = ", ".join(f"{ratio:.0f} at {n} neurons" for n, ratio in ratios)
+    told = ", ".join(f"{ratio:.0f} with {n}" for n, ratio in ratios)
     rtrl = _at(record, "cost", "layers", "rtrl", neurons=32, dtype="float32")
     small = _at(record, "cost", "layers", "stlp", neurons=32, dtype="float32")
     more = ""
     if rtrl is not None and small is not None:
-        more = f"; RTRL takes {_us(rtrl) / _us(small):.2g} times as long as it at 32"
-    return f"A sample of it takes {told} times that of BPTT{more}."
+        more = (
+            f", and one of RTRL with 32 as long as {_us(rtrl) / _us(small):.2g} of it"
+        )
+    return f"A sample of it takes as long as so many of BPTT: {told} neurons{more}."
 
 
 def _comes_to(record: Record) -> str:
@@ -229,7 +231,7 @@ def _comes_to(record: Record) -> str:
             for k in ("equal_samples", "equal_seconds")
         ]
         told.append(
-            f"{title.lower()}: after equal samples {both[0]}, after equal seconds "
+            f"{title.lower()}: after 10,000 samples {both[0]}, after one second "
             f"{both[1]}"
         )
-    return f"Losses in {'; in '.join(told)}." if told else ""
+    return f"Losses, {'; '.join(told)}." if told else ""
