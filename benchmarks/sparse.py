@@ -93,38 +93,48 @@ def _passes(edges: int, name: str) -> list[Program]:
     transposed product too, which is what a law of instantaneous errors needs."""
     acyclic = name in ("gle", "stlp")
     net, samples = _rate(edges, acyclic), _samples(edges)
-    senders = net.graph.senders.reshape(net.weight.shape)
-    receivers = net.graph.receivers.reshape(net.weight.shape)
+    graph, shape = net.graph, net.weight.shape
     x = 0.3 * jax.random.normal(jax.random.key(3), (edges // IN_DEGREE,))
-    moved = lambda w, p, x: w - 1e-4 * p[receivers] * x[senders]
+    still = eqx.tree_at(lambda net: net.weight, net, None)
+    arrays, static = eqx.partition(still, eqx.is_array)
+    # Given as arguments: of constants XLA would work out indices beforehand.
+    ends = graph.receivers.reshape(shape), graph.senders.reshape(shape)
 
-    def forward(w, x, inputs):
-        def step(x, u):
-            return x + hl.join({"weight": w}, still)(x, u), net.readout(x, u)
+    def network(w, arrays):
+        return hl.join({"weight": w}, eqx.combine(arrays, static))
 
+    def moved(w, p, x, ends):
+        receivers, senders = ends
+        return w - 1e-4 * p[receivers] * x[senders]
+
+    def forward(w, x, inputs, arrays, ends):
+        net = network(w, arrays)
+        step = lambda x, u: (x + net(x, u), net.readout(x, u))
         return jax.lax.scan(step, x, inputs)
 
-    def forward_outer(w, x, inputs):
+    def forward_outer(w, x, inputs, arrays, ends):
         def step(carry, u):
             w, x = carry
-            after = x + hl.join({"weight": w}, still)(x, u)
-            return (moved(w, after, x), after), net.readout(x, u)
+            net = network(w, arrays)
+            after = x + net(x, u)
+            return (moved(w, after, x, ends), after), net.readout(x, u)
 
         return jax.lax.scan(step, (w, x), inputs)
 
-    def three(w, x, inputs):
+    def three(w, x, inputs, arrays, ends):
         def step(carry, u):
             w, x, p = carry
+            net = network(w, arrays)
             sent = lambda v: net.graph.aggregate(w, v)
             back = jax.linear_transpose(sent, p)(p)[0]
-            after = x + hl.join({"weight": w}, still)(x, u)
-            p = 0.5 * back + 0.1 * after
-            return (moved(w, p, x), after, p), net.readout(x, u)
+            after, p = x + net(x, u), 0.5 * back
+            p = p + 0.1 * after
+            return (moved(w, p, x, ends), after, p), net.readout(x, u)
 
         return jax.lax.scan(step, (w, x, x), inputs)
 
-    still = eqx.tree_at(lambda net: net.weight, net, None)
-    given, length = (net.weight, x, samples.input), samples.target.shape[0]
+    given = (net.weight, x, samples.input, arrays, ends)
+    length = samples.target.shape[0]
     named = (
         ("forward", forward),
         ("forward + outer", forward_outer),
