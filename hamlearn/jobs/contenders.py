@@ -86,7 +86,7 @@ def contenders(update: MakeUpdate = descent) -> dict[str, Contender]:
     """Every law that `compare` knows by name.
 
     `rflo` hears of the error by fixed random weights, `eprop` by those of the readout;
-    BPTT looks 16 samples back and updates every fourth, `hops` eight at every sample.
+    BPTT looks 16 samples back and updates every fourth, `hops` twelve at every sample.
     `diagonal` is RTRL of a diagonal layer and `stack` of two, exact at the cost of the
     network; `at-once` sends errors down that stack at the same sample. Two controls are
     to be beaten:
@@ -115,7 +115,7 @@ def contenders(update: MakeUpdate = descent) -> dict[str, Contender]:
         "eprop": recur(lambda c, rate: EProp(c, update(rate))),
         "uoro": recur(lambda c, rate: UORO(c, update(rate))),
         "kfrtrl": recur(lambda c, rate: KFRTRL(c, update(rate))),
-        "hops": recur(lambda c, rate: Hops(c, update(rate), order=8, pole=1.0)),
+        "hops": recur(lambda c, rate: Hops(c, update(rate), order=12, pole=1.0)),
         "instantaneous": recur(
             lambda c, rate: Instantaneous(c, update(rate), sweeps=1)
         ),

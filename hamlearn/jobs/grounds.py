@@ -53,7 +53,7 @@ def grounds() -> tuple[Ground, ...]:
     long = some("diagonal", "rflo") | _all_on(modes, some(*CONTROLS))
     flag = some("stack", "at-once", "rtrl")
     flag |= _all_on(gated_modes, some("diagonal")) | _all_on(stacked, some(*CONTROLS))
-    recurrent = some("rtrl", "bptt", "snap1", "rflo", "gle", "flip", *CONTROLS)
+    recurrent = some("rtrl", "bptt", "snap1", "rflo", "flip", *CONTROLS)
     chain = _all_on(slow_chain, some("rtrl", "rflo", "flip", *CONTROLS))
     chain |= {
         "hops": Contender(_hops, slow_chain),

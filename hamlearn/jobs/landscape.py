@@ -14,7 +14,7 @@ from tqdm import tqdm
 from .. import _checks
 from ..run.guard import terminable
 from ..run.tables import Table, brief_text, plain
-from ..tasks import AbstractTask, floors_of
+from ..tasks import floors_of
 from .grounds import CONTROLS, EXACT, ROWS, Ground, grounds
 from .lanes import Drawn, fitting, held_losses, lanes
 from .verdicts import which_to_take
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Step sizes that `tune` tries.
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-_NEURONS, _TUNING_SEED, _HELD = 16, 1000, 4000
+_NEURONS, _TUNING_SEED = 16, 1000
 _FILE = "step_sizes.json"
 
 
@@ -115,7 +115,9 @@ class Landscape:
             foot.append(f"interrupted before {self.missing[0]}{left}")
         foot.append(f"{self.seconds:.0f} s in all")
         columns = ("law", *self.grounds, "us_per_sample")
-        return Table(title, columns, tuple(rows), {}, "\n".join(foot))
+        pace = lambda us: "-" if us is None else brief_text(us)
+        shown = {"us_per_sample": pace}
+        return Table(title, columns, tuple(rows), shown, "\n".join(foot))
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary per law and ground; what is not finite is None."""
@@ -145,7 +147,9 @@ class Landscape:
         if loss is None:
             return "-"
         share = self.share(loss, ground)
-        return self.words(loss) + (f" {share:.0%}" if math.isfinite(share) else "")
+        if not math.isfinite(share):
+            return self.words(loss)
+        return self.words(loss) + (" <0%" if share < -0.005 else f" {abs(share):.0%}")
 
 
 def landscape(
@@ -182,7 +186,7 @@ def landscape(
             raise
     missing = tuple(f"{n} on {g.name}" for g, n in pairs if (n, g.name) not in spots)
     reached = [g for g in places if any(name == g.name for _, name in spots)]
-    floors = {g.name: _floors(g.task) for g in reached}
+    floors = {g.name: _floors(g) for g in reached}
     names = tuple(floors)
     return Landscape(
         spots, floors, names, ROWS, seeds, time.perf_counter() - began, missing
@@ -251,7 +255,7 @@ class _Runner:
         keys = [jax.random.fold_in(jax.random.key(seed), 1) for seed in seeds]
         samples = self.samples(stream, self.ground.samples)
         runs = self.run(networks, rates, keys, samples)
-        fresh = self.samples(stream, _HELD, test=True)
+        fresh = self.samples(stream, self.ground.samples // 2, test=True)
         held = held_losses(
             self.contender, self.ground.task, self.parts, networks, runs.learned, fresh
         )
@@ -259,7 +263,7 @@ class _Runner:
         return held[:count], runs.first(count), runs.seconds
 
 
-def _floors(task: AbstractTask) -> dict[str, float]:
-    samples = task.samples(jax.random.key(0), _HELD)
-    found = floors_of(samples, loss=task.loss)
+def _floors(ground: Ground) -> dict[str, float]:
+    samples = ground.task.samples(jax.random.key(0), ground.samples)
+    found = floors_of(samples, loss=ground.task.loss)
     return {"constant": found["constant"], "linear taps": found["linear"]}

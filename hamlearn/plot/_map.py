@@ -68,10 +68,10 @@ def _name_rows(axis: Any, found: Mapped, names: list[str]) -> None:
             continue
         axis.text(last, row, found.words(pace), ha="center", va="center")
         axis.plot(
-            -0.68, row, look[name].mark, color=look[name].colour, ms=6, clip_on=False
+            -0.64, row, look[name].mark, color=look[name].colour, ms=6, clip_on=False
         )
     axis.set_yticks(range(len(names)), names)
-    axis.tick_params(axis="y", length=0, pad=18)
+    axis.tick_params(axis="y", length=0, pad=26)
     axis.set_xlim(-0.5, last + 0.5)
     learning = [k for k, name in enumerate(names) if name not in found.controls]
     first = min((k for k in learning if paces[names[k]] is not None), default=0)

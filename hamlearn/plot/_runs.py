@@ -70,7 +70,7 @@ def tracked(target: Tracked, result: Run) -> "Figure":
     if not np.isnan(error["rmse"]):
         rmse, repeated = error["rmse"], error["rmse_last"]
         text = f"RMSE {rmse:.3g}, of repeating the last value {repeated:.3g}{unit}"
-        axes[0].set_title(f"{target.name}, copied as it comes: {text}")
+        axes[0].set_title(f"{target.name}, copied as it comes\n{text}")
     width = max(count // 1000, 1)
     for name, colour in (("hamiltonian", COLOURS[1]), ("lagrangian", COLOURS[2])):
         mean = result.info[name][: count // width * width].reshape(-1, width).mean(1)
