@@ -21,6 +21,7 @@ def suited(law, key):
         RateNetwork(graph, readout=read, **options),
         VoltageNetwork(graph, prospective_time_constant=0.0, **options),
         VoltageNetwork(graph, prospective_time_constant=1.0, **options),
+        hl.DiagonalNetwork(2, inputs=1, outputs=2, key=key),
         read_layer(key, neurons=3, inputs=1),
     ):
         try:

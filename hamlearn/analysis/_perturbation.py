@@ -14,13 +14,14 @@ from ..run.scan import scan
 from ._places import OUTPUTS, Spot, distances, leaves, numbers, place, with_numbers
 
 
-def dependencies(step, state, graph, samples):
+def dependencies(step, state, graph, samples, kinds=()):
     """(which number changes which, where each of the causes and effects lives).
 
     Causes are the numbers of the state and the two targets, effects those of the next
     state. Taken at every sample, from states made random, and joined.
     """
-    near = [s for leaf in leaves(state).values() for s in place(leaf.shape, graph).near]
+    places = [place(leaf.shape, graph, kinds) for leaf in leaves(state).values()]
+    near = [spot for one in places for spot in one.near]
     changes = None
     for k in range(len(samples.target)):
         now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)

@@ -14,7 +14,9 @@ from .._types import Array, PyTree
 from ..graph.digraph import Digraph
 from ..laws.base import Rest, State
 from ..networks.base import AbstractNetwork
+from ..networks.diagonal import DiagonalNetwork
 from ..networks.hamiltonian import HamiltonianNetwork
+from ..networks.heads import AbstractHead
 from ..networks.rate import RateNetwork
 from ..networks.voltage import VoltageNetwork
 from ..signals.signal import Sample
@@ -33,7 +35,7 @@ def rate_ring(activation: Any) -> RateNetwork:
 
 def rate_chain(activation: Any) -> RateNetwork:
     """Rate neurons in a row."""
-    return RateNetwork(_chain(), activation=activation, **_options())
+    return RateNetwork(chain(), activation=activation, **_options())
 
 
 def read_ring(activation: Any) -> RateNetwork:
@@ -45,8 +47,28 @@ def read_ring(activation: Any) -> RateNetwork:
 def voltage_chain(tau_r: float) -> MakeNetwork:
     """Voltage neurons in a row, with tau_m = 1 and this prospective time constant."""
     return lambda activation: VoltageNetwork(
-        _chain(), prospective_time_constant=tau_r, activation=activation, **_options()
+        chain(), prospective_time_constant=tau_r, activation=activation, **_options()
     )
+
+
+def modes(activation: Any) -> DiagonalNetwork:
+    """Complex modes that hear the input, two of which are read."""
+    del activation  # they are linear
+    return DiagonalNetwork(
+        NODES, inputs=1, head=_Read(), key=jax.random.key(3),
+        learn=("log_decay", "log_frequency", "log_gain", "input_weight"),
+    )  # fmt: skip
+
+
+class _Read(AbstractHead):
+    """The real parts of the outputs among all modes."""
+
+    def __call__(self, h, u):
+        return h[0][jnp.asarray(OUTPUTS)]
+
+    @property
+    def modes(self):
+        return NODES
 
 
 def springs(activation: Any) -> HamiltonianNetwork:
@@ -99,7 +121,8 @@ def ring() -> Digraph:
     return Digraph(NODES, senders, receivers)
 
 
-def _chain() -> Digraph:
+def chain() -> Digraph:
+    """All nodes in a row."""
     return Digraph(NODES, np.arange(NODES - 1), np.arange(1, NODES))
 
 
@@ -129,8 +152,16 @@ class Place:
         return "edge" if "+" in self.lives else self.lives.split(" x ")[-1]
 
 
-def place(shape: tuple[int, ...], graph: Digraph) -> Place:
-    """The place of a leaf, which its shape tells: all axes differ in length."""
+def place(shape: tuple[int, ...], graph: Digraph, kinds: tuple[int, ...] = ()) -> Place:
+    """The place of a leaf, which its shape tells: all axes differ in length.
+
+    **Arguments:** `kinds`: lengths of a leading axis that is no time.
+    """
+    lead, rest = shape[:1], shape[1:]
+    if rest and lead[0] in kinds:
+        one, several = place(rest, graph), lead[0]
+        lives = f"{several} x {one.lives}"
+        return Place(lives, several * one.size, one.past, one.near * several)
     n, edges = graph.num_nodes, graph.num_edges
     senders, receivers = np.asarray(graph.senders), np.asarray(graph.receivers)
     ends: list[Spot] = list(zip(senders.tolist(), receivers.tolist(), strict=True))

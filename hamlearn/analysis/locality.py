@@ -50,13 +50,15 @@ class Audited:
     the network, by default the first that the law takes of a ring and a row of rate
     neurons, a ring with a readout, and two rows of voltage neurons; `exchanges`: how
     many exchanges between neighbours the law is given per step; `graph`: of the
-    network, where that has none itself.
+    network, where that has none itself; `kinds`: lengths of leading axes that count
+    parts of a number or hops, and no past samples.
     """
 
     law: AbstractLaw
     network: MakeNetwork | None = None
     exchanges: int = 1
     graph: Digraph | None = None
+    kinds: tuple[int, ...] = ()
 
     def __post_init__(self):
         _checks.instance("law", self.law, AbstractLaw)
@@ -109,7 +111,7 @@ def storage(law: AbstractLaw | Audited, *, dt: float = 0.1) -> Table:
     graph, state = _start(audited, jnp.tanh)
     rows = []
     for name, leaf in leaves(state).items():
-        at = place(leaf.shape, graph)
+        at = place(leaf.shape, graph, audited.kinds)
         rows.append((name, str(leaf.shape), at.lives, at.size, at.past or None))
     title = f"State of {audited.law.title} on {graph}"
     return Table(title, ("leaf", "shape", "lives", "numbers", "past"), tuple(rows))
@@ -155,19 +157,21 @@ def _start(audited: Audited, activation: Any) -> tuple[Any, State]:
 
 def _audit(audited: Audited, dt: float) -> tuple[Any, ...]:
     graph, state = _start(audited, jnp.tanh)
-    places = [place(leaf.shape, graph) for leaf in leaves(state).values()]
-    depth = max(place.past for place in places)
+    kinds, found = audited.kinds, leaves(state)
+    places = {name: place(leaf.shape, graph, kinds) for name, leaf in found.items()}
+    depth = max(place.past for place in places.values())
     step, samples = perturbed(audited.law, state, dt), random_jets(0, 3 + 2 * depth)
-    hops = reach(dependencies(step, state, graph, samples), graph)
+    hops = reach(dependencies(step, state, graph, samples, kinds), graph)
     same = causal(step, state, samples)
     _, linear = _start(audited, _linear)
     step = perturbed(audited.law, linear, dt)
-    found = dependencies(step, linear, graph, samples)
+    found = dependencies(step, linear, graph, samples, kinds)
     moves = transport(*found, weights(linear))
     # x and w themselves are no extra storage.
-    stored = lambda kind: sum(p.size for p in places if p.counts_with == kind)
-    per_node = stored("node") / graph.num_nodes - 1
-    per_edge = stored("edge") / graph.num_edges - 1
+    more = [p for name, p in places.items() if not name.startswith(("x", "w."))]
+    stored = lambda kind: sum(p.size for p in more if p.counts_with == kind)
+    per_node = stored("node") / graph.num_nodes
+    per_edge = stored("edge") / graph.num_edges
     local = hops is not None and hops <= max(depth, audited.exchanges)
     return local, depth == 0, same, per_node, per_edge, moves, hops
 

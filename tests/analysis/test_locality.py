@@ -13,13 +13,21 @@ from hamlearn.laws.base import Info
 #     space, time, numbers per node and per edge, weight transport, hops
 EXPECTED = {
     "BPTT": (True, False, 3, 0, True, 1),
+    "sliding BPTT": (True, False, 3, 0, True, 1),
     "RTRL": (False, True, 0, 14, False, 6),
     "RTRL, as a flow": (False, True, 0, 14, False, 6),
+    "RTRL, blocks of 3": (False, False, 3, 14, True, 7),
     "SnAp-1": (True, True, 0, 1, False, 1),
     "SnAp-2": (True, True, 0, 56 / 19, True, 1),
     "RFLO": (False, True, 2, 1, False, 6),
     "RFLO, symmetric feedback": (True, True, 0, 1, False, 1),
     "e-prop": (True, True, 0, 1, False, 1),
+    "spatial trace, 1 sweep": (True, True, 0, 1, True, 1),
+    # The cap is a norm over all neurons.
+    "hops, 2": (False, True, 2, 2, True, 7),
+    "hops, 2, no cap": (True, True, 2, 2, True, 1),
+    # Of every weight a complex number, and one for the turning of the mode.
+    "diagonal RTRL": (True, True, 10, 0, False, 0),
     "UORO": (False, True, 1, 1, True, 7),
     "KF-RTRL": (False, True, 15, 0, True, None),
     "instantaneous, 1 sweep": (True, True, 0, 0, True, 1),
@@ -29,7 +37,7 @@ EXPECTED = {
     # P is a square over 14 neurons and 19 weights.
     "Hamiltonian, time reversal": (False, True, 1, 1 + 33**2 / 19, True, 7),
     # First state, last state and where the last window came out, of q and p each.
-    "echo": (True, False, 7, 0, True, 2),
+    "echo": (True, False, 6, 0, True, 2),
     "VLE": (True, False, 3, 0, True, 1),
     "NLA": (False, True, 0, 0, True, 13),
     "LE": (True, True, 3, 0, True, 1),
