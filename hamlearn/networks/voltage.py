@@ -287,8 +287,10 @@ def _settle(function: Callable[[Neurons], Neurons], start: Neurons) -> Neurons:
     """The fixed point, implicitly differentiable; NaN where it is not reached."""
     tolerance = 8 * float(jnp.finfo(start.dtype).eps)
     solver = optx.FixedPointIteration(rtol=tolerance, atol=tolerance)
+    wide = jnp.result_type(float)  # in which optimistix holds its error, whatever y is
+    again = lambda y, _: function(y.astype(start.dtype)).astype(wide)
     found = optx.fixed_point(
-        lambda y, _: function(y), solver, start, max_steps=2000, throw=False
+        again, solver, start.astype(wide), max_steps=2000, throw=False
     )
     good = found.result == optx.RESULTS.successful
-    return jnp.where(good, found.value, jnp.nan)
+    return jnp.where(good, found.value, jnp.nan).astype(start.dtype)

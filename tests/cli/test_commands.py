@@ -14,6 +14,7 @@ import pytest
 
 from hamlearn import jobs, networks, papers, tasks
 from hamlearn.cli import compare, main, reproduce, track
+from hamlearn.jobs import compare as job
 from hamlearn.jobs import contenders
 from hamlearn.jobs.contenders import USUAL
 
@@ -295,6 +296,41 @@ def test_compare_prints_one_object_per_law(capsys, tmp_path):
     status, _, err = run(capsys, "evaluate", other, other, "--out", tmp_path)
     assert status == 2
     assert "a file that `hl.networks.save` wrote" in err
+
+
+@pytest.mark.parametrize("stop", [interrupt, terminate])
+def test_compare_shows_and_saves_what_is_finished_when_it_is_interrupted(
+    capsys, tmp_path, ramp, monkeypatch, stop
+):
+    real, seen = job._entry, []
+
+    def entry(*args):
+        if seen:
+            stop()
+        seen.append(args)
+        return real(*args)
+
+    monkeypatch.setattr(job, "_entry", entry)
+    rows = [f"{k},{np.sin(k) + np.cos(k * k):.6f}" for k in range(200)]
+    path = tmp_path / "made.csv"
+    path.write_text("t,x\n" + "\n".join(rows) + "\n")
+    words = ["compare", "--task", path, "--laws", "rtrl", "--neurons", 2]
+    words += ["--seeds", 1, "--out", tmp_path, "--json"]
+    status, printed, err = run(capsys, *words)
+    assert status == 130
+    assert [json.loads(row)["law"] for row in printed.splitlines()] == ["rtrl"]
+    assert "interrupted before: frozen, immediate" in err
+    record = json.loads((tmp_path / "compare-made.json").read_text())
+    assert record["not_reached"] == ["frozen", "immediate"]
+    assert (tmp_path / "compare-made.csv").exists()
+    if stop is terminate:  # before the first law is done
+        with pytest.raises(SystemExit) as end:
+            run(capsys, *words)
+        assert end.value.code == 143
+        return
+    status, printed, err = run(capsys, *words)
+    assert (status, printed) == (130, "")
+    assert "interrupted before there was anything" in err
 
 
 def test_compare_says_which_laws_and_tasks_there_are(capsys, tmp_path):
