@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 
 from .. import _checks
@@ -90,7 +91,9 @@ def evaluate(
     heard = task.samples()
     law, steps = contender.law(Cost(loss=task.loss), 0.01), contender.steps
     samples = fitting(contender, task, heard)
-    result = stream(law, network, samples, dt=1 / steps, learn=False, progress=progress)
+    # No weight moves, so that whatever a law draws changes nothing.
+    options = {"key": jax.random.key(0), "learn": False, "progress": progress}
+    result = stream(law, network, samples, dt=1 / steps, **options)
     answers = np.asarray(result.output, np.float64)[steps - 1 :: steps]
     count, half = len(answers), len(np.asarray(heard.target)) // 2
     target = np.asarray(heard.target)[:count]

@@ -49,8 +49,9 @@ def test_every_law_that_is_known_by_name_has_a_look_of_its_own():
 
 
 FIGURES = {
-    **{name: (lambda name=name: _figures.FIGURES[name](record(name)))
-       for name in _figures.FIGURES},
+    **{f"{name}{one.ending}": (lambda name=name, one=one: one.draw(record(name)))
+       for name, each in _figures.PICTURES.items() for one in each
+       if (RESULTS / f"{name}-cpu.json").exists()},
     "alignment, layers": alignment_figures.filters,
     "alignment, recurrent": alignment_figures.recurrent,
 }  # fmt: skip

@@ -29,17 +29,24 @@ LOOK = """
   const name = e => e.outerHTML.slice(0, 120);
   const wide = [], page = document.documentElement;
   if (page.scrollWidth > page.clientWidth) wide.push("the page");
-  for (const e of document.querySelectorAll("article *")) {
-    if (e.closest("pre, .highlight, .headerlink, .md-clipboard, svg, .doc-symbol")) continue;
-    if (getComputedStyle(e).display === "inline" && !e.closest("math")) continue;
-    if (e.closest("math") && e.tagName !== "math") continue;
-    if (e.matches(".formula") && e.scrollWidth > e.clientWidth) wide.push(name(e));
-    let box = e.parentElement;
-    while (getComputedStyle(box).display === "contents") box = box.parentElement;
-    const [inner, outer] = [e.getBoundingClientRect(), box.getBoundingClientRect()];
-    if (inner.width && (inner.right > outer.right + 1 || inner.width > outer.width + 1))
-      wide.push(name(e));
-  }
+  const skipped = "pre, .highlight, .headerlink, .md-clipboard, svg, .doc-symbol";
+  // Down the article, each element against the box that holds it; what lies in code
+  // and inside of formulas is not entered.
+  const down = (parent, outer) => {
+    for (const e of parent.children) {
+      if (e.matches(skipped)) continue;
+      const display = getComputedStyle(e).display;
+      if (e.matches(".formula") && e.scrollWidth > e.clientWidth) wide.push(name(e));
+      const inner = e.getBoundingClientRect();
+      const shown = display !== "inline" || e.tagName === "math";
+      if (shown && inner.width
+          && (inner.right > outer.right + 1 || inner.width > outer.width + 1))
+        wide.push(name(e));
+      if (e.tagName !== "math") down(e, display === "contents" ? outer : inner);
+    }
+  };
+  for (const article of document.querySelectorAll("article"))
+    down(article, article.getBoundingClientRect());
   const broken = pictures.filter(p => !p.naturalWidth).map(p => p.src);
   return {wide: wide.slice(0, 5), broken, scheme: document.body.dataset.mdColorScheme};
 })()
