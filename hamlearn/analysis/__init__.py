@@ -4,6 +4,8 @@ from ..run.tables import Table as Table
 from .alignment import alignment as alignment
 from .alignment import directions as directions
 from .boundary_value import boundary_value as boundary_value
+from .ceiling import best_filter as best_filter
+from .ceiling import filter_alignment as filter_alignment
 from .conformance import ConformanceReport as ConformanceReport
 from .conformance import conformance as conformance
 from .energy import EnergyBalance as EnergyBalance

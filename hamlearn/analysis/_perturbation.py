@@ -109,6 +109,36 @@ def transport(changes, causes, effects, is_weight: np.ndarray) -> bool:
     return False
 
 
+def waits(step: Any, state: State, samples: Any) -> tuple[int, int]:
+    """(the least, the most) samples from a target to the first weights it changes.
+
+    From a random state, where every neuron hears something. A target that nothing
+    answers within the samples says nothing; (0, 0) where that is true of all.
+    """
+    length = len(samples.target)
+
+    def weights(state, first, kicked=False):
+        """The weights after each sample from `first` on."""
+        learned = []
+        for k in range(first, length):
+            sample = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
+            if kicked and k == first:
+                sample = eqx.tree_at(lambda s: s.target, sample, sample.target + 1)
+            _, state, _ = step(state, sample, 0.0)
+            learned.append((state, state.w))
+        return learned
+
+    first = jax.tree.map(lambda leaf: leaf[0], samples)
+    _, state, _ = step(state, first, 0.3)
+    usual, found = [(state, None), *weights(state, 1)], []
+    for k in range(1, length):
+        other = weights(usual[k - 1][0], k, kicked=True)
+        pairs = zip(other, usual[k:], strict=True)
+        moved = [not _same(a, b) for (_, a), (_, b) in pairs]
+        found += [moved.index(True)] if True in moved else []
+    return min(found, default=0), max(found, default=0)
+
+
 def causal(step, state, samples) -> bool:
     """Whether what is reported and learned is the same, bit for bit, whatever comes.
 
@@ -128,3 +158,8 @@ def causal(step, state, samples) -> bool:
     other = eqx.tree_at(lambda s: s.target, samples, samples.target.at[last:].add(1))
     same = jax.tree.map(np.array_equal, run(samples), run(other))
     return all(jax.tree.leaves(same))
+
+
+def _same(a: Any, b: Any) -> bool:
+    equal = jax.tree.map(lambda a, b: np.array_equal(a, b, equal_nan=True), a, b)
+    return all(jax.tree.leaves(equal))

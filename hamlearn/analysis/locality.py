@@ -17,7 +17,14 @@ from ..graph.digraph import Digraph
 from ..laws.base import AbstractFlow, AbstractLaw, State
 from ..run.patience import Patience
 from ..run.tables import Table
-from ._perturbation import causal, dependencies, perturbed, reach, transport
+from ._perturbation import (
+    causal,
+    dependencies,
+    perturbed,
+    reach,
+    transport,
+    waits,
+)
 from ._places import (
     MakeNetwork,
     leaves,
@@ -78,8 +85,10 @@ def locality(
       place, such as a stored random vector for the whole network.
     - `local_in_time`: nothing is stored that has an axis of time.
     - `causal`: what is learned and reported at a sample is the same, bit for bit,
-      whatever comes later, its own target included. (A law that waits for the end of
-      a window is causal in this sense; it is not local in time.)
+      whatever comes later, its own target included; and no target waits longer than
+      another until the weights answer it. Of a window the first target waits for the
+      last sample: its credit is made of what came after. `waits` is the most samples
+      from a target to the first weights it changes.
     - `per_node`, `per_edge`: numbers stored beside x and w, over nodes and edges; a
       matrix of nodes times edges counts with the edges.
     - `weight_transport`: a node needs the weight of an edge that leaves it (in a
@@ -99,7 +108,8 @@ def locality(
         for name, law in laws.items():
             patience.at(name)
             rows.append((name, *_audit(_audited(law), dt)))
-    return Table("Locality, measured by perturbation", (*COLUMNS, "hops"), tuple(rows))
+    columns = (*COLUMNS, "hops", "waits")
+    return Table("Locality, measured by perturbation", columns, tuple(rows))
 
 
 def storage(law: AbstractLaw | Audited, *, dt: float = 0.1) -> Table:
@@ -163,6 +173,7 @@ def _audit(audited: Audited, dt: float) -> tuple[Any, ...]:
     step, samples = perturbed(audited.law, state, dt), random_jets(0, 3 + 2 * depth)
     hops = reach(dependencies(step, state, graph, samples, kinds), graph)
     same = causal(step, state, samples)
+    shortest, longest = waits(step, state, samples)
     _, linear = _start(audited, _linear)
     step = perturbed(audited.law, linear, dt)
     found = dependencies(step, linear, graph, samples, kinds)
@@ -173,7 +184,9 @@ def _audit(audited: Audited, dt: float) -> tuple[Any, ...]:
     per_node = stored("node") / graph.num_nodes
     per_edge = stored("edge") / graph.num_edges
     local = hops is not None and hops <= max(depth, audited.exchanges)
-    return local, depth == 0, same, per_node, per_edge, moves, hops
+    same = same and shortest == longest
+    numbers = (per_node, per_edge, moves, hops, longest)
+    return local, depth == 0, same, *numbers
 
 
 def _linear(a: Any) -> Any:

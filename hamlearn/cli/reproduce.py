@@ -11,7 +11,7 @@ from . import shared
 if TYPE_CHECKING:
     from ..papers import Claim
 
-PAPERS = "nilp, stlp, gle or mnist1d"
+PAPERS = "nilp, stlp, gle, echo or mnist1d"
 
 
 def add_arguments(commands: Any) -> None:

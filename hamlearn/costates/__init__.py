@@ -6,10 +6,8 @@ from .base import AbstractWindow as AbstractWindow
 from .bounded import CostateBox as CostateBox
 from .bounded import CostateReset as CostateReset
 from .echo import Echoes as Echoes
+from .filtered import FilteredErrors as FilteredErrors
 from .filters import AbstractClosure as AbstractClosure
-from .filters import EulerLeak as EulerLeak
-from .filters import ExponentialLeak as ExponentialLeak
-from .filters import NeuronTimes as NeuronTimes
 from .filters import Prospective as Prospective
 from .filters import ProspectiveGain as ProspectiveGain
 from .filters import SignFlipped as SignFlipped
@@ -25,6 +23,7 @@ from .instantaneous import FixedPoint as FixedPoint
 from .instantaneous import RandomFeedback as RandomFeedback
 from .latent import Errors as Errors
 from .latent import InstantErrors as InstantErrors
+from .learned import Learned as Learned
 from .midpoint import Midpoint as Midpoint
 from .motion import AbstractMotion as AbstractMotion
 from .motion import Latent as Latent
@@ -37,11 +36,17 @@ from .rerun import Rerun as Rerun
 from .riccati import TimeReversal as TimeReversal
 from .schedule import LayerParallel as LayerParallel
 from .schedule import Sweeps as Sweeps
+from .shooting import Shooting as Shooting
 from .sign import HamiltonianSign as HamiltonianSign
 from .sign import HysteresisSign as HysteresisSign
 from .sign import NoFlip as NoFlip
 from .sign import SignFlip as SignFlip
 from .sign import SmoothSign as SmoothSign
+from .times import AbstractTimes as AbstractTimes
+from .times import EulerLeak as EulerLeak
+from .times import ExponentialLeak as ExponentialLeak
+from .times import ModeTimes as ModeTimes
+from .times import NeuronTimes as NeuronTimes
 from .window import AbstractAdjoint as AbstractAdjoint
 from .window import AbstractPast as AbstractPast
 from .window import Adjoint as Adjoint

@@ -5,57 +5,20 @@ The adjoint of a voltage neuron hears its error input s through the anticausal f
 the transfer function H(w) = (1 + i w tau_r) / (1 + i w tau_m) of the neuron itself:
 
     exact: conj(H)   `Prospective`: 1/H   `SignFlipped`: H   `Unfiltered`: 1
+    `Learned`: what predicts conj(H) best from what the neuron has
 
 1/H has the phase of conj(H) at every frequency and a gain that is too large by
 1/|H|^2; H has its gain and the opposite phase.
 """
 
 from abc import abstractmethod
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 
 from .. import _checks
 from .._types import Neurons, PyTree, Scalar, Values
-
-
-class NeuronTimes(eqx.Module):
-    """Membrane and prospective time constants, and the step."""
-
-    tau_m: Neurons
-    tau_r: Neurons
-    dt: Scalar
-
-    @property
-    def lag(self) -> Neurons:
-        """max(tau_r, dt): the shortest lag that an error filter can have."""
-        return jnp.maximum(self.tau_r, self.dt)
-
-
-class AbstractLeak(eqx.Module):
-    """How a leaky state follows what drives it over one step."""
-
-    @abstractmethod
-    def __call__(self, state: Neurons, goal: Neurons, tau: Neurons, dt: Scalar) -> Any:
-        """The state after `dt` of tau d(state)/dt = goal - state."""
-
-
-class EulerLeak(AbstractLeak):
-    """state + dt/tau (goal - state); needs dt < 2 tau.
-
-    In neuron and error neuron alike it keeps them exact inverses of each other.
-    """
-
-    def __call__(self, state, goal, tau, dt):
-        return state + (goal - state) * (dt / tau)
-
-
-class ExponentialLeak(AbstractLeak):
-    """goal + (state - goal) e^{-dt/tau}; stable for any step."""
-
-    def __call__(self, state, goal, tau, dt):
-        return goal + (state - goal) * jnp.exp(-dt / tau)
+from .times import AbstractLeak, AbstractTimes
 
 
 class AbstractClosure(eqx.Module):
@@ -66,12 +29,12 @@ class AbstractClosure(eqx.Module):
         """The memory at the start, for neurons like `u`."""
 
     @abstractmethod
-    def error(self, s: Neurons, memory: PyTree, times: NeuronTimes) -> Neurons:
+    def error(self, s: Neurons, memory: PyTree, times: AbstractTimes) -> Neurons:
         """lam, affine in s."""
 
     @abstractmethod
     def advance(
-        self, s: Neurons, memory: PyTree, times: NeuronTimes, leak: AbstractLeak
+        self, s: Neurons, memory: PyTree, times: AbstractTimes, leak: AbstractLeak
     ) -> PyTree:
         """The memory after the step."""
 
@@ -89,7 +52,7 @@ class Prospective(AbstractClosure):
         return jnp.zeros_like(u)
 
     def error(self, s, memory, times):
-        return memory + (s - memory) * (times.tau_m / times.lag)
+        return times.inverse(s, memory)
 
     def advance(self, s, memory, times, leak):
         return leak(memory, s, times.lag, times.dt)
@@ -156,7 +119,7 @@ class SignFlipped(AbstractClosure):
         return jnp.zeros_like(u)
 
     def error(self, s, memory, times):
-        return memory + (s - memory) * (times.tau_r / times.tau_m)
+        return times.forward(s, memory)
 
     def advance(self, s, memory, times, leak):
-        return leak(memory, s, times.tau_m, times.dt)
+        return times.remembered(s, memory, leak)

@@ -12,7 +12,8 @@ from jax.core import Tracer
 from .. import _checks
 from ..networks.neurons import slope_at
 from ..networks.voltage import VoltageNetwork
-from .filters import AbstractClosure, AbstractLeak, EulerLeak, Prospective
+from .filters import AbstractClosure, Prospective
+from .times import AbstractLeak, EulerLeak
 
 _LARGEST = 1024  # beyond this many nodes eigenvalues are not computed
 

@@ -12,10 +12,11 @@ from ..action.action import Instant, augmented_cost
 from ..action.residual import AbstractResidual, Mismatch
 from ..action.trees import added, negative
 from .base import AbstractCostate
-from .filters import AbstractClosure, AbstractLeak, EulerLeak, NeuronTimes, Prospective
+from .filters import AbstractClosure, Prospective
 from .guards import check_network, check_no_lag
 from .prospective import require_voltages
 from .schedule import AbstractSchedule, LayerParallel
+from .times import AbstractLeak, EulerLeak, NeuronTimes
 
 
 class Errors(AbstractCostate):
@@ -49,7 +50,9 @@ class Errors(AbstractCostate):
 
     def step(self, instant, fixed, memory):
         network, (before, inside) = instant.network, memory
-        times = NeuronTimes(network.tau_m, network.tau_r, instant.dt)
+        times = NeuronTimes(
+            tau_m=network.tau_m, tau_r=network.tau_r, dt=instant.dt, state=instant.x
+        )
         filtered = lambda s: self.closure.error(s, inside, times)
         s, error = _errors(instant, self.schedule, before, filtered)
         return error, (error, self.closure.advance(s, inside, times, self.leak))

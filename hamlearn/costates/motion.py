@@ -10,9 +10,9 @@ from .._types import Number, PyTree, Scalar
 from ..action.cost import as_number
 from ..networks.base import Network
 from ..signals.signal import Sample
-from .filters import AbstractLeak, EulerLeak
 from .guards import check_step
 from .schedule import AbstractSchedule, LayerParallel
+from .times import AbstractLeak, EulerLeak
 
 
 class AbstractMotion(eqx.Module):

@@ -22,10 +22,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from .._types import Array, Number, Params, PyTree, Scalar
+from .._types import Array, Float, Number, Params, PyTree, Scalar
 from ..action.cost import Cost, running_cost
 from ..action.trees import added
-from ..networks.batch import over_mean, over_streams, single
+from ..networks.batch import over_mean, over_streams, single, streams_of
 from ..networks.partition import join
 from ..networks.stack import Stack
 from .gradient import AbstractMemory, Gradient, mean_over_streams
@@ -41,12 +41,9 @@ from .recording import (
     positive_or_none,
     require_mantissa,
     states_of,
-    with_sample,
+    with_block,
 )
-
-#: Samples whose credit is taken together: a product of matrices.
-BLOCK = 64
-_SIGNS = (1.0, 0.0, -1.0)
+from .sweep import in_blocks, swept
 
 
 class Retraced(eqx.Module):
@@ -83,27 +80,35 @@ class Playback(AbstractMemory):
         require_mantissa(run.network, run.length, run.dt)
 
     def gradient(self, run):
-        network, x = run.network, run.x0
-        sizes = over_streams(network, partial(nothing_yet, single(network)))(x)
+        network, inside = run.network, single(run.network)
+        sizes = over_streams(network, partial(nothing_yet, inside))(run.x0)
+        ell = partial(running_cost, run.cost, inside)
 
-        def forward(carry, now):
+        def ahead(carry, block):
             x, sizes, value = carry
-            sample, counted = now
+            samples, counted = block
 
-            def one(x, sample, sizes):
-                inside = single(network)
-                sizes = with_sample(sizes, run.cost, inside, x, sample, counted, run.dt)
-                return sizes, running_cost(run.cost, inside, x, sample)
+            def one(x, samples, sizes):
+                layers, states = layers_of(inside), states_of(inside, x)
+                after, _, met = swept(layers, states, samples.input, run.dt, back=False)
+                sizes = with_block(
+                    sizes, run.cost, layers, met, samples, counted, run.dt
+                )
+                met, after = (
+                    a if isinstance(inside, Stack) else a[0] for a in (met, after)
+                )
+                return after, sizes, jax.vmap(ell)(met, samples)
 
-            sizes, ell = over_streams(network, one)(x, sample, sizes)
-            ell = over_mean(network, ell).astype(value.dtype)
-            value = value + (ell if counted is None else counted * ell)
-            return (network.transition(x, sample.input, run.dt), sizes, value), None
+            if streams_of(network):
+                one = jax.vmap(one, (0, 1, 0), (0, 0, 1))
+            x, sizes, each = one(x, samples, sizes)
+            each = over_mean(network, each.T)
+            each = each if counted is None else counted * each
+            return (x, sizes, value + jnp.sum(each, dtype=value.dtype)), None
 
-        start = (x, sizes, run.nothing)
         whole = run.part(0, run.length)
-        (end, sizes, value), _ = jax.lax.scan(forward, start, whole)
-        record = Recording(x, end, *whole, sizes)
+        (end, sizes, value), _ = in_blocks(ahead, (run.x0, sizes, run.nothing), whole)
+        record = Recording(run.x0, end, *whole, sizes)
         found = play_back(run.cost, run.w, run.frozen, record, run.dt, self.epsilon)
         x0 = mean_over_streams(network, found.x0)
         return Gradient(found.w, x0, value, found.start)
@@ -141,19 +146,18 @@ def play_back(
 
 
 class _Going(eqx.Module):
-    """On the way back, p reversed: three copies of one layer, one of those below it,
-    and the squared pushes of the next one below."""
+    """On the way back, p reversed: two copies of one layer, pushed up and down; one of
+    it and of those below, left alone; and the squared pushes of the next one below."""
 
     lanes: PyTree
-    below: tuple[PyTree, ...]
+    alone: tuple[PyTree, ...]
     pushes: Array
 
 
 class _Heard(eqx.Module):
     """What a sample leaves for the credit: q' up and down, u, q, and its factor."""
 
-    up: Array
-    down: Array
+    halfway: Float[Array, "*time_batch 2 neurons"]
     u: Array
     q: Array
     factor: Array
@@ -179,21 +183,9 @@ class _Part(eqx.Module):
         left = jnp.arange(length, 0, -1, dtype=self.dt.dtype)
         going = over_streams(network, partial(self._begin, single(network)))(heard.end)
         everything = (heard.samples, heard.counted, above, left)
-        size = min(BLOCK, length)
-        whole = size * (length // size)
-        cut = lambda lo, hi: jax.tree.map(lambda leaf: leaf[lo:hi], everything)
+        carry = going, jax.tree.map(jnp.zeros_like, w)
         step = lambda carry, block: self._block(w, carry, block)
-        carry, slopes = (going, jax.tree.map(jnp.zeros_like, w)), None
-        if whole < length:
-            carry, slopes = step(carry, cut(whole, length))
-        blocks = jax.tree.map(
-            lambda leaf: leaf.reshape(whole // size, size, *leaf.shape[1:]),
-            cut(0, whole),
-        )
-        (going, g), found = jax.lax.scan(step, carry, blocks, reverse=True)
-        if found is not None:
-            found = found.reshape(whole, *found.shape[2:])
-            found = found if slopes is None else jnp.concatenate([found, slopes])
+        (going, g), found = in_blocks(step, carry, everything, reverse=True)
         return g, going, found
 
     def costate(self, lanes: PyTree) -> PyTree:
@@ -204,34 +196,33 @@ class _Part(eqx.Module):
         def one(lanes, eps):
             layer = layers_of(network)[self.number]
             shrunk = decayed(layer, length, self.dt) / (2 * eps)
-            q, p = jax.tree.map(lambda a: shrunk * (a[0] - a[2]), lanes)
+            q, p = jax.tree.map(lambda a: shrunk * (a[0] - a[1]), lanes)
             return p, q
 
         return over_streams(network, one)(lanes, self.eps)
 
     def _begin(self, network: Any, end: PyTree) -> _Going:
         states = [(q, -p) for q, p in states_of(network, end)]
-        three = lambda a: jnp.broadcast_to(a, (3, *a.shape))
-        lanes = jax.tree.map(three, states[self.number])
-        return _Going(lanes, tuple(states[: self.number]), jnp.zeros((), self.dt.dtype))
+        two = lambda a: jnp.broadcast_to(a, (2, *a.shape))
+        lanes = jax.tree.map(two, states[self.number])
+        alone = tuple(states[: self.number + 1])
+        return _Going(lanes, alone, jnp.zeros((), self.dt.dtype))
 
     def _block(self, w: Params, carry: tuple[_Going, Params], block: Any):
         """A few samples back, and their credit in one product."""
         going, g = carry
         network = join(w, self.frozen)
+        samples, counted, above, left = block
         layers = layers_of(network)
-
-        def step(going, now):
-            sample, counted, above, left = now
-            one = partial(self._step, layers, counted, left)
-            return over_streams(network, one)(going, sample, above, self.eps)
-
-        going, (heard, slopes) = jax.lax.scan(step, going, block, reverse=True)
+        one = partial(self._played, layers, counted, left)
+        if streams_of(network):
+            over = None if above is None else 1
+            one = jax.vmap(one, (0, 1, over, 0), (0, 1, 1))
+        going, heard, slopes = one(going, samples, above, self.eps)
 
         def J(w: Params) -> Scalar:
             network = join(w, self.frozen)
             layer = layers_of(network)[self.number]
-            samples, counted, above, _ = block
 
             def at(now):
                 heard, sample, counted, above = now
@@ -246,7 +237,7 @@ class _Part(eqx.Module):
 
     def _scalar(self, layer, counted, heard: _Heard, sample, above) -> Scalar:
         """What the weights' derivative of is the credit of a sample."""
-        apart = layer.energy(heard.up, heard.u) - layer.energy(heard.down, heard.u)
+        apart = _apart(layer, heard.halfway, heard.u)
         return heard.factor * apart + self._read(layer, counted, sample, above, heard.q)
 
     def _read(self, layer, counted, sample, above, q) -> Scalar:
@@ -255,33 +246,55 @@ class _Part(eqx.Module):
             return position_loss(self.cost, layer, q, sample, counted)
         return jnp.sum(above * layer.readout((q, q), sample.input))
 
-    def _step(self, layers, counted, left, going: _Going, sample, above, eps):
-        """(the copies one sample earlier, (what is kept of it, dJ/du or None))."""
-        layer, below, u = layers[self.number], [], sample.input
-        for lower, x in zip(layers, going.below, strict=False):
-            x, _ = lower.halfway(x, lower.drive(u), self.dt, -lower.dissipation)
-            below.append(x)
-            u = lower.readout(x, u)
-        move = lambda x: layer.halfway(x, layer.drive(u), self.dt, -layer.dissipation)
-        (q, p), halfway = jax.vmap(move)(going.lanes)
-        factor = -self.dt / (2 * eps) * decayed(layer, left - 0.5, self.dt)
-        heard = _Heard(halfway[0], halfway[2], u, q[1], factor)
-        read = partial(self._read, layer, counted, sample, above)
-        push = eps * decayed(layer, -left, self.dt) * jax.grad(read)(q[1])
-        p = p + jnp.asarray(_SIGNS, p.dtype)[:, None] * push
-        slope, pushes = None, going.pushes
-        if below:
-            E = lambda u: layer.energy(heard.up, u) - layer.energy(heard.down, u)
-            slope = factor * jax.grad(E)(u)
-            next_one, (q_below, _) = layers[self.number - 1], below[-1]
-            found = jax.vjp(lambda q: next_one.readout((q, q), u), q_below)[1](slope)[0]
-            grown = decayed(next_one, -2 * left, self.dt)
-            pushes = pushes + grown * jnp.mean(found**2)
-        return _Going((q, p), tuple(below), pushes), (heard, slope)
+    def _played(self, layers, counted, left, going: _Going, samples, above, eps):
+        """(where the copies are, what is kept of every sample, dJ/du or None).
+
+        First those that nobody pushes, then the pushes of all samples together, and
+        then those that are pushed: what one sample after the other costs is a step of
+        the oscillators, and no more.
+        """
+        layer, dt = layers[self.number], self.dt
+        part = layers[: self.number + 1]
+        alone, every_u, met = swept(part, going.alone, samples.input, dt, back=True)
+        u, (q, _) = every_u[-1], met[-1]
+        read = partial(self._read, layer)
+        each = jax.vmap(jax.grad(read, argnums=3))(counted, samples, above, q)
+        pushes = eps * _times(decayed(layer, -left, dt), each)
+        move = jax.vmap(
+            lambda x, c: layer.halfway(x, c, dt, -layer.dissipation), (0, None)
+        )
+
+        def step(x, now):
+            c, push = now
+            (q, p), halfway = move(x, c)
+            return (q, p + jnp.stack([push, -push])), halfway
+
+        drives = jax.vmap(layer.drive)(u)
+        lanes, halfway = jax.lax.scan(step, going.lanes, (drives, pushes), reverse=True)
+        factor = -dt / (2 * eps) * decayed(layer, left - 0.5, dt)
+        heard = _Heard(halfway, u, q, jnp.broadcast_to(factor, left.shape))
+        if self.number == 0:
+            return _Going(lanes, alone, going.pushes), heard, None
+        slope = jax.vmap(jax.grad(partial(_apart, layer), argnums=1))(halfway, u)
+        slope = heard.factor[:, None] * slope
+        below, u_below, (q_below, _) = layers[self.number - 1], every_u[-2], met[-2]
+        send = lambda q, u, slope: jnp.sum(slope * below.readout((q, q), u))
+        found = jax.vmap(jax.grad(send))(q_below, u_below, slope)
+        grown = decayed(below, -2 * left, dt) * jnp.mean(found**2, axis=1)
+        return _Going(lanes, alone, going.pushes + jnp.sum(grown)), heard, slope
+
+
+def _apart(layer: Any, halfway: Array, u: Array) -> Scalar:
+    """V of the copy pushed up less V of the one pushed down."""
+    return layer.energy(halfway[0], u) - layer.energy(halfway[1], u)
+
+
+def _times(factor: Any, rows: Array) -> Array:
+    """A factor of every sample, or 1.0, times its row."""
+    return rows if isinstance(factor, float) else factor[:, None] * rows
 
 
 def _retraced(network: Any, going: _Going) -> PyTree:
     """The state of the copies that were left alone, of one stream or of all."""
-    lanes = jax.tree.map(lambda a: a[..., 1, :], going.lanes)
-    states = tuple((q, -p) for q, p in (*going.below, lanes))
+    states = tuple((q, -p) for q, p in going.alone)
     return states if isinstance(network, Stack) else states[0]

@@ -105,6 +105,26 @@ def with_sample(
     )
 
 
+def with_block(
+    sizes: Sizes, cost: Cost, layers: Any, met: Any, samples: Sample, counted: Any,
+    dt: Scalar,
+) -> Sizes:  # fmt: skip
+    """The sums with some more samples of one stream, at the states they met."""
+    last, length = layers[-1], len(samples.target)
+    push = jax.grad(partial(position_loss, cost, last))
+    each = jnp.mean(jax.vmap(push)(met[-1][0], samples, counted) ** 2, axis=1)
+    later = jnp.arange(length - 1, -1, -1, dtype=each.dtype)
+    return Sizes(
+        tuple(
+            m + jnp.sum(jnp.mean(p**2, axis=1))
+            for m, (_, p) in zip(sizes.momentum, met, strict=True)
+        ),
+        decayed(last, -2 * length, dt) * sizes.pushes
+        + jnp.sum(decayed(last, -2 * later, dt) * each),
+        sizes.count + length,
+    )
+
+
 def states_of(network: Any, x: PyTree) -> tuple[PyTree, ...]:
     """The states of the layers of one stream."""
     return x if isinstance(network, Stack) else (x,)

@@ -13,6 +13,10 @@ from .echo import Echo as Echo
 from .eligibility import RFLO as RFLO
 from .eligibility import EProp as EProp
 from .eligibility import SpikingEProp as SpikingEProp
+from .filtered import DNI as DNI
+from .filtered import BPLambda as BPLambda
+from .filtered import DiagonalFiltered as DiagonalFiltered
+from .filtered import Filtered as Filtered
 from .hamiltonian import HamiltonianLearning as HamiltonianLearning
 from .hamiltonian_flow import HamiltonianFlow as HamiltonianFlow
 from .hops import Hops as Hops

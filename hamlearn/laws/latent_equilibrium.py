@@ -7,11 +7,12 @@ import optax
 from .._types import Number
 from ..action.cost import Cost
 from ..action.residual import Mismatch
-from ..costates.filters import AbstractClosure, AbstractLeak, Prospective
+from ..costates.filters import AbstractClosure, Prospective
 from ..costates.latent import Errors, InstantErrors
 from ..costates.motion import Latent
 from ..costates.prospective import ProspectiveAdjoint
 from ..costates.schedule import AbstractSchedule
+from ..costates.times import AbstractLeak
 from ..updates import Optax
 from ..updates.base import UpdateLike
 from .law import Law

@@ -12,7 +12,7 @@ from ._claim import Claim as Claim
 from ._page import page
 
 #: What can be reproduced: one module each.
-NAMES = ("nilp", "stlp", "gle", "mnist1d")
+NAMES = ("nilp", "stlp", "gle", "echo", "mnist1d")
 
 
 def about(name: str) -> str:

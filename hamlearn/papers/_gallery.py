@@ -25,6 +25,7 @@ PAPERS = {
     "stlp": "Spatiotemporal Local Propagation (Betti & Gori, 2019)",
     "gle": "Latent Equilibrium (Haider et al., 2021) and Generalised Latent "
     "Equilibrium (Ellenberger et al., 2024)",
+    "echo": "Recurrent Hamiltonian echo learning (Pourcel & Ernoult, 2025)",
     "mnist1d": "MNIST-1D by Generalised Latent Equilibrium",
 }
 
@@ -66,6 +67,13 @@ EXHIBITS = (
         "12 tanh neurons, acyclic, moving inputs and targets; c = 3 to 1000; "
         "forward from the exact costate over 6 time units at c = 10",
         ("backprop_limit", "true_costate_forward"),
+    ),
+    Exhibit(
+        "nilp", "The true costate run forward", "forward.png",
+        "Errors can be propagated forward through time, from the right start.",
+        "Zucchet (2026), on the 12 neurons above at c = 10, runs of 1 to 40 time "
+        "constants, double precision",
+        ("true_costate_shot",),
     ),
     Exhibit(
         "nilp", "Linear-quadratic control", None,
@@ -152,6 +160,41 @@ EXHIBITS = (
         "A chaotic series is forecast online.",
         "delay 17, six units ahead, 1-24-24-1, dt = 0.5, Adam",
         ("mackey-glass",),
+    ),
+    Exhibit(
+        "echo", "The action played back", "echo_error.png",
+        "The gradient is the difference of two runs played back; no state is stored, "
+        "no Jacobian taken, and it equals BPTT.",
+        "16 oscillators with log cosh wells, 100 samples, dt = 0.1; inputs and "
+        "targets are noise; one layer, and two with tanh between them",
+        ("echo_",),
+    ),
+    Exhibit(
+        "echo", "The published step", "echo_step.png",
+        "The network is reversible, and so its echo the gradient.",
+        "the step of the published code beside one with the force halfway; 100 "
+        "samples, dt from 1e-4, as published, to 0.1",
+        ("published_step",),
+    ),
+    Exhibit(
+        "echo", "Damping is gain on the way back", "echo_damped.png",
+        "Dissipative systems can be played back too.",
+        "the action, the sum of e^{theta t} (T - V), one theta for all neurons",
+        ("damped_echo",),
+    ),
+    Exhibit(
+        "echo", "No trajectory is stored", None,
+        "Memory does not grow with the length of the run.",
+        "16 oscillators, 4096 samples; scratch memory as the compiler counts it",
+        ("memory_",),
+    ),
+    Exhibit(
+        "echo", "At rest, without symmetric weights", None,
+        "Equilibrium propagation of systems that are not conservative gives the exact "
+        "gradient in the limit of a weak nudge.",
+        "six neurons, dense weights, nudges from 1e-2 to 1e-6; formula derived anew "
+        "from the abstract of arXiv 2602.03670",
+        ("nudged_rest",),
     ),
     Exhibit(
         "mnist1d", "The committed curve", "mnist1d.png",

@@ -25,7 +25,9 @@ def transfer(
 
     def heard(dt):
         """The error over time, of tones dt apart."""
-        times = hl.costates.NeuronTimes(jnp.ones(1), jnp.full(1, tau_r), dt)
+        times = hl.costates.NeuronTimes(
+            tau_m=jnp.ones(1), tau_r=jnp.full(1, tau_r), dt=dt
+        )
 
         def step(memory, phase):
             s = jnp.sin(phase)[None]

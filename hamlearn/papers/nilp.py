@@ -14,7 +14,7 @@ import numpy as np
 import hamlearn as hl
 
 from ..plot import COLOURS
-from . import _nilp_optimum, _nilp_theory, _nilp_waves
+from . import _nilp_forward, _nilp_optimum, _nilp_theory, _nilp_waves
 from ._claim import Claim
 from ._nilp_law import law, tracked
 from ._save import save
@@ -24,11 +24,12 @@ SPEED = 10.0
 
 
 def run(out: Path, *, quick: bool = False) -> Iterator[Claim]:
-    """Draw `waves`, `sine`, `patched`, `energy`, `limit` and check the claims."""
+    """Draw the six figures, from `waves` to `forward`, and check the claims."""
     yield from _nilp_waves.run(out)
     yield from _tracking(out, quick)
     yield from _nilp_optimum.run(quick=quick)
     yield from _nilp_theory.run(out)
+    yield from _nilp_forward.run(out)
 
 
 def _tracking(out: Path, quick: bool) -> Iterator[Claim]:

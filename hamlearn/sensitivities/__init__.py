@@ -10,6 +10,8 @@ from .eligibility import OwnLeak as OwnLeak
 from .eligibility import SpatialFeedback as SpatialFeedback
 from .eligibility import SymmetricFeedback as SymmetricFeedback
 from .exact import Exact as Exact
+from .filtered import FilteredTraces as FilteredTraces
+from .filtered import SplitTraces as SplitTraces
 from .frozen import Immediate as Immediate
 from .hops import HopTraces as HopTraces
 from .snap import Diagonal as Diagonal
@@ -21,4 +23,5 @@ from .stacked import FittedPoles as FittedPoles
 from .stacked import PassedTraces as PassedTraces
 from .stochastic import KroneckerTrace as KroneckerTrace
 from .stochastic import RankOneTrace as RankOneTrace
+from .synthetic import SyntheticGradients as SyntheticGradients
 from .units import UnitTraces as UnitTraces

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax
 import pytest
 
+import hamlearn as hl
 from hamlearn import RTRL, Cost, SnAp1
 from hamlearn.analysis import Audited, audited_laws, locality, storage
 from hamlearn.laws import AbstractLaw, Law, State
@@ -47,6 +48,10 @@ EXPECTED = {
     "STLP, 2 local exchanges": (True, True, 1, 1, True, 2),
 }
 
+#: Samples from a target to the weights, where it takes some. Without a window all
+#: targets take alike: what the costate is moved by moves the weights a sample later.
+WAITS = {"BPTT": 1, "echo": 1, "VLE": 1, "Hamiltonian, time reversal": 1, "NLA": 1}
+
 
 def audit(law):
     (row,) = locality({"law": law}).rows()
@@ -61,7 +66,10 @@ def test_the_audit_says_what_theory_says(name):
         row["per_edge"], row["weight_transport"], row["hops"],
     )  # fmt: skip
     assert found == EXPECTED[name]
-    assert row["causal"]
+    # In a window of three the second target waits for the third, and the first, which
+    # nothing in the window has made, is never answered.
+    assert row["causal"] is (name not in ("BPTT", "echo", "VLE"))
+    assert row["waits"] == WAITS.get(name, 0)
 
 
 def test_no_law_is_left_out():
@@ -178,6 +186,27 @@ def test_what_is_kept_of_the_past_is_seen():
     row = audit(Historian(honest, honest.cost))
     assert row["local_in_space"]
     assert not row["local_in_time"]
+    assert row["causal"]
+
+
+def test_a_past_that_is_kept_is_no_wait():
+    """A window that ends with every sample: not local in time, and causal."""
+    row = audit(hl.laws.SlidingBPTT(update=optax.sgd(0.1), window=3))
+    assert not row["local_in_time"]
+    assert row["causal"]
+    assert row["waits"] == 0
+
+
+def test_what_echo_keeps_of_a_window():
+    """Inputs and what the errors are made of, first and last state; no state between."""
+    rows = {row["leaf"]: row for row in storage(audited_laws()["echo"]).rows()}
+    past = {leaf for leaf, row in rows.items() if row["past"]}
+    kept = ("input", "target", "weight")
+    assert past == {f"credit.memory.{name}" for name in kept}
+    per_sample = sum(rows[leaf]["numbers"] for leaf in past) / 3
+    assert per_sample == 1 + 2 + 1
+    states = sum(row["numbers"] for name, row in rows.items() if "node" in row["lives"])
+    assert states == 14 * (2 + 2 * 3)
 
 
 def test_every_leaf_says_where_it_lives():

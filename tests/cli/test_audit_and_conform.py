@@ -60,9 +60,19 @@ def test_audit_prints_a_table(capsys):
     assert [head.split() for head in heads] == [
         ["local", "local"],
         ["in", "in", "per", "per", "weight"],
-        ["law", "space", "time", "causal", "node", "edge", "transport", "hops"],
+        [
+            "law",
+            "space",
+            "time",
+            "causal",
+            "node",
+            "edge",
+            "transport",
+            "hops",
+            "waits",
+        ],
     ]
-    assert row.split() == ["LE", "yes", "yes", "yes", "3", "0", "yes", "1"]
+    assert row.split() == ["LE", "yes", "yes", "yes", "3", "0", "yes", "1", "0"]
     assert row.index("3") == heads[-1].index("node") == heads[1].index("per")
 
 

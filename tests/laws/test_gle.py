@@ -14,6 +14,7 @@ from hamlearn.costates import (
     EulerLeak,
     ExponentialLeak,
     LayerParallel,
+    NeuronTimes,
     Prospective,
     ProspectiveGain,
     SignFlipped,
@@ -22,7 +23,6 @@ from hamlearn.costates import (
     Unfiltered,
     prospective_costate,
 )
-from hamlearn.costates.filters import NeuronTimes
 from hamlearn.costates.guards import amplification, error_loop
 from hamlearn.laws.base import with_rest, without_rest
 
