@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import scipy.sparse
 from hypothesis import strategies as st
 
 import hamlearn as hl
@@ -122,6 +123,21 @@ ENTRIES = {
         hl.Digraph.layered,
         lambda: {"sizes": [2, 3]},
         {"sizes": number | thing},
+    ),
+    "Digraph.layered, sparse": (
+        hl.Digraph.layered,
+        lambda: {"sizes": [2, 3], "in_degree": 1, "key": KEY},
+        {"in_degree": count(1).filter(lambda v: v is not None), "key": key},
+    ),
+    "Digraph.small_world": (
+        hl.Digraph.small_world,
+        lambda: {"num_nodes": 9, "in_degree": 2, "rewired": 0.5, "key": KEY},
+        {"in_degree": count(1), "rewired": number, "key": key},
+    ),
+    "Digraph.from_scipy": (
+        hl.Digraph.from_scipy,
+        lambda: {"matrix": scipy.sparse.eye_array(3).tocsr()},
+        {"matrix": thing | number},
     ),
     "Digraph.random": (
         hl.Digraph.random,
