@@ -128,7 +128,7 @@ def potential_energy(
 def consistent_start(
     frozen: PyTree,
     flow: Phase,
-    t: Scalar,
+    t: Number,
     signal: Callable[[Scalar], Sample],
     settle: Settling,
 ) -> Phase:

@@ -132,16 +132,16 @@ class AbstractFlow(AbstractLaw):
 
     @abstractmethod
     def vector_field(
-        self, t: Scalar, y: State, args: tuple[Rest, Signal | Sample]
+        self, t: Number, y: State, args: tuple[Rest, Signal | Sample]
     ) -> State:
         """dy/dt."""
 
     @abstractmethod
-    def observe(self, t: Scalar, y: State, args: tuple[Rest, Signal | Sample]) -> Info:
+    def observe(self, t: Number, y: State, args: tuple[Rest, Signal | Sample]) -> Info:
         """The info at time t."""
 
     @abstractmethod
-    def begin(self, state: State, t: Scalar, signal: Signal | Sample) -> State:
+    def begin(self, state: State, t: Number, signal: Signal | Sample) -> State:
         """The state as it has to be at time t of the signal; most are as they are."""
 
 

@@ -121,7 +121,7 @@ class HamiltonianFlow(AbstractFlow):
     def begin(self, state, t, signal):
         return state
 
-    def vector_field(self, t: Scalar, y: State, args: PyTree) -> State:
+    def vector_field(self, t: Number, y: State, args: PyTree) -> State:
         """(dx/dt, dw/dt, dp_x/dt, dp_w/dt) by one gradient of H."""
         rest, signal = args
         p_x, memory = y.credit.memory
@@ -132,7 +132,7 @@ class HamiltonianFlow(AbstractFlow):
         q, p, memory = field(t, motion, (rest, signal(t)))
         return State(q[0], q[1], Carried((p[0], memory)), p[1], None)
 
-    def observe(self, t: Scalar, y: State, args: PyTree) -> Info:
+    def observe(self, t: Number, y: State, args: PyTree) -> Info:
         """Output, loss, L = H - p.dq/dt and H."""
         rest, signal = args
         sample, network = signal(t), join(y.w, rest.frozen)

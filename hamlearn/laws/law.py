@@ -176,7 +176,7 @@ class Law(AbstractFlow):
     def begin(self, state, t, signal):
         return state
 
-    def vector_field(self, t: Scalar, y: State, args: PyTree) -> State:
+    def vector_field(self, t: Number, y: State, args: PyTree) -> State:
         """(dx/dt, dw/dt, and the rates of what is remembered)."""
         rest, signal = args
         state, sample = with_rest(y, rest), signal(t)
@@ -185,7 +185,7 @@ class Law(AbstractFlow):
         w, update = self.update.rates(g, y.w, y.update)
         return State(point.v, w, Carried(memory, None, None), update, None)
 
-    def observe(self, t: Scalar, y: State, args: PyTree) -> Info:
+    def observe(self, t: Number, y: State, args: PyTree) -> Info:
         """Output, loss and what the law adds."""
         rest, signal = args
         state = with_rest(y, rest)

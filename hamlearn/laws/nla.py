@@ -123,7 +123,7 @@ class NLA(AbstractFlow):
     def begin(self, state, t, signal):
         return state
 
-    def vector_field(self, t: Scalar, y: State, args: PyTree) -> State:
+    def vector_field(self, t: Number, y: State, args: PyTree) -> State:
         """(du/dt, dw/dt)."""
         rest, signal = args
         E = lambda u, w, t: self._energy(u, join(w, rest.frozen), signal(t))
@@ -145,7 +145,7 @@ class NLA(AbstractFlow):
         )
         return State(solution.value, w_rate, Carried(None), None, None)
 
-    def observe(self, t: Scalar, y: State, args: PyTree) -> Info:
+    def observe(self, t: Number, y: State, args: PyTree) -> Info:
         """Output, loss and energy at time t."""
         rest, signal = args
         sample, network = signal(t), join(y.w, rest.frozen)

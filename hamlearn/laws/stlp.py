@@ -167,7 +167,7 @@ class STLP(AbstractFlow):
         settle = Settling.of(network, sweeps_needed(network, self.slack))
         return State(x, w, credit, zeros(w), Rest(frozen, Choices(gram, settle)))
 
-    def begin(self, state: State, t: Scalar, signal: Signal | Sample) -> State:
+    def begin(self, state: State, t: Number, signal: Signal | Sample) -> State:
         """The state moved onto the constraints at time t of the signal."""
         require_rates(signal)
         settle = state.rest.fixed.settle
@@ -205,19 +205,19 @@ class STLP(AbstractFlow):
     def no_rates(self) -> str | None:
         return None
 
-    def vector_field(self, t: Scalar, y: State, args: PyTree) -> State:
+    def vector_field(self, t: Number, y: State, args: PyTree) -> State:
         """(v, a) with the multipliers solved for at (t, y)."""
         rest, _ = args
         v, a = self.motion(rest.fixed.gram)(t, phase(y), args)
         return joined(Phase(v, a), jnp.zeros_like(y.credit.begun), None)
 
-    def project(self, t: Scalar, y: State, args: PyTree) -> State:
+    def project(self, t: Number, y: State, args: PyTree) -> State:
         """y on the constraints, as `stabilisation` wants it; for `Projected` too."""
         motion, newton = self.motion(args[0].fixed.gram), self.stabilisation.projections
         flow = motion.project(t, phase(y), args, newton=newton) if newton else phase(y)
         return joined(Phase(*flow), y.credit.begun, y.rest)
 
-    def observe(self, t: Scalar, y: State, args: PyTree) -> Info:
+    def observe(self, t: Number, y: State, args: PyTree) -> Info:
         """Output and loss; L = T - V and the energy T + V, without the factor
         e^{theta t}; the largest |G| and |dG/dt|; iterations of the Gram solve."""
         reaction = self.motion(args[0].fixed.gram).react(t, phase(y), args)

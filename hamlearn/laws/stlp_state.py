@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from .. import _checks
-from .._types import PyTree, Scalar
+from .._types import Number, PyTree, Scalar
 from ..action.cognitive import Coordinates, Phase
 from ..action.trees import anew
 from ..mechanics.gram import AbstractGram
@@ -56,7 +56,7 @@ def largest(tree: PyTree) -> Scalar:
     )
 
 
-def begun_at(law: AbstractFlow, state: State, sample: Sample, t: Scalar) -> State:
+def begun_at(law: AbstractFlow, state: State, sample: Sample, t: Number) -> State:
     """On the constraints at the first sample, and where an episode begins."""
     rest, network = state.rest, state.network
     start = stream_samples(network, sample).start

@@ -23,7 +23,7 @@ class Held(eqx.Module):
     def __init__(self, values: Values, *, dt: Number):
         self.values, self.dt = _checked_steps(values, dt)
 
-    def __call__(self, t: Scalar) -> Float[Array, "channels"]:
+    def __call__(self, t: Number) -> Float[Array, "channels"]:
         number = jnp.searchsorted(self.times(), t, side="right") - 1
         return self.values[jnp.clip(number, 0, self.values.shape[0] - 1)]
 
@@ -58,7 +58,7 @@ class Mollified(eqx.Module):
             _checks.reject("width", f"less than half of `dt` = {dt}", width)
         self.width = jnp.asarray(width, self.values.dtype)
 
-    def __call__(self, t: Scalar) -> Float[Array, "channels"]:
+    def __call__(self, t: Number) -> Float[Array, "channels"]:
         number = jax.lax.stop_gradient(jnp.round(t / self.dt))
         last = self.values.shape[0] - 1
         before = self.values[jnp.clip(number - 1, 0, last).astype(int)]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Numbers, Scalar, Shaped, Values
+from .._types import Array, Float, Number, Numbers, Scalar, Shaped, Values
 
 
 class Sample(eqx.Module):
@@ -74,7 +74,7 @@ class Signal(eqx.Module):
         self.input = input
         self.target = target
 
-    def __call__(self, t: Scalar) -> Sample:
+    def __call__(self, t: Number) -> Sample:
         return Sample(_vector(self.input, t), _vector(self.target, t))
 
     def sample(self, times: Float[Numbers, "time"]) -> Sample:

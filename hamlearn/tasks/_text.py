@@ -58,7 +58,7 @@ def columns_of(path: Path, delimiter: str | None, decimal: str | None) -> Column
         _checks.reject("delimiter", wanted, _checks.shown(delimiter))
     numbered, comment = _lines(_text(path), path.name)
     if delimiter is None:
-        mark = _delimiter([line for _, line in numbered])
+        mark = _delimiter([line for _, line in numbered], decimal)
     else:
         mark = _BLANKS.get(delimiter, delimiter)
         if mark is not None and len(mark) != 1:
@@ -138,10 +138,13 @@ def _split(lines: list[tuple[int, str]], delimiter: str | None) -> list[Row]:
     return [(lines[found.line_num - 1][0], cells) for cells in found]
 
 
-def _delimiter(lines: list[str]) -> str | None:
-    """What parts the cells of most lines alike; a comma also where nothing does."""
-    some = lines[:200]
+def _delimiter(lines: list[str], decimal: str | None) -> str | None:
+    """What parts the cells of most lines alike, which is not the `decimal` that is
+    given; a comma also where nothing does."""
+    some, comma = lines[:200], ";" if decimal == "," else ","
     for mark in _DELIMITERS:
+        if mark == decimal:
+            continue
         counts = Counter(len(_cut(line, mark)) for line in some)
         width, often = counts.most_common(1)[0]
         if width > 1 and 2 * often > len(some):
@@ -151,7 +154,7 @@ def _delimiter(lines: list[str]) -> str | None:
             return ";" if decimals and not any("," in head for head in heads) else mark
     alike = {len(line.split()) for line in some}
     whole = date(some[-1]) is not None or all(map(_GROUPED.fullmatch, some))
-    return "," if whole or len(alike) > 1 or alike == {1} else None
+    return comma if whole or len(alike) > 1 or alike == {1} else None
 
 
 def _even(

@@ -91,7 +91,7 @@ def test_conform_takes_a_class_in_a_file(capsys, tmp_path):
 
 
 BAD = {
-    ("audit", "nothing"): "`LAW` must be one of BPTT, RTRL",
+    ("audit", "nothing"): "`LAW` must be one of BPTT, sliding BPTT, RTRL",
     ("conform", "cells"): "`MODULE:NAME` must be such as",
     ("conform", "no.such:Cell"): "`MODULE` must be importable",
     ("conform", "missing.py:Cell"): "no file missing.py",
@@ -124,5 +124,7 @@ def test_conform_says_which_laws_there_are(capsys, tmp_path):
     words = ["conform", f"{path}:Cell", "--state", 2, "--args", '{"units": 2}']
     status, _, err = run(capsys, *words, "--laws", "RTRL", "nothing")
     assert status == 2
-    assert err.startswith("hamlearn: `--laws` must be one of BPTT, RTRL, ")
+    assert err.startswith(
+        "hamlearn: `--laws` must be one of BPTT, sliding BPTT, RTRL, "
+    )
     assert "but is 'nothing'" in err

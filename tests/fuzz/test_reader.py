@@ -93,8 +93,8 @@ def files(draw):
         "delimiter": mark if len(rows[0]) == 1 else draw(st.sampled_from([None, mark])),
         "decimal": draw(st.sampled_from([None, decimal])),
     }
-    if len(rows[0]) == 1:  # nothing is parted
-        options["delimiter"] = None
+    if len(rows[0]) == 1:  # nothing is parted, and a comma alone would part
+        options |= {"delimiter": None, "decimal": decimal}
     return data.encode(code), options, times, values
 
 

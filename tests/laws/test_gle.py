@@ -24,7 +24,9 @@ from hamlearn.costates import (
     prospective_costate,
 )
 from hamlearn.costates.guards import amplification, error_loop
+from hamlearn.graph.digraph import Digraph
 from hamlearn.laws.base import with_rest, without_rest
+from hamlearn.networks.voltage import VoltageNetwork
 
 FLOAT = lambda value: jnp.asarray(value, float)
 
