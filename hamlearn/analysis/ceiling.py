@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, PyTree, Scalar
+from .._types import Array, Number, PyTree, Scalar
 from ..action.cost import Cost
 from ..costates.filtered import FilteredErrors
 from ..costates.latent import Errors
@@ -17,6 +17,7 @@ from ..costates.prospective import ProspectiveAdjoint
 from ..costates.window import pulled_back
 from ..laws.base import AbstractLaw, State
 from ..laws.law import Law
+from ..networks.base import NetworkLike
 from ..run.scan import scan
 from ..run.tables import Table
 from ..sensitivities.filtered import FilteredTraces, SplitTraces
@@ -30,10 +31,10 @@ _FILTERED = (FilteredErrors, SplitTraces, FilteredTraces, Errors)
 
 def filter_alignment(
     laws: Mapping[str, AbstractLaw],
-    network: Any,
+    network: NetworkLike,
     samples: Sample,
     *,
-    dt: Any,
+    dt: Number,
     fitted: int,
     window: int | None = None,
     rounds: int = 2,
@@ -84,7 +85,7 @@ def filter_alignment(
 
 
 def best_filter(
-    law: Law, network: Any, samples: Sample, *, dt: Any, rounds: int = 2
+    law: Law, network: NetworkLike, samples: Sample, *, dt: Number, rounds: int = 2
 ) -> Law:
     """`law` with the filter that fits the exact costate best, and learns no more.
 
@@ -104,7 +105,7 @@ def best_filter(
         law = eqx.tree_at(lambda law: law.credit.closure, law, held)  # pyright: ignore
         state, _, _ = begun(law, network, samples, dt, None, None)
         if isinstance(law.credit, FilteredTraces) and len(state.credit.memory[1]) > 1:
-            _checks.reject("network", "a stack of two layers", network.name)
+            _checks.reject("network", "a stack of two layers", state.network.name)
         weight = _fitted(law, state, samples, dt, wanted)
     held = Learned(closure.averages, shrinkage=None, weight=weight)
     return eqx.tree_at(lambda law: law.credit.closure, law, held)  # pyright: ignore

@@ -5,13 +5,12 @@ Bellman equation, whose G is predicted from what the neuron has.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 
 from .. import _checks
-from .._types import Array, Float, Neurons, PyTree, Scalar
+from .._types import Array, Float, Neurons, Number, PyTree, Scalar, Values
 from ..action.cost import as_number
 from ..networks.filters import complex_of
 from .filters import AbstractClosure
@@ -67,9 +66,9 @@ class Learned(AbstractClosure):
         self,
         averages: Sequence[float] = (0.3, 1.0),
         *,
-        shrinkage: Any = 10.0,
-        forgetting: Any = None,
-        weight: Any = None,
+        shrinkage: Number | None = 10.0,
+        forgetting: Number | None = None,
+        weight: Values | None = None,
     ):
         for value in averages:
             _checks.positive("averages", value)

@@ -1,21 +1,21 @@
 """Laws that put a causal filter, fixed or learned, in place of the future's error."""
 
-from typing import Any
-
 import optax
 
+from .._types import Number
 from ..action.cost import Cost
 from ..costates.filtered import FilteredErrors
 from ..costates.filters import AbstractClosure
 from ..costates.learned import Learned
 from ..sensitivities.filtered import FilteredTraces, SplitTraces
 from ..sensitivities.synthetic import SyntheticGradients
+from ..updates.base import UpdateLike
 from .law import Law
 
 
 def Filtered(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     closure: AbstractClosure | None = None,
     sweeps: int | None = None,
@@ -46,7 +46,7 @@ def Filtered(
 
 def DiagonalFiltered(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     closure: AbstractClosure | None = None,
 ) -> Law:
@@ -69,9 +69,9 @@ def DiagonalFiltered(
 
 def DNI(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
-    mixing: Any = 1.0,
+    mixing: Number = 1.0,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Law:
     """Synthetic gradients from the state, by a one-step target.
@@ -90,11 +90,11 @@ def DNI(
 
 def BPLambda(
     cost: Cost | None = None,
-    update: Any = None,
+    update: UpdateLike | None = None,
     *,
     decay: float = 1.0,
-    discount: Any = 1.0,
-    mixing: Any = 1.0,
+    discount: Number = 1.0,
+    mixing: Number = 1.0,
     optimizer: optax.GradientTransformation | None = None,
 ) -> Law:
     """Synthetic gradients by a lambda-weighted target, with traces in place of windows.

@@ -9,7 +9,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from .. import _checks
-from .._types import Array, Float, PyTree, Scalar
+from .._types import Array, Float, Number, PyTree, Scalar
 from ..action.cost import as_number
 from ..networks.partition import join
 from .base import AbstractSensitivity, with_state_part
@@ -57,8 +57,8 @@ class SyntheticGradients(AbstractSensitivity):
         self,
         decay: float = 0.0,
         *,
-        discount: Any = 1.0,
-        mixing: Any = 1.0,
+        discount: Number = 1.0,
+        mixing: Number = 1.0,
         optimizer: optax.GradientTransformation | None = None,
     ):
         _checks.non_negative("decay", decay)
