@@ -303,6 +303,18 @@ def _claims() -> Said:
             f"{k[over + 'instantaneous backpropagation, GLE']:.2f}",
             f"{k[over + 'four linear taps, GLE']:.1f}",
         ),
+        ("| {} over 1 time constant", power(k["true_costate_shot_over_1_tau"])),
+        (
+            "{} in one layer, {} in two; float32 {}",
+            power(k["echo_equals_bptt"]),
+            power(k["echo_equals_bptt_two_layers"]),
+            power(k["echo_equals_bptt_float32"]),
+        ),
+        (
+            "| {}; {} |",
+            power(k["published_step_at_1e-4"]),
+            f"{k['published_step_at_0.1']:.2f}",
+        ),
     ]
 
 

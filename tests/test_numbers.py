@@ -20,6 +20,9 @@ WHOLE = {
         "40 epochs may reach less",
         "91.7 ± 0.8 % in 150 epochs",  # the paper's own
         "(one seed)",
+        "(Zucchet 2026)",
+        "noise after 40",  # the claim's own length
+        "at its dt = 1e-4; does not at 0.1",
     ),
 }
 
