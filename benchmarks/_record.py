@@ -69,10 +69,11 @@ def _cores_used() -> int | None:
 
 
 def command() -> str:
-    """What was typed, with its arguments."""
+    """What was typed, with its arguments; folders of this machine by their names."""
     stem = Path(sys.argv[0]).stem
     module = "benchmarks" if stem == "__main__" else f"benchmarks.{stem}"
-    return shlex.join(["python", "-m", module, *sys.argv[1:]])
+    words = [Path(w).name if Path(w).is_absolute() else w for w in sys.argv[1:]]
+    return shlex.join(["python", "-m", module, *words])
 
 
 def write(name: str, rows: list[dict[str, Any]], **more: Any) -> Path:

@@ -36,9 +36,7 @@ class FilteredErrors(AbstractCostate):
     sweeps: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        _checks.instance("closure", self.closure, AbstractClosure)
-        if self.sweeps is not None:
-            _checks.at_least("sweeps", self.sweeps, 1)
+        check_filter(self)
 
     def prepare(self, network, x, key):
         return prepared(self, network)
@@ -49,6 +47,13 @@ class FilteredErrors(AbstractCostate):
     def step(self, instant, fixed, memory):
         _, lam, memory = filtered_errors(self, instant, fixed, memory)
         return -instant.network.own_time * lam, memory
+
+
+def check_filter(part: Any) -> None:
+    """**Raises:** `ValueError` where `closure` is none, or `sweeps` no number."""
+    _checks.instance("closure", part.closure, AbstractClosure)
+    if part.sweeps is not None:
+        _checks.at_least("sweeps", part.sweeps, 1)
 
 
 def prepared(part: Any, network: Any) -> SweepCount:

@@ -157,6 +157,12 @@ class AbstractUnits(AbstractNetwork):
     first axis of such a weight, and of every weight where outputs are units' own.
     """
 
+    def neurons(self) -> None:
+        return None
+
+    def units(self) -> "dict[str, AbstractUnits]":
+        return {"": self}
+
     @property
     @abstractmethod
     def holomorphic(self) -> tuple[str, ...]:

@@ -24,18 +24,17 @@ import numpy as np
 from jaxtyping import Complex, DTypeLike
 
 from .. import _checks
-from .._types import Array, Float, Number, Params, PyTree
-from .base import AbstractUnits
+from .._types import Array, Float, Number, Params
 from .filters import Filters, complex_of, held, over, pole, times
-from .heads import AbstractHead, AbstractOwnHead, MixedHead, fits_head
-from .partition import fields_trainable
+from .heads import AbstractHead, MixedHead, fits_head
 from .parts import checked_fields, drawn_poles
+from .units import AbstractMemory
 
 _UNIT = float(np.log(np.e - 1))  # softplus of it is 1
 _WEIGHTS = ("input_weight", "log_gain", "log_decay", "log_frequency")
 
 
-class DiagonalNetwork(AbstractUnits):
+class DiagonalNetwork(AbstractMemory):
     """Complex modes with poles of their own, and an output made of all of them.
 
         dh_i/dt = lam_i h_i + g_i (B u)_i,   lam = -e^nu + i e^theta,   g = e^gamma
@@ -158,16 +157,8 @@ class DiagonalNetwork(AbstractUnits):
         keep, write = self._gates(u)
         return keep * times(self._poles(), x) + write * (self.input_weight @ u)
 
-    def readout(
-        self, x: Float[Array, "2 modes"], u: Float[Array, "inputs"]
-    ) -> Float[Array, "outputs"]:
-        return self.head(x, u)
-
     def initial_state(self) -> Float[Array, "2 modes"]:
         return jnp.zeros((2, self.log_gain.size), self.log_gain.dtype)
-
-    def trainable(self) -> PyTree[bool]:
-        return fields_trainable(self, self.learn)
 
     def transition(
         self, x: Float[Array, "2 modes"], u: Float[Array, "inputs"], dt: Number
@@ -191,18 +182,6 @@ class DiagonalNetwork(AbstractUnits):
     def name(self) -> str:
         return "DiagonalNetwork"
 
-    def depth(self) -> None:
-        return None
-
-    def moves_state(self, name: str) -> bool:
-        return not name.startswith("head")
-
-    def neurons(self) -> None:
-        return None
-
-    def units(self) -> dict[str, AbstractUnits]:
-        return {"": self}
-
     @property
     def holomorphic(self) -> tuple[str, ...]:
         return ("input_weight",)
@@ -214,9 +193,6 @@ class DiagonalNetwork(AbstractUnits):
     def apart(self, w: Params) -> Params:
         shared = ("log_decay", "log_frequency")
         return {k: self._each(v) if k in shared else v for k, v in w.items()}
-
-    def own_head(self) -> AbstractOwnHead | None:
-        return self.head if isinstance(self.head, AbstractOwnHead) else None
 
     def filters(self) -> Filters | None:
         if self.keep_weight is not None:

@@ -82,12 +82,6 @@ class Memoryless(AbstractUnits):
     def moves_state(self, name: str) -> bool:
         return False
 
-    def neurons(self) -> None:
-        return None
-
-    def units(self) -> dict[str, AbstractUnits]:
-        return {"": self}
-
     @property
     def holomorphic(self) -> tuple[str, ...]:
         return ()

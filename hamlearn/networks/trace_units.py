@@ -9,16 +9,15 @@ import jax.numpy as jnp
 from jaxtyping import DTypeLike
 
 from .. import _checks
-from .._types import Array, Float, Params, PyTree
-from .base import AbstractUnits
+from .._types import Array, Float, Params
 from .filters import Filters, pole, times
-from .heads import AbstractHead, AbstractOwnHead, MixedHead, fits_head
+from .heads import AbstractHead, MixedHead, fits_head
 from .neurons import forward
-from .partition import fields_trainable
 from .parts import checked_fields, drawn_poles
+from .units import AbstractMemory
 
 
-class TraceUnits(AbstractUnits):
+class TraceUnits(AbstractMemory):
     """Recurrent trace units: a diagonal recurrence in real numbers, linear or not.
 
         c1' = f(r cos(phi) c1 - r sin(phi) c2 + s (W1 u))
@@ -110,16 +109,8 @@ class TraceUnits(AbstractUnits):
         """What a step of one unit of time changes; units are maps from step to step."""
         return self.transition(x, u, 1.0) - x
 
-    def readout(
-        self, x: Float[Array, "2 units"], u: Float[Array, "inputs"]
-    ) -> Float[Array, "outputs"]:
-        return self.head(x, u)
-
     def initial_state(self) -> Float[Array, "2 units"]:
         return jnp.zeros((2, self.log_decay.size), self.log_decay.dtype)
-
-    def trainable(self) -> PyTree[bool]:
-        return fields_trainable(self, self.learn)
 
     def settled(
         self, x: Float[Array, "2 units"], u: Float[Array, "inputs"]
@@ -134,18 +125,6 @@ class TraceUnits(AbstractUnits):
     def name(self) -> str:
         return "TraceUnits"
 
-    def depth(self) -> None:
-        return None
-
-    def moves_state(self, name: str) -> bool:
-        return not name.startswith("head")
-
-    def neurons(self) -> None:
-        return None
-
-    def units(self) -> dict[str, AbstractUnits]:
-        return {"": self}
-
     @property
     def holomorphic(self) -> tuple[str, ...]:
         return ()
@@ -156,9 +135,6 @@ class TraceUnits(AbstractUnits):
 
     def apart(self, w: Params) -> Params:
         return w
-
-    def own_head(self) -> AbstractOwnHead | None:
-        return self.head if isinstance(self.head, AbstractOwnHead) else None
 
     def filters(self) -> Filters | None:
         return None

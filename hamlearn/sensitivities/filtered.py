@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from .. import _checks
-from ..costates.filtered import filtered_errors, prepared
+from ..costates.filtered import check_filter, filtered_errors, prepared
 from ..costates.filters import AbstractClosure, Unfiltered
 from ..costates.times import EulerLeak, ModeTimes
 from ..networks.neurons import immediate, leaving_readout, spread
@@ -38,9 +38,7 @@ class SplitTraces(AbstractSensitivity):
     sweeps: int | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        _checks.instance("closure", self.closure, AbstractClosure)
-        if self.sweeps is not None:
-            _checks.at_least("sweeps", self.sweeps, 1)
+        check_filter(self)
 
     def prepare(self, network, x, key):
         return prepared(self, network)
