@@ -96,7 +96,7 @@ def _lagged(arguments: argparse.Namespace) -> "AbstractTask":
     made = {
         "add": (2, lambda *lags: tasks.Add(lags)),
         "cue": (1, lambda lag: tasks.DelayedCue(lag, probability=8 / max(8, lag))),
-        "late_flag": (1, lambda lag: tasks.Flag(lag, 3, 0)),
+        "flag": (1, lambda lag: tasks.Flag(lag, 3, 0)),
         "match": (1, tasks.MatchToSample),
         "trace": (1, tasks.TraceConditioning),
     }

@@ -97,7 +97,7 @@ def comparable() -> dict[str, Callable[[], AbstractTask]]:
     (`lorenz`); a recurrent network to mimic (`teacher`), or slow layers (`chain`); bits
     to remember for four and six samples (`add`), one of two symbols for eight among
     distractors (`cue`), a value that a flag announced three samples before
-    (`late_flag`);
+    (`flag`);
     whether two symbols eight samples apart are the same (`match`); when an outcome
     comes that was announced some forty samples before (`trace`).
     """
@@ -111,7 +111,7 @@ def comparable() -> dict[str, Callable[[], AbstractTask]]:
         "chain": lambda: TeacherStudent(2, 24, 4, depth=3, gain=2.0, dt=0.1),
         "add": lambda: Add((4, 6)),
         "cue": lambda: DelayedCue(8, probability=1.0),
-        "late_flag": lambda: Flag(8, 3, 0),
+        "flag": lambda: Flag(8, 3, 0),
         "match": lambda: MatchToSample(8),
         "trace": TraceConditioning,
     }
