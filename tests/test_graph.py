@@ -39,6 +39,12 @@ FORMS = {
     "layered": (lambda: Digraph.layered([3, 1, 4, 2]), Layered),
     "even layers": (lambda: Digraph.layered([3, 3, 3]), EvenLayers),
     "even but the last": (lambda: Digraph.layered([3, 3, 3, 2]), EvenLayers),
+    "large layers": (lambda: Digraph.layered([70, 60, 9]), Layered),
+    "large layers, even but the last": (
+        lambda: Digraph.layered([60, 60, 60, 9]),
+        EvenLayers,
+    ),
+    "two large layers": (lambda: Digraph.layered([70, 60]), EvenLayers),
     "two layers": (lambda: Digraph.layered([3, 5]), EvenLayers),
     "many uneven layers": (lambda: Digraph.layered([1, 2] * 40), Segments),
     "two equal layers": (lambda: Digraph.layered([4, 4]), EvenLayers),
@@ -120,6 +126,8 @@ def test_aggregate_pulls_cotangents_back(name):
     outer = cotangent[receivers] * value[senders]
     np.testing.assert_allclose(np.ravel(got_weight), outer, rtol=0, atol=1e-13)
     np.testing.assert_allclose(got_value, back, rtol=0, atol=1e-13)
+    got = graph.back(jnp.asarray(weight))(jnp.asarray(cotangent))
+    np.testing.assert_allclose(got, back, rtol=0, atol=1e-13)
 
 
 @forms
@@ -130,6 +138,37 @@ def test_aggregate_is_batched_by_vmap(name):
     got = jax.vmap(graph.aggregate, (None, 0))(jnp.asarray(weight), jnp.asarray(values))
     wanted = np.stack([by_loop(graph, weight, value) for value in values])
     np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-13)
+
+
+@forms
+def test_derivatives_are_batched_over_weights(name):
+    """Of networks side by side, each has the derivatives that it has alone."""
+    graph = FORMS[name][0]()
+    (weight, value), (other, _) = numbers(graph), numbers(graph, 1)
+
+    def pulled(weight, value):
+        there, pull = jax.vjp(graph.aggregate, weight, value)
+        return there, pull(value)
+
+    weights, value = jnp.stack([weight, other]), jnp.asarray(value)
+    got = jax.jit(jax.vmap(pulled, (0, None)))(weights, value)
+    for k in range(2):
+        alone = pulled(weights[k], value)
+        close = lambda a, b, k=k: np.testing.assert_allclose(a[k], b, atol=1e-13)
+        jax.tree.map(close, got, alone)
+
+
+@forms
+def test_second_derivatives(name):
+    """d^2/dw dv of p.s is p_i at every edge (j -> i), along any direction."""
+    graph = FORMS[name][0]()
+    (weight, value), (_, d_value) = numbers(graph), numbers(graph, 1)
+    p = np.random.default_rng(2).normal(size=graph.num_nodes)
+    by_weight = jax.grad(lambda w, v: jnp.dot(p, graph.aggregate(w, v)))
+    along = (jnp.asarray(value),), (jnp.asarray(d_value),)
+    _, got = jax.jvp(lambda v: by_weight(jnp.asarray(weight), v), *along)
+    wanted = p[np.asarray(graph.receivers)] * d_value[np.asarray(graph.senders)]
+    np.testing.assert_allclose(np.ravel(got), wanted, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("n", [1, 3, 50, 1000, 20_000])

@@ -81,10 +81,9 @@ def filtered_errors(
         tau_m=neurons.own_time, tau_r=jnp.zeros_like(instant.x), dt=instant.dt,
         state=instant.x,
     )  # fmt: skip
-    sent = lambda x: neurons.graph.aggregate(neurons.weight, x)
-    transpose = jax.linear_transpose(sent, instant.x)
+    transpose = neurons.graph.back(neurons.weight)
     gain = now.slope * neurons.own_time
-    arrived = lambda lam: ell_x + now.felt(transpose(gain * lam)[0])
+    arrived = lambda lam: ell_x + now.felt(transpose(gain * lam))
     error = lambda s: part.closure.error(s, inside, own)
     lam = jax.lax.fori_loop(
         0, fixed.number - 1, lambda _, lam: error(arrived(lam)), before

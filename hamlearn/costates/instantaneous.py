@@ -94,10 +94,9 @@ class RandomFeedback(AbstractCostate):
         one = jnp.ones((), instant.x.dtype)
         now = neurons.slopes(instant.x, instant.u, one)
         time, ell_x = neurons.own_time, instant.ell_x
-        sent = lambda x: neurons.graph.aggregate(back, x)
-        transpose = jax.linear_transpose(sent, instant.x)
+        transpose = neurons.graph.back(back)
         gain = now.slope * time
-        sweep = lambda _, d: ell_x + now.felt(transpose(gain * d)[0])
+        sweep = lambda _, d: ell_x + now.felt(transpose(gain * d))
         return -time * jax.lax.fori_loop(0, sweeps.number, sweep, ell_x), None
 
 

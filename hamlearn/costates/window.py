@@ -267,11 +267,10 @@ def transposed(
 
         return vjp, (x, samples.input)
 
-    sent = lambda x: neurons.graph.aggregate(neurons.weight, x)
-    transpose = jax.linear_transpose(sent, jax.tree.map(lambda leaf: leaf[0], x))
+    transpose = neurons.graph.back(neurons.weight)
 
     def through(now, p):
-        return now.leak * p + now.felt(transpose(now.slope * p)[0])
+        return now.leak * p + now.felt(transpose(now.slope * p))
 
     return through, jax.vmap(lambda x, u: neurons.slopes(x, u, dt))(x, samples.input)
 

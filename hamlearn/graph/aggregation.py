@@ -6,16 +6,19 @@ the shape of that array: a matrix where every node has the same number of incomi
 edges, because XLA does not vectorise an outer product into a flat array.
 """
 
+import math
 from abc import abstractmethod
+from functools import partial
 from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Inexact
 
 from .._types import Array, Edges, Int, Neurons
-from .order import unfoldable_true
+from .order import apart
 
 
 class AbstractAggregation(eqx.Module):
@@ -89,14 +92,10 @@ class Layered(AbstractAggregation):
         )
 
     def __call__(self, weight: Edges, value: Neurons) -> Neurons:
-        # `split`, unlike slices, has a derivative without padding: a concatenation.
-        counts = [a * b for a, b in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
-        blocks = jax.lax.split(weight, counts)
+        pairs = zip(self.sizes[1:], self.sizes[:-1], strict=True)
         layers = jax.lax.split(value, self.sizes)
-        sums = [jnp.zeros(self.sizes[0], value.dtype)]
-        for block, layer in zip(blocks, layers[:-1], strict=True):
-            sums.append(block.reshape(-1, layer.size) @ layer)
-        return jnp.concatenate(sums)
+        sums = _products(tuple(pairs), weight, tuple(layers[:-1]))
+        return jnp.concatenate([jnp.zeros(self.sizes[0], value.dtype), *sums])
 
     def describe(self) -> str:
         return f"{len(self.sizes) - 1} block products"
@@ -105,9 +104,7 @@ class Layered(AbstractAggregation):
 class EvenLayers(AbstractAggregation):
     """Layers of `size` nodes, each fully connected to the next; the last of any size.
 
-    The weights are a matrix, a row per node, and square blocks are multiplied in one
-    batch: of a vector times a block cut out of a longer array XLA makes a strided
-    loop, twenty times as slow.
+    The weights are a matrix, a row per node; square blocks are multiplied in one batch.
     """
 
     size: int = eqx.field(static=True)
@@ -120,16 +117,66 @@ class EvenLayers(AbstractAggregation):
 
     def __call__(self, weight: Edges, value: Neurons) -> Neurons:
         n, sent = self.size, value[: self.layers * self.size].reshape(-1, self.size)
-        squares = weight.shape[0] // n if self.last == n else self.layers - 1
-        blocks, odd = jax.lax.split(
-            weight, (squares * n, weight.shape[0] - squares * n)
-        )
-        sums = jnp.einsum("lij,lj->li", blocks.reshape(-1, n, n), sent[:squares])
-        rest = odd @ sent[-1]
-        return jnp.concatenate([jnp.zeros(n, value.dtype), sums.reshape(-1), rest])
+        squares = self.layers if self.last == n else self.layers - 1
+        blocks = [((squares, n, n), sent[:squares])] if squares > 1 else []
+        blocks += [((n, n), sent[0])] if squares == 1 else []
+        blocks += [((self.last, n), sent[-1])] if self.last != n else []
+        shapes, heard = zip(*blocks, strict=True)
+        sums = [sum_.reshape(-1) for sum_ in _products(shapes, weight, heard)]
+        return jnp.concatenate([jnp.zeros(n, value.dtype), *sums])
 
     def describe(self) -> str:
         return f"{self.layers} block products"
+
+
+def _cut(shapes, weight):
+    if len(shapes) == 1:
+        return [weight.reshape(shapes[0])]
+    # `split`, unlike slices, has a derivative without padding: a concatenation.
+    parts = jax.lax.split(weight.reshape(-1), [math.prod(shape) for shape in shapes])
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _multiplied(blocks, sent):
+    pairs = zip(blocks, sent, strict=True)
+    return [jnp.einsum("...ij,...j->...i", block, layer) for block, layer in pairs]
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _products(shapes, weight, sent):
+    """Blocks of the given shapes, cut out of `weight`, each times what is sent."""
+    return _multiplied(_cut(shapes, weight), sent)
+
+
+@partial(_products.defjvp, symbolic_zeros=True)
+def _products_and_tangents(shapes, primals, tangents):
+    (weight, sent), (weight_dot, sent_dot) = primals, tangents
+    there = _products(shapes, weight, sent)
+    terms = [jax.tree.map(jnp.zeros_like, there)]
+    if not isinstance(weight_dot, SymbolicZero):
+        terms.append(_multiplied(_cut(shapes, weight_dot), sent))
+    if not all(isinstance(dot, SymbolicZero) for dot in sent_dot):
+        # Its transpose, a vector times a block cut out of an array, is a loop with
+        # strides on a CPU, up to twenty times as slow as with an array of its own.
+        alone = len(shapes) == 1 or weight.size < _LARGE
+        blocks = _cut(shapes, weight) if alone else _copied(shapes, weight)
+        terms.append(_multiplied(blocks, sent_dot))
+    return there, jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *terms)
+
+
+_LARGE = 4096  # edges from which a copy is quicker than strides
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _copied(shapes, weight):
+    """The blocks as arrays of their own."""
+    cut = partial(_cut, shapes)
+    return jax.lax.platform_dependent(weight, cpu=partial(apart, cut), default=cut)
+
+
+@_copied.defjvp
+def _copied_and_tangents(shapes, primals, tangents):
+    return _copied(shapes, *primals), _cut(shapes, *tangents)
 
 
 class Rows(AbstractAggregation):
@@ -180,20 +227,8 @@ def once(value: Inexact[Array, "neurons"]) -> Inexact[Array, "neurons"]:
     On a CPU XLA would compute the function that made it, tanh say, anew for every
     edge; it does not look through a choice (`order`).
     """
-    return jax.lax.platform_dependent(value, cpu=_chosen, default=lambda value: value)
-
-
-@jax.custom_batching.custom_vmap
-def _chosen(value):
-    never = lambda value: jnp.zeros_like(value)
-    return jax.lax.cond(unfoldable_true(value), lambda value: value, never, value)
-
-
-@_chosen.def_vmap
-def _chosen_for_many(size, batched, value):
-    # One choice for all: a batched predicate would make it a select, which is no wall.
-    del size
-    return _chosen(value), batched[0]
+    alone = partial(apart, lambda value: value)
+    return jax.lax.platform_dependent(value, cpu=alone, default=lambda value: value)
 
 
 once.defjvp(lambda primals, tangents: (once(*primals), tangents[0]))

@@ -1,6 +1,6 @@
 """Directed graphs that carry networks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,6 +214,12 @@ class Digraph(eqx.Module):
     def aggregate(self, weight: Edges, value: Neurons) -> Neurons:
         """s_i = sum over edges (j -> i) of w_ij v_j, in O(edges)."""
         return self.aggregation(weight, value)
+
+    def back(self, weight: Edges) -> Callable[[Neurons], Neurons]:
+        """The transpose of `aggregate`: p to sum over edges (j -> i) of w_ij p_i."""
+        nothing = jnp.zeros(self.num_nodes, weight.dtype)
+        _, pull = jax.vjp(lambda value: self.aggregate(weight, value), nothing)
+        return lambda p: pull(p)[0]
 
     def once(self, value: Inexact[Array, "neurons"]) -> Inexact[Array, "neurons"]:
         """`value`, computed once a node and not anew for every edge that reads it."""

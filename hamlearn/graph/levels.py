@@ -51,9 +51,9 @@ class Levels(eqx.Module):
         self, graph: Digraph, weight: Edges, slope: Neurons, a: Neurons, b: Neurons
     ) -> tuple[Neurons, Neurons]:
         """(p, q): q_j = b_j + sum_i w_ij p_i and p = a + slope q."""
-        back = jax.linear_transpose(partial(graph.aggregate, weight), a)
+        back = graph.back(weight)
         up, down = self._solvers(weight, slope)
-        return _solved(lambda p, q: (p - slope * q, q - back(p)[0]), down, up, a, b)
+        return _solved(lambda p, q: (p - slope * q, q - back(p)), down, up, a, b)
 
     def tangent(
         self, graph: Digraph, weight: Edges, slope: Neurons, a: Neurons, b: Neurons

@@ -34,6 +34,27 @@ def unfoldable_true(leaf: Shaped[Array, "..."]) -> Bool[Array, ""]:
     return (bits | jnp.ones_like(bits)) != 0
 
 
+def apart(function: Callable[[Array], PyTree], value: Array) -> PyTree:
+    """`function(value)`, computed by itself: what reads it is not fused with it."""
+
+    @jax.custom_batching.custom_vmap
+    def chosen(value):
+        shapes = jax.eval_shape(function, value)
+        empty = lambda leaf: jnp.zeros(leaf.shape, leaf.dtype)
+        never = lambda value: jax.tree.map(empty, shapes)
+        return jax.lax.cond(unfoldable_true(value), function, never, value)
+
+    @chosen.def_vmap
+    def chosen_for_many(size, batched, value):
+        # One choice for all: a batched predicate would make it a select, which is no
+        # wall.
+        del size
+        found = apart(jax.vmap(function), value)
+        return found, jax.tree.map(lambda leaf: batched[0], found)
+
+    return chosen(value)
+
+
 def computed(leaves: list[Any]) -> Bool[Array, ""]:
     """True, once all numbers in `leaves` have been computed."""
     floats = [leaf for leaf in leaves if eqx.is_inexact_array(leaf) and leaf.size]

@@ -187,9 +187,8 @@ class VoltageNetwork(AbstractNeurons):
         """
         slope = slope_at(self.rate, ur)
         if self.levels is None:
-            sent = lambda r: self.graph.aggregate(self.weight, r)
-            back = jax.linear_transpose(sent, ur)
-            arrived = lambda lam: force + slope * back(lam)[0]
+            back = self.graph.back(self.weight)
+            arrived = lambda lam: force + slope * back(lam)
             lam = _settle(lambda lam: error(arrived(lam)), jnp.zeros_like(ur))
             return arrived(lam), lam
         # lam = k s + c, so that lam = (k force + c) + k phi' W^T lam.

@@ -93,10 +93,9 @@ class SpatialFeedback(AbstractFeedback):
     def signal(self, instant, fixed):
         neurons, ell_x = instant.network.neurons(), instant.ell_x
         now = neurons.slopes(instant.x, instant.u, jnp.ones((), instant.x.dtype))
-        sent = lambda x: neurons.graph.aggregate(neurons.weight, x)
-        transpose = jax.linear_transpose(sent, instant.x)
+        transpose = neurons.graph.back(neurons.weight)
         gain = now.slope * neurons.own_time
-        sweep = lambda _, delta: ell_x + now.felt(transpose(gain * delta)[0])
+        sweep = lambda _, delta: ell_x + now.felt(transpose(gain * delta))
         return jax.lax.fori_loop(0, fixed.number, sweep, ell_x)
 
 

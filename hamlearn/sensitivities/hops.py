@@ -108,12 +108,11 @@ class HopTraces(AbstractSensitivity):
         ratio: Neurons, q: Scalar,
     ) -> Float[Array, "order neurons"]:  # fmt: skip
         """m(1), ..., m(order)."""
-        sent = lambda x: neurons.graph.aggregate(neurons.weight, x)
-        transpose = jax.linear_transpose(sent, error)
+        transpose = neurons.graph.back(neurons.weight)
         every = [error]
         for h in range(self.order - 1):
             seen = jnp.where(memory.weight[h] > 0, memory.weight[h], 1)
-            back = transpose(memory.slope[h] / (seen * q) * error)[0]
+            back = transpose(memory.slope[h] / (seen * q) * error)
             onward = memory.rise[h] / seen * back + (1 - ratio) * error
             error = onward if self.cap is None else _capped(onward, error, self.cap)
             every.append(error)
