@@ -195,43 +195,40 @@ def _buys(record: Record) -> str:
     held = lambda row: size(row["state_bytes"] + row["scratch_bytes"])
     return (
         "STLP moves its weights at every sample, where BPTT waits for "
-        f"{bptt['waits']}; with 32 neurons in layers it holds {held(stlp)}, BPTT "
-        f"{held(bptt)}, and its cosine with the exact gradient is "
-        f"{_number(aligned['cosines']['all'], '.2f')}."
+        f"{bptt['waits']}, and holds {held(stlp)} where that holds {held(bptt)} (32 "
+        "neurons in layers), with a cosine of "
+        f"{_number(aligned['cosines']['all'], '.2f')} to the exact gradient."
     )
 
 
 def _costs(record: Record) -> str:
     rows = done(of(record, "cost", kind="layers", law="stlp", dtype="float32"))
-    ratios = [(r["neurons"], r["ratio_to_bptt"]["median"]) for r in rows
-              if "ratio_to_bptt" in r]  # fmt: skip
-    if not ratios:
-        return ""
-    told = ", ".join(f"{ratio:.0f} with {n}" for n, ratio in ratios)
+    ratios = {r["neurons"]: r["ratio_to_bptt"]["median"] for r in rows
+              if "ratio_to_bptt" in r}  # fmt: skip
     rtrl = _at(record, "cost", "layers", "rtrl", neurons=32, dtype="float32")
     small = _at(record, "cost", "layers", "stlp", neurons=32, dtype="float32")
-    more = ""
-    if rtrl is not None and small is not None:
-        more = (
-            f", and one of RTRL with 32 as long as {_us(rtrl) / _us(small):.2g} of it"
-        )
-    return f"A sample of it takes as long as so many of BPTT: {told} neurons{more}."
+    if 32 not in ratios or rtrl is None or small is None:
+        return ""
+    last = max(ratios)
+    return (
+        f"A sample takes it {ratios[32]:.0f} times as long as BPTT with 32 neurons and "
+        f"{ratios[last]:.0f} times with {last}, and {_us(small) / _us(rtrl):.2g} times "
+        "as long as RTRL with 32."
+    )
 
 
 def _comes_to(record: Record) -> str:
     told = []
-    for kind, title in KINDS.items():
+    for kind in KINDS:
         rows = {r["law"]: r for r in of(record, "learning", kind=kind)}
         if not {"stlp", "bptt"} <= rows.keys():
             continue
-        loss = lambda law, k, rows=rows: _number(rows[law][k]["median"])
-        others = [n for n in ("rtrl", "hops", "hamiltonian") if n in rows]
-        both = [
-            ", ".join(f"{HEAD[n]} {loss(n, k)}" for n in ("stlp", "bptt", *others))
-            for k in ("equal_samples", "equal_seconds")
-        ]
-        told.append(
-            f"{title.lower()}: after 10,000 samples {both[0]}, after one second "
-            f"{both[1]}"
+        over = lambda k, rows=rows: _number(
+            rows["stlp"][k]["median"] / rows["bptt"][k]["median"], ".2g"
         )
-    return f"Losses, {'; '.join(told)}." if told else ""
+        told.append(
+            f"in {'layers' if kind == 'layers' else 'a recurrent network'} "
+            f"{over('equal_samples')} after equal samples and {over('equal_seconds')} "
+            "after equal seconds"
+        )
+    return f"Its loss over that of BPTT is {', '.join(told)}." if told else ""
