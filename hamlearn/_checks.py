@@ -7,7 +7,8 @@ numbers and masked entries are no numbers, and nothing is read as one by chance.
 import inspect
 import os
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any, NoReturn
 
 import jax
@@ -116,8 +117,10 @@ def instance(name: str, value: Any, kind: type | tuple[type, ...]) -> None:
         kinds = kind if isinstance(kind, tuple) else (kind,)
         wanted = " or ".join(k.__name__ for k in kinds)
         article = "an" if wanted[0] in "AEIOU" else "a"
-        # A class in place of one of its objects is the usual slip.
-        got = "the class itself" if isinstance(value, type) else type(value).__name__
+        # What makes an object in place of the object is the usual slip.
+        got = type(value).__name__
+        for maker, word in ((type, "class"), (FunctionType, "function")):
+            got = f"the {word} itself" if isinstance(value, maker) else got
         reject(name, f"{article} {wanted}", f"{shown(value)} ({got})")
 
 
@@ -156,6 +159,12 @@ def key(name: str, value: Any) -> None:
     raw = dtype == np.uint32 and dims == 1 and np.shape(value)[0] in (2, 4)
     if not ((typed and dims == 0) or raw):
         reject(name, "a random key such as `jax.random.key(0)`", shown(value))
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names in a row, told apart where one has a comma in it too."""
+    names = list(names)
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def known(name: str, value: Any) -> None:

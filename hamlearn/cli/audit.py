@@ -37,9 +37,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
     jax.config.update("jax_enable_x64", True)
     laws = audited_laws()
+    for word in arguments.laws:
+        if not any(_asked(name, [word]) for name in laws):
+            shared.choice("LAW", word, laws)
     names = [name for name in laws if _asked(name, arguments.laws)]
-    if not names:
-        shared.choice("LAW", arguments.laws[0], laws)
     width = max(map(len, [*names, "law"]))
     with Patience("audit", len(names)) as patience:
         for k, name in enumerate(names):

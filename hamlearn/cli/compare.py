@@ -155,6 +155,7 @@ def _network(
     about = {"law": entry.law, "outputs": task.outputs}
     about |= {name: getattr(arguments, name) for name in words.ASKED}
     units = getattr(task, "units", None)
+    arguments.save.parent.mkdir(parents=True, exist_ok=True)
     return networks.save(entry.best, arguments.save, units=units, **about)
 
 

@@ -1,6 +1,7 @@
 """What several commands do: words for objects, pictures, versions."""
 
 import argparse
+import os
 import platform
 import shutil
 import signal
@@ -18,8 +19,9 @@ def choice(option: str, word: str, known: Iterable[str], more: str = "") -> None
     """**Raises:** `ValueError` for a word that is not known, with those that are."""
     known = list(known)
     if word not in known:
-        wanted = f"one of {', '.join(known)}{more}"
-        raise ValueError(f"`{option}` must be {wanted}, but is {word!r}.")
+        from .. import _checks
+
+        _checks.reject(option, f"one of {_checks.listed(known)}{more}", repr(word))
 
 
 def add_reading(add: Any) -> None:
@@ -134,10 +136,31 @@ def versions() -> dict[str, str]:
 
 def add_save(add: Any, what: str) -> None:
     """`--save`, for what has been learned."""
-    add("--save", type=Path, metavar="NET.npz", help=f"write {what} there")
+    add("--save", type=_file, metavar="NET.npz", help=f"write {what} there")
 
 
 def add_out(add: Any, what: str) -> None:
     """`--out` and `--json`, the same for all commands that save."""
-    add("--out", type=Path, default=Path("out"), metavar="DIR", help="default ./out")
+    add("--out", type=_folder, default="out", metavar="DIR", help="default ./out")
     add("--json", action="store_true", help=f"print {what}, nothing else")
+
+
+def _folder(word: str) -> Path:
+    """A folder that is there or can be made: no run is to end at one that cannot."""
+    there = Path(word).absolute()
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        wanted = "a folder that can be written to"
+        raise argparse.ArgumentTypeError(f"must be {wanted}, but is {word!r}")
+    return Path(word)
+
+
+def _file(word: str) -> Path:
+    """A file that can be made, or written over."""
+    path = Path(word)
+    if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+        wanted = "a file that can be written to"
+        raise argparse.ArgumentTypeError(f"must be {wanted}, but is {word!r}")
+    _folder(str(path.parent))
+    return path

@@ -284,4 +284,5 @@ def _save(
     if arguments.save is None:
         return paths
     about = {"target": target.name, "offset": target.offset, "scale": target.scale}
+    arguments.save.parent.mkdir(parents=True, exist_ok=True)
     return [*paths, networks.save(result.network, arguments.save, **about)]

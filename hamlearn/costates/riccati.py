@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from .. import _checks
 from ..mechanics.causal import AbstractPolicy, signed_rates
 
 
@@ -31,7 +32,12 @@ class TimeReversal(AbstractPolicy):
         return False
 
     def init(self, q):
-        flat, _ = ravel_pytree(q)
+        flat = jax.eval_shape(lambda q: ravel_pytree(q)[0], q)
+        wanted = (
+            "small enough for `TimeReversal` (`SignFlip` carries a number per weight)"
+        )
+        squares = 4 * flat.size**2 * flat.dtype.itemsize  # P, Q, A^T P and S P
+        _checks.affordable("network", wanted, squares)
         return jnp.zeros((flat.size, flat.size), flat.dtype)
 
     def rates(self, motion, memory):

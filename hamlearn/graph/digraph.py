@@ -1,6 +1,7 @@
 """Directed graphs that carry networks."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,7 @@ class Digraph(eqx.Module):
     def complete(cls, num_nodes: int, *, self_loops: bool) -> "Digraph":
         """Every node sends to every node, to itself only with `self_loops`."""
         _checks.at_least("num_nodes", num_nodes, 1 if self_loops else 2)
+        _room_for("num_nodes", num_nodes**2)
         receivers, senders = np.divmod(np.arange(num_nodes**2), num_nodes)
         keep = slice(None) if self_loops else receivers != senders
         return cls(num_nodes, senders[keep], receivers[keep])
@@ -101,6 +103,7 @@ class Digraph(eqx.Module):
             _checks.at_least("in_degree", in_degree, 1)
             edges = thin_layers(sizes, in_degree, _generator(key))
             return cls(int(np.sum(sizes)), *edges)
+        _room_for("sizes", sum(int(a) * int(b) for a, b in pairwise(sizes)))
         graph = cls(int(np.sum(sizes)), *between_layers(sizes))
         blocks = _blocks(sizes)
         if blocks is None:
@@ -254,6 +257,13 @@ def _check_degree(num_nodes: int, in_degree: int) -> None:
     _checks.at_least("in_degree", in_degree, 1)
     if in_degree >= num_nodes:
         _checks.reject("in_degree", f"less than `num_nodes` = {num_nodes}", in_degree)
+
+
+def _room_for(name: str, edges: int) -> None:
+    wanted = (
+        "small enough for so many edges (with `in_degree` or `random` there are less)"
+    )
+    _checks.affordable(name, wanted, 40 * edges)
 
 
 def _generator(key: Any) -> np.random.Generator:

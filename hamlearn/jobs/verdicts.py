@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from .. import _checks
 from ..run.tables import brief_text, number_text
 from .grounds import CONTROLS
 
@@ -24,9 +25,9 @@ def verdicts(found: Any) -> list[str]:
         lines.append(_against(laws, f"{name} ({entry.law})", entry.loss))
     lost = [entry.law for entry in found.entries if entry.diverged]
     if lost:
-        lines.append(f"runs diverged: {', '.join(lost)}")
+        lines.append(f"runs diverged: {_checks.listed(lost)}")
     if found.missing:
-        lines.append(f"interrupted before: {', '.join(found.missing)}")
+        lines.append(f"interrupted before: {_checks.listed(found.missing)}")
     return lines
 
 
@@ -80,6 +81,5 @@ def _against(laws: Sequence[Any], name: str, value: float) -> str:
         return f"no law beat {name} on this stream ({best})"
     if len(better) == len(laws):
         return f"every law beat {name} ({best})"
-    return (
-        f"{len(better)} of {len(laws)} laws beat {name} ({best}): {', '.join(better)}"
-    )
+    share = f"{len(better)} of {len(laws)} laws beat {name} ({best})"
+    return f"{share}: {_checks.listed(better)}"

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 
 from .. import _checks
@@ -133,6 +134,9 @@ def started(
         more = ", the streams of the `Batch` first," if streams else ""
         wanted = f"of shape {_shapes(start)}{more} as the network's own"
         _checks.reject("x0", wanted, f"of shape {_shapes(given)}")
+    for leaf, own in zip(*map(jax.tree.leaves, (given, start)), strict=True):
+        if not isinstance(leaf, Tracer):
+            _checks.within("x0", np.asarray(leaf), own.dtype)
     return network, jax.tree.map(lambda a, b: a.astype(b.dtype), given, start)
 
 
@@ -158,6 +162,7 @@ def floating_state(name: str, state: PyTree) -> PyTree:
         _checks.finite(here, leaf)
         if not isinstance(leaf, Tracer):
             leaf = _checks.real(here, leaf)
+            _checks.within(here, leaf)
         leaf = jnp.asarray(leaf)
         inexact = jnp.issubdtype(leaf.dtype, jnp.floating)
         return leaf if inexact else leaf.astype(float)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -19,6 +18,8 @@ from .scan import _scan
 
 SHORT = 0.1
 """Seconds that a chunk may always take."""
+GROWTH = 4
+"""How many times as long as the last a chunk is, at most, while time is measured."""
 
 
 class Chunk(eqx.Module):
@@ -47,25 +48,19 @@ def _looked_at(state, infos):
     return state, infos, jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in floats])
 
 
-def advance(law, state: State, block: Sample, count: int, dt: Any):
-    """`count` steps over a block: (state, infos, whether each leaf is finite)."""
-    if count == block.target.shape[0]:
-        return _whole(law, state, block, dt)
-    return _part(law, state, block, dt, np.asarray(count, np.int32))
-
-
 def chunks(
     law, state, samples, position: int, size: int, dt, patience: float | None
 ) -> Iterator[Chunk]:
     """Chunks in order, each handed out once the next one is already computing.
 
     Where the source raises, what it delivered before is computed and handed out. With
-    `patience` chunks have as many samples as are done in a tenth of it, once a first
-    one has shown how long that takes; none of another length compiles again.
+    `patience` chunks begin with one sample and grow to as many as are done in a tenth
+    of it, all through one program.
     """
     dtype, ready, error = _samples.state_dtype(state), None, None
-    most, since = size, 0.0
-    source = _samples.blocks(samples, size, position, patience, lambda: most)
+    most, since = size if patience is None else 1, 0.0
+    here = lambda: min(most, size - position % size)  # ends as chunks of `size` would
+    source = _samples.blocks(samples, size, position, patience, here)
     while True:
         began = time.monotonic()
         try:
@@ -75,9 +70,14 @@ def chunks(
         except BaseException as raised:
             error = raised
             break
+        position += count
         since += time.monotonic() - began  # waiting for samples does not count
         block = _samples.cast(block, dtype)
-        state, infos, finite = advance(law, state, block, count, dt)
+        if patience is None and count == size:
+            state, infos, finite = _whole(law, state, block, dt)
+        else:
+            some = np.asarray(count, np.int32)
+            state, infos, finite = _part(law, state, block, dt, some)
         if ready is None:
             since = time.monotonic()  # nor does compiling
         else:
@@ -86,7 +86,7 @@ def chunks(
             if patience is not None:
                 took = max(now - since, 1e-9) / ready.count
                 fits = max(patience / 10, SHORT) / took
-                most = int(np.clip(fits, 1, min(2 * most, size)))
+                most = int(np.clip(fits, 1, min(GROWTH * most, size)))
             since = now
         ready = Chunk(block, count, state, infos, finite)
     if ready is not None:

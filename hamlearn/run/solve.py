@@ -80,7 +80,9 @@ def solve(
     _checks.instance("law", law, AbstractLaw)
     _checks.instance("signal", signal, Signal)
     _checks.at_least("max_steps", max_steps, 1)
-    _checks.known("network", network)
+    remedy = "diffrax solves `law.vector_field`"
+    given = {"network": network, "law": law, "signal": signal, "x0": x0, "key": key}
+    _samples.outside(remedy, **given, t0=t0, t1=t1, dt0=dt0)
     missing = law.no_rates() if isinstance(law, AbstractFlow) else "no vector field"
     if missing is not None:
         wanted = f"a law with rates, which `stream` does not need; it has {missing}"

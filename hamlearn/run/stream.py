@@ -68,8 +68,8 @@ def stream(
     - `checkpoint`: a new folder to save to, and that no other process may save to at
       the same time: at the start, after about `every` samples or `every_seconds`,
       whichever comes first, and when the run ends or is interrupted, by SIGTERM too.
-      That is between chunks, which are shortened to a tenth of `every_seconds`; the
-      first, of at most 32768 samples, is not yet. `resume` goes on from there.
+      That is between chunks, which begin with one sample and grow to a tenth of
+      `every_seconds`. `resume` goes on from there.
     - `progress`: a progress bar for runs longer than a second.
 
     **Returns:** a `Result`. A run that leaves the finite numbers stops there, warns,
@@ -82,8 +82,8 @@ def stream(
     """
     _checks.instance("law", law, AbstractLaw)
     law = law if learn else WeightsHeld(law)
+    _outside(samples=samples, start=start, dt=dt, law=law, x0=x0, key=key)
     head, samples = _samples.first(samples)
-    _samples.outside(samples, start, dt)
     state = _started(law, start, x0, key)
     options = Options(
         dt, record_every, chunk, checkpoint, every, every_seconds, progress, callback
@@ -126,8 +126,8 @@ def resume(
     _checks.instance("checkpoint", checkpoint, (str, PathLike))
     _checks.instance("law", law, AbstractLaw)
     law = law if learn else WeightsHeld(law)
+    _outside(samples=samples, start=start, dt=dt, law=law, x0=x0, key=key)
     head, samples = _samples.first(samples)
-    _samples.outside(samples, start, dt)
     state = _started(law, start, x0, key)
     options = Options(
         dt, record_every, chunk, checkpoint, every, every_seconds, progress, callback
@@ -163,6 +163,10 @@ class Options(eqx.Module):
             _checks.instance("checkpoint", self.checkpoint, (str, PathLike))
         _checks.at_least("every", self.every, 1)
         _checks.positive("every_seconds", self.every_seconds)
+
+
+def _outside(**named: Any) -> None:
+    _samples.outside("it is `hl.scan` that runs a law", **named)
 
 
 def _started(law: AbstractLaw, start: Any, x0: PyTree, key: Array | None) -> State:

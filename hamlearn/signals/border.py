@@ -30,7 +30,9 @@ def arrays(samples: Any, *, copy: bool = False) -> Sample:
     """
     if isinstance(samples, tuple) and len(samples) == 2:
         samples = Sample(*samples)
-    _checks.instance("samples", samples, Sample)
+    if not isinstance(samples, Sample):
+        wanted = "a Sample or an (input, target) pair, or an iterable of those"
+        _checks.reject("samples", wanted, _checks.shown(samples))
     found = {}
     for field in dataclasses.fields(Sample):
         value = getattr(samples, field.name)

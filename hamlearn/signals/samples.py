@@ -80,7 +80,6 @@ def length(samples: Any) -> int | None:
 
 def first(samples: Any) -> tuple[Sample, Any]:
     """(the first sample, the samples with it still in them)."""
-    outside(samples)
     whole = _as_arrays(samples)
     if whole is not None:
         return jax.tree.map(lambda leaf: leaf[0], _cut(whole, 0, 1)), samples
@@ -91,11 +90,15 @@ def first(samples: Any) -> tuple[Sample, Any]:
     return as_sample(head[0]), _chained(head, iterator)
 
 
-def outside(samples: Any, start: Any = None, dt: Any = None) -> None:
+def outside(remedy: str, **named: Any) -> None:
     """**Raises:** `ValueError` inside a transformation, where no number is known."""
-    for name, value in (("samples", samples), ("start", start), ("dt", dt)):
-        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
-            wanted = "known: inside jit, vmap and grad it is `hl.scan` that runs a law"
+    plain = list | tuple | dict
+    leaf = lambda node: isinstance(node, Iterable) and not isinstance(node, plain)
+    named["run"] = jnp.zeros(())  # traced wherever a program is being built
+    for name, value in named.items():
+        leaves = jax.tree.leaves(value, is_leaf=leaf)
+        if any(isinstance(leaf, Tracer) for leaf in leaves):
+            wanted = f"known: inside jit, vmap and grad {remedy}"
             _checks.reject(name, wanted, "traced")
 
 
@@ -108,7 +111,7 @@ def _as_arrays(samples: Any) -> Any:
     """Samples with a leading axis of time as NumPy arrays; None for an iterable."""
     pair = isinstance(samples, tuple) and len(samples) == 2
     if not pair and not isinstance(samples, Sample):
-        if not isinstance(samples, Iterable) or isinstance(samples, str | bytes):
+        if not isinstance(samples, Iterable) or isinstance(samples, str | bytes | dict):
             wanted = "a Sample, (inputs, targets) or iterable"
             _checks.reject("samples", wanted, _checks.shown(samples))
         return None

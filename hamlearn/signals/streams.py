@@ -97,6 +97,8 @@ def check_target(output: Any, sample: Sample, of: str = "samples") -> None:
         _checks.reject(
             "readout", wanted, f"returning {jax.tree.map(jnp.shape, output)}"
         )
+    if jnp.iscomplexobj(output):
+        _checks.reject("readout", "returning real numbers", f"returning {output.dtype}")
     if sample.target.shape != shape:
         wanted = f"of the output's shape {shape} at each step"
         got = f"of shape {sample.target.shape}"

@@ -54,5 +54,5 @@ def _place(column: str, names: list[str], wide: int) -> int:
         return names.index(column)
     if column.isdigit() and 1 <= int(column) <= wide:
         return int(column) - 1
-    known = ", ".join(names) or f"1 to {wide}"
+    known = _checks.listed(names) or f"1 to {wide}"
     _checks.reject("column", f"one of {known}", repr(column))

@@ -210,7 +210,7 @@ def _name(found: Columns, column: int) -> str:
 
 def _listed(found: Columns) -> str:
     if any(found.names):
-        return ", ".join(name for name in found.names if name)
+        return _checks.listed(name for name in found.names if name)
     return ", ".join(map(str, found.numbers))
 
 

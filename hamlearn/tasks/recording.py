@@ -127,7 +127,7 @@ class Recording:
         if self.time_unit == "samples":
             every = "evenly spaced"
         since = f", first {self.first}" if self.first else ""
-        named = ", ".join(name or "1" for name in self.columns)
+        named = _checks.listed(name or "1" for name in self.columns)
         held = f"samples held over gaps: {self.held:,}"
         below = "; ".join([held if self.held else "no gaps", *self.remarks])
         plural = "" if len(self.columns) == 1 else "s"
@@ -142,7 +142,7 @@ def _labels(recording: Recording, target: np.ndarray) -> np.ndarray:
     whole = target == np.rint(target)
     if target.shape[1] != 1 or not whole.all() or target.min() < 0:
         bad = target[~whole | (target < 0)]
-        got = f"{bad[0]:g} in column {names[0]}" if bad.size else ", ".join(names)
+        got = f"{bad[0]:g} in column {names[0]}" if bad.size else _checks.listed(names)
         _checks.reject("columns", "one target of labels 0, 1, ... at the end", got)
     return target[:, 0].astype(int)
 

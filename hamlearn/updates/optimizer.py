@@ -8,7 +8,9 @@ from typing import Any, NoReturn
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.core import Tracer
 
 from .. import _checks
 from .._types import Array, Float
@@ -47,11 +49,14 @@ class Optax(AbstractUpdate):
         is_number = lambda v: isinstance(v, float) or eqx.is_inexact_array(v)
         self.factory = factory
         numbers = {k: v for k, v in options.items() if is_number(v)}
+        for name, value in numbers.items():
+            if not isinstance(value, Tracer):
+                _checks.within(name, np.asarray(value))
         self.numbers = {name: as_number(value) for name, value in numbers.items()}
         self.settings = tuple((k, v) for k, v in options.items() if k not in numbers)
 
     def start(self, w):
-        return self._made(w).init(w)
+        return begun(self._made(w), w)
 
     def step(self, g, w, memory, dt, loss=None):
         return descend(self._made(w), g, w, memory, loss)
@@ -76,17 +81,25 @@ class Ready(AbstractUpdate):
         _checks.instance("transformation", self.transformation, kind)
 
     def start(self, w):
-        return self.transformation.init(w)
+        return begun(self.transformation, w)
 
     def step(self, g, w, memory, dt, loss=None):
         return descend(self.transformation, g, w, memory, loss)
 
 
+def begun(transformation, w):
+    """What an optax optimizer remembers, at the start."""
+    try:
+        return transformation.init(w)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        _refuse(error)
+
+
 def descend(transformation, g, w, memory, loss):
     """(w, memory) after one update of an optax optimizer."""
-    extra = {}
-    if isinstance(transformation, optax.GradientTransformationExtraArgs):
-        extra = {} if loss is None else {"value": loss}
+    heard = inspect.signature(transformation.update).parameters.values()
+    asks = any(one.name == "value" or one.kind is one.VAR_KEYWORD for one in heard)
+    extra = {"value": loss} if asks and loss is not None else {}
     # optax mixes its counters with floats, which strict promotion forbids.
     with jax.numpy_dtype_promotion("standard"):
         try:
@@ -104,8 +117,11 @@ def _refuse(error: Exception) -> NoReturn:
         wanted = "an optimizer that needs the gradient and the loss at most"
         asked = str(error).split(": ")[-1]
         _checks.reject("update", wanted, f"one that also asks for {asked}")
-    *_, last = traceback.walk_tb(error.__traceback__)
-    if last[0].f_globals.get("__name__", "").startswith("optax."):
+    at = [
+        f.f_globals.get("__name__", "")
+        for f, _ in traceback.walk_tb(error.__traceback__)
+    ]
+    if [name for name in at if not name.startswith("jax.")][-1].startswith("optax."):
         wanted = "an optimizer of weights by name, and of nothing beside them"
         _checks.reject("update", wanted, f"one that cannot take them ({error})")
     raise error

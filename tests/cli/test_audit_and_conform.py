@@ -91,7 +91,8 @@ def test_conform_takes_a_class_in_a_file(capsys, tmp_path):
 
 
 BAD = {
-    ("audit", "nothing"): "`LAW` must be one of BPTT, sliding BPTT, RTRL",
+    ("audit", "nothing"): "`LAW` must be one of BPTT; sliding BPTT; RTRL",
+    ("audit", "SnAp", "nothing"): "SnAp-2; RFLO; RFLO, symmetric feedback; e-prop",
     ("conform", "cells"): "`MODULE:NAME` must be such as",
     ("conform", "no.such:Cell"): "`MODULE` must be importable",
     ("conform", "missing.py:Cell"): "no file missing.py",
@@ -125,6 +126,6 @@ def test_conform_says_which_laws_there_are(capsys, tmp_path):
     status, _, err = run(capsys, *words, "--laws", "RTRL", "nothing")
     assert status == 2
     assert err.startswith(
-        "hamlearn: `--laws` must be one of BPTT, sliding BPTT, RTRL, "
+        "hamlearn: `--laws` must be one of BPTT; sliding BPTT; RTRL; RTRL, as a flow; "
     )
     assert "but is 'nothing'" in err

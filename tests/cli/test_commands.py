@@ -1,5 +1,6 @@
 """The command line, run in this process as a user types it."""
 
+import dataclasses
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -218,7 +220,17 @@ def test_bad_options_name_the_option_and_the_value(capsys, tmp_path, words):
     assert out == ""
 
 
-@pytest.mark.parametrize("words", [["--colour", "red"], ["--policy", "magic"]])
+UNKNOWN = [
+    ["--colour", "red"],
+    ["--policy", "magic"],
+    ["--out", __file__],
+    ["--out", f"{__file__}/under"],
+    ["--save", f"{__file__}/net.npz"],
+    ["--save", str(Path(__file__).parent)],
+]
+
+
+@pytest.mark.parametrize("words", UNKNOWN)
 def test_unknown_options_are_errors(capsys, tmp_path, words):
     with pytest.raises(SystemExit) as stop:
         main(["track", "--out", str(tmp_path), *words])
@@ -332,6 +344,50 @@ def test_compare_shows_and_saves_what_is_finished_when_it_is_interrupted(
     status, printed, err = run(capsys, *words)
     assert (status, printed) == (130, "")
     assert "interrupted before there was anything" in err
+
+
+COMPARES = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from hamlearn.cli import main
+sys.exit(main(["compare", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_that_compares_is_stopped(tmp_path, number):
+    """From outside, while its second law is at work."""
+    path = tmp_path / "made.csv"
+    path.write_text("x\n" + "\n".join(f"{np.sin(k * k):.6f}" for k in range(200)))
+    words = ["--task", path, "--laws", "frozen", "--neurons", 2, "--seeds", 1]
+    words += ["--out", tmp_path / "out", "--json"]
+    command = [sys.executable, "-c", COMPARES, *map(str, words)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        said = ""
+        while "immediate:" not in said:
+            said += process.stderr.read(1)
+            assert process.poll() is None, said
+        process.send_signal(number)
+        printed, rest = process.communicate(timeout=100)
+    assert process.returncode == 130, rest
+    assert [json.loads(row)["law"] for row in printed.splitlines()] == ["frozen"]
+    assert "interrupted before: immediate" in rest
+    record = json.loads((tmp_path / "out" / "compare-made.json").read_text())
+    assert record["not_reached"] == ["immediate"]
+
+
+def test_compare_says_by_its_status_that_a_run_diverged(capsys, tmp_path, monkeypatch):
+    real = job._entry
+    lost = lambda *args: dataclasses.replace(real(*args), diverged=1)
+    monkeypatch.setattr(job, "_entry", lost)
+    path = tmp_path / "made.csv"
+    path.write_text("x\n" + "\n".join(f"{np.sin(k * k):.6f}" for k in range(200)))
+    words = ["--laws", "frozen", "--neurons", 2, "--seeds", 1, "--out", tmp_path]
+    status, printed, _ = run(capsys, "compare", "--task", path, *words)
+    assert status == 1
+    assert "runs diverged: frozen, immediate" in printed
 
 
 def test_compare_says_which_laws_and_tasks_there_are(capsys, tmp_path):

@@ -68,6 +68,8 @@ OPTIONS = {
         "--time": ["1"],
         "--seed": ["-1", "1.5", "x"],
         "--colour": ["red"],
+        "--out": [__file__, f"{__file__}/under"],
+        "--save": [f"{__file__}/net.npz", "/"],
     },
     "compare": {
         "--task": NO_FILE,
@@ -80,14 +82,16 @@ OPTIONS = {
         "--cost": ["magic", "cross-entropy"],
         "--column": ["2"],
         "--decimal": [","],
+        "--out": [__file__, f"{__file__}/under"],
+        "--save": [f"{__file__}/net.npz", "/"],
     },
-    "audit": {"nothing": [""]},
+    "audit": {"nothing": [""], "RTRL": [""]},
     "conform": {
         "--inputs": ["x", "1.5"],
         "--args": ["x", "[1]", "5"],
         "--laws": ["nothing"],
     },
-    "reproduce": {"nothing": [""], "--seed": ["x"]},
+    "reproduce": {"nothing": [""], "--seed": ["x"], "--out": [__file__]},
     "nothing": {"--at": ["all"]},
 }
 

@@ -53,13 +53,14 @@ def test_a_solve_compiles_too():
     assert card["samples"] == f"{result.samples} solver steps"
 
 
-# Seconds of chunks of ten samples and of a rest, and µs per sample of what is left.
+# Seconds of chunks of so many samples, and µs per sample of what is left.
 PACES = {
     "one": ([(10, 5.0)], None),
     "too few to tell": ([(10, 5.0), (10, 2.0), (10, 2.0)], None),
     "rest compiles": ([(10, 5.0), (10, 2.0), (10, 9.0), (5, 0.1)], 2e5),
     "second waits": ([(10, k) for k in (5.0, 9.0, 3.0, 1.0, 2.0, 4.0)], 2e5),
     "rest of many": ([(10, 5.0), (10, 4.0), (10, 3.0), (10, 9.0), (5, 1.0)], 4e5),
+    "short at first": ([(1, 5.0), (1, 3.0), (4, 1.0), (16, 1.6), (10, 0.0)], 1e5),
 }
 
 
