@@ -20,11 +20,15 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_num_cpu_devices", 2)
 
-# Most of the time goes into compiling: with few of LLVM's own passes it is an eighth less.
+# Most of the time goes into compiling, of which half is MLIR's and LLVM's own passes.
 # XLA's passes, which fuse and decide what is computed in place, are as users have them.
-_LESS = "--xla_backend_optimization_level=1"
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_LESS}".strip()
+_LESS = ["--xla_backend_optimization_level=0"]
+if jax.__version_info__ < (0, 11):  # later ones write every fused loop by way of MLIR
+    _LESS += ["--xla_cpu_use_fusion_emitters=false"]
+os.environ["XLA_FLAGS"] = " ".join([*os.environ.get("XLA_FLAGS", "").split(), *_LESS])
 
+# Traces are many small objects, which a tenth of the time would go into looking through.
+gc.set_threshold(20_000, 20, 20)
 
 MAPPED = 25_000
 """Memory maps after which compiled programs are let go; Linux gives a process 65,530."""

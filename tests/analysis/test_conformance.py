@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from optimised import as_users_have_it
 
 from hamlearn import (
     GLE,
@@ -27,7 +28,7 @@ from hamlearn import (
     VoltageNetwork,
     analysis,
 )
-from hamlearn.analysis import compared_laws, conformance
+from hamlearn.analysis import _horizon, compared_laws, conformance
 from hamlearn.analysis._credit import Problem, credit_of_bptt
 from hamlearn.analysis._horizon import horizon
 from hamlearn.costates.gradient import Checkpoints, Stored
@@ -150,9 +151,12 @@ class Leaky(eqx.Module):
 
 
 @pytest.mark.parametrize("precision", ["float64", "float32"])
-def test_the_costate_dies_when_rounding_has_grown_by_the_contraction(precision):
+def test_the_costate_dies_when_rounding_has_grown_by_the_contraction(
+    monkeypatch, precision
+):
     # p_{k+1} = (p_k - c_k)/(1 - dt): each sample adds an error of eps, and all of
     # them grow by 1/(1 - dt) a sample, to eps (1 - dt)^-k / dt.
+    monkeypatch.setattr(_horizon, "_errors", as_users_have_it(_horizon._errors))
     with jax.enable_x64(precision == "float64"):
         network = Dynamics(Leaky(jnp.ones(1)), initial_state=jnp.zeros(1))
         u, y = jax.random.normal(jax.random.key(0), (2, 512, 1))

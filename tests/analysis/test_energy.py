@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from optimised import as_users_have_it
 
 import hamlearn as hl
 from hamlearn import (
@@ -18,7 +19,7 @@ from hamlearn import (
 )
 from hamlearn.action.action import hamiltonian
 from hamlearn.action.cognitive import Slack
-from hamlearn.analysis import energy_balance
+from hamlearn.analysis import energy, energy_balance
 from hamlearn.costates import CostateFlow, NoFlip, SignFlip, TimeReversal
 from hamlearn.mechanics import RungeKutta4
 from hamlearn.updates import GradientFlow, Inertia
@@ -45,7 +46,9 @@ def test_what_is_left_over_falls_with_the_step(getkey, policy):
     assert 1.7 < left[1] / left[2] < 2.3
 
 
-def test_hamiltons_own_equations_conserve_h_at_constant_signals(getkey):
+def test_hamiltons_own_equations_conserve_h_at_constant_signals(monkeypatch, getkey):
+    # To the last bit, in what is exchanged.
+    monkeypatch.setattr(energy, "_run", as_users_have_it(energy._run))
     law = HamiltonianLearning(
         Cost(loss_weight=5.0), NoFlip(), dissipation=0.0, solver=RungeKutta4()
     )

@@ -6,6 +6,7 @@ python devices.py PORT PROCESS         # two devices of one of two processes
 
 import json
 import sys
+from functools import cache
 
 import jax
 import numpy as np
@@ -18,7 +19,7 @@ import hamlearn as hl
 
 jax.config.update("jax_enable_x64", True)
 MANY = sys.argv[1] == "one"
-STREAMS, STEPS, DT = 8, 40, 0.1
+STREAMS, NODES, STEPS, DT = 8, 64, 40, 0.1
 
 
 def laws():
@@ -83,38 +84,43 @@ def placed(tree, sharding_of):
     return jax.tree.map(place, tree)
 
 
+@cache
+def alone(name, of):
+    """(law, state, samples, what one device makes of them)."""
+    law = laws()[name]
+    if of == "streams":
+        net = network(name, hl.Digraph.complete(6, self_loops=True))
+        state, given = law.init(hl.Batch(net, STREAMS)), samples((STREAMS,))
+    else:
+        graph = hl.Digraph.random(NODES, in_degree=5, key=jax.random.key(2))
+        state, given = law.init(network(name, graph)), samples()
+    found = jax.jit(lambda s, g: run(law, s, g))(state, given)
+    return law, state, given, jax.tree.map(np.asarray, found)
+
+
 def of_streams(name, mesh):
     """A batch of streams, divided among the devices of a mesh."""
-    law = laws()[name]
-    net = network(name, hl.Digraph.complete(6, self_loops=True))
-    state, given = law.init(hl.Batch(net, STREAMS)), samples((STREAMS,))
-    alone = jax.jit(lambda s, g: run(law, s, g))(state, given)
-    alone = jax.tree.map(np.asarray, alone)
+    law, state, given, wanted = alone(name, "streams")
     split = placed(given, lambda leaf: NamedSharding(mesh, P(None, "streams")))
     state = placed(state, lambda leaf: NamedSharding(mesh, P()))
     found = jax.jit(lambda s, g: run(law, s, g))(state, split)
     devices = len(found[3].sharding.device_set)
-    return difference(whole(found), alone), devices
+    return difference(whole(found), wanted), devices
 
 
 def of_nodes(name, mesh):
     """A large graph, whose nodes and the edges into them are divided."""
-    law, n = laws()[name], 64
-    graph = hl.Digraph.random(n, in_degree=5, key=jax.random.key(2))
-    net = network(name, graph)
-    state, given = law.init(net), samples()
-    alone = jax.jit(lambda s, g: run(law, s, g))(state, given)
-    alone = jax.tree.map(np.asarray, alone)
-    nodes = lambda leaf: P("nodes") if leaf.shape[:1] == (n,) else P()
+    law, state, given, wanted = alone(name, "nodes")
+    nodes = lambda leaf: P("nodes") if leaf.shape[:1] == (NODES,) else P()
     state = placed(state, lambda leaf: NamedSharding(mesh, nodes(leaf)))
     placed_given = placed(given, lambda leaf: NamedSharding(mesh, P()))
     found = jax.jit(lambda s, g: run(law, s, g))(state, placed_given)
     divided = not found[1]["weight"].sharding.is_fully_replicated
-    apart = difference(whole(found), alone)
+    apart = difference(whole(found), wanted)
     if MANY:  # the front door takes a state that is divided, too
         result = hl.stream(law, state, given, dt=DT, chunk=16, progress=False)
         divided = divided and not result.state.w["weight"].sharding.is_fully_replicated
-        apart = max(apart, difference(result.state.w, alone[1]))
+        apart = max(apart, difference(result.state.w, wanted[1]))
     return apart, divided
 
 

@@ -14,7 +14,8 @@ SCRIPT = Path(__file__).parent / "devices.py"
 
 def started(devices, *arguments):
     """The script in a process of its own, with so many devices made of the CPU."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    flags = os.environ.get("XLA_FLAGS", "")
+    flags += f" --xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
         [sys.executable, str(SCRIPT), *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
