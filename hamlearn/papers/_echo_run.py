@@ -35,11 +35,13 @@ def layer(
     )  # fmt: skip
 
 
-def read_layer(key: Any, *, inputs: int = 3, dissipation: float = 0.0):
+def read_layer(
+    key: Any, *, inputs: int = 3, neurons: int = 16, dissipation: float = 0.0
+) -> HamiltonianNetwork:
     """A layer with two outputs."""
     a, b = jax.random.split(key)
-    readout = eqx.nn.Linear(16, 2, key=a)
-    return layer(b, inputs=inputs, readout=readout, dissipation=dissipation)
+    sizes: Any = {"inputs": inputs, "neurons": neurons, "dissipation": dissipation}
+    return layer(b, readout=eqx.nn.Linear(neurons, 2, key=a), **sizes)
 
 
 class Tanh(eqx.Module):
@@ -49,10 +51,12 @@ class Tanh(eqx.Module):
         return jnp.tanh(q)
 
 
-def two_layers(key: Any) -> hl.Stack:
+def two_layers(key: Any, *, neurons: int = 16, dissipation: float = 0.0) -> hl.Stack:
     """Two layers with tanh between them."""
     a, b = jax.random.split(key)
-    return hl.Stack([layer(a, readout=Tanh()), read_layer(b, inputs=16)])
+    sizes: Any = {"neurons": neurons, "dissipation": dissipation}
+    below = layer(a, readout=Tanh(), **sizes)
+    return hl.Stack([below, read_layer(b, inputs=neurons, **sizes)])
 
 
 def noise(key: Any, samples: int, outputs: int = 2) -> hl.Sample:

@@ -5,11 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oscillators import DT, apart, coupled, layer, read_layer, stream, two_layers
+from oscillators import DT, apart, coupled, read_layer, stream, two_layers
 
 import hamlearn as hl
 from hamlearn.costates import Playback
-from hamlearn.networks import HamiltonianNetwork
 
 COST = hl.Cost(loss_weight=2.0, weight_decay=0.01)
 UNIT = 2.0**-53
@@ -69,58 +68,6 @@ def test_single_precision(getkey):
     assert found["input_weight"].dtype == jnp.float32
     as_double = jax.tree.map(lambda a: a.astype(jnp.float64), found)
     assert apart(as_double, exact) < 1e-4
-
-
-class OldPosition(eqx.Module):
-    """The published step: the force is that of the position before the drift.
-
-    A potential of (q', c) whose force at q' is another's at q cannot be written, so
-    the run is made here, and played back by the same step.
-    """
-
-    network: HamiltonianNetwork
-
-    def step(self, x, u):
-        q, p = x
-        after = p - DT * jax.grad(self.network.energy)(q, u)
-        return (q + DT / 2 * (p + after), after), q
-
-    def loss(self, samples):
-        def go(x, sample):
-            error = self.network.readout(x, sample.input) - sample.target
-            return self.step(x, sample.input)[0], jnp.sum(error**2) / 2
-
-        start = self.network.initial_state()
-        return jnp.sum(jax.lax.scan(go, start, samples)[1])
-
-    def echo(self, samples, epsilon):
-        states = [self.network.initial_state()]
-        take = lambda k: jax.tree.map(lambda leaf: leaf[k], samples)
-        for k in range(len(samples.target)):
-            states.append(self.step(states[-1], take(k).input)[0])
-        w, frozen = eqx.partition(self.network, eqx.is_inexact_array)
-        E_w = lambda q, u: jax.grad(lambda w: eqx.combine(w, frozen).energy(q, u))(w)
-        total = jax.tree.map(jnp.zeros_like, w)
-        for sign in (1.0, -1.0):
-            x = states[-1][0], -states[-1][1]
-            for k in reversed(range(len(samples.target))):
-                x, force_at = self.step(x, take(k).input)
-                each = E_w(force_at, take(k).input)
-                total = jax.tree.map(lambda a, b, s=sign: a + s * b, total, each)
-                error = self.network.readout(states[k], take(k).input)
-                push = error - take(k).target
-                x = x[0], x[1] + sign * epsilon * push
-        return jax.tree.map(lambda a: -DT / (2 * epsilon) * a, total)
-
-
-def test_a_force_at_the_old_position_fails(getkey):
-    """The published code's step is not reversible, and its echo not the gradient."""
-    network = layer(getkey(), neurons=4)
-    samples = stream(getkey(), 12, outputs=4)
-    w = lambda tree: (tree.input_weight, tree.potential)
-    found = w(eqx.filter_jit(OldPosition(network).echo)(samples, 1e-5))
-    exact = w(eqx.filter_grad(lambda n: OldPosition(n).loss(samples))(network))
-    assert apart(found, exact) > 1e-2
 
 
 def test_damped_while_the_mantissa_lasts(getkey):
