@@ -55,15 +55,15 @@ def mean_over_signs(network, samples, start, advance, estimate, bits):
     steps = samples.target.shape[0]
 
     def total(signs):
-        x, trace, g = network.initial_state(), start, None
-        for k in range(steps):
-            now = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-            instant = instant_of(network, x, now)
-            part = estimate(instant, trace)
-            g = part if g is None else jax.tree.map(jnp.add, g, part)
-            trace = advance(instant, trace, signs[k])
-            x = network.transition(x, now.input, DT)
-        return g
+        def step(carry, now):
+            (x, trace), (sample, sign) = carry, now
+            instant = instant_of(network, x, sample)
+            after = network.transition(x, sample.input, DT)
+            g = estimate(instant, trace)
+            return (after, advance(instant, trace, sign)), g
+
+        g = jax.lax.scan(step, (network.initial_state(), start), (samples, signs))[1]
+        return jax.tree.map(lambda leaf: leaf.sum(0), g)
 
     draws = itertools.product([1.0, -1.0], repeat=bits * (steps - 1))
     draws = jnp.asarray(list(draws)).reshape(-1, steps - 1, bits)

@@ -45,20 +45,21 @@ def make_samples(key, steps, inputs=2, outputs=2, batch=()):
 
 
 def unrolled(network, samples, dt, cost):
-    """Python loop over time, as in a textbook."""
+    """A loop over time, as in a textbook."""
     w, frozen = split(network)
 
     def total(w):
-        net, x, value = join(w, frozen), network.initial_state(), 0.0
-        for u, y in zip(samples.input, samples.target, strict=True):
-            out = net.readout(x, u)
-            decay = sum(jnp.sum(leaf**2) for leaf in w.values())
-            value += cost.loss_weight * jnp.sum((out - y) ** 2) / 2
-            value += cost.weight_decay / 2 * decay
-            x = x + dt * net(x, u)
-        return value
+        net, decay = join(w, frozen), sum(jnp.sum(leaf**2) for leaf in w.values())
 
-    return jax.grad(total)(w)
+        def step(x, now):
+            u, y = now
+            loss = cost.loss_weight * jnp.sum((net.readout(x, u) - y) ** 2) / 2
+            return x + dt * net(x, u), loss + cost.weight_decay / 2 * decay
+
+        pairs = samples.input, samples.target
+        return jnp.sum(jax.lax.scan(step, network.initial_state(), pairs)[1])
+
+    return jax.jit(jax.grad(total))(w)
 
 
 def close(a, b, tolerance=1e-10):
@@ -98,7 +99,7 @@ def test_overlap_gives_the_credit_of_the_longer_window(getkey):
     still = BPTT(Cost(), sgd(0.0), window=4, overlap=8)
     state, _ = run(still, network, jax.tree.map(lambda a: a[:11], samples))
     last = jax.tree.map(lambda a: a[11], samples)
-    after, _ = law.step(state, last, jnp.asarray(0.1))
+    after, _ = eqx.filter_jit(law.step)(state, last, jnp.asarray(0.1))
     counted = jnp.asarray([0.0] * 8 + [1.0] * 4)
     exact = exact_gradient(Cost(), network, samples, dt=0.1, counted=counted).w
     close({k: state.w[k] - after.w[k] for k in exact}, exact, 1e-9)
@@ -124,7 +125,7 @@ def test_credit_goes_along_the_states_that_were_met(getkey):
             nudged = at + 0.1 * net(at, samples.input[k])
         return value
 
-    g = jax.grad(total)(before, jnp.zeros(3))
+    g = jax.jit(jax.grad(total))(before, jnp.zeros(3))
     close({k: before[k] - after[k] for k in g}, {k: 0.5 * v for k, v in g.items()})
     # The same under the present weights all along is another gradient.
     other = exact_gradient(
@@ -144,7 +145,7 @@ def test_truncation_error_falls_with_the_overlap(getkey):
         law = BPTT(Cost(), sgd(0.0), window=1, overlap=overlap)
         state, _ = run(law, network, jax.tree.map(lambda a: a[:-1], samples))
         last = jax.tree.map(lambda a: a[-1], samples)
-        g, _, _ = law.estimate(state, last, jnp.asarray(0.1))
+        g, _, _ = eqx.filter_jit(law.estimate)(state, last, jnp.asarray(0.1))
         off = optax.tree_utils.tree_sub(g, exact)
         errors.append(
             float(optax.tree_utils.tree_norm(off) / optax.tree_utils.tree_norm(exact))
@@ -228,11 +229,11 @@ def test_unknown_inputs_are_asked_for(getkey):
 def test_a_sliding_window_is_the_gradient_of_the_present_loss_alone(getkey, window):
     network = make_network(Digraph.complete(4, self_loops=True), getkey())
     samples, law = make_samples(getkey(), 9), SlidingBPTT(Cost(), window=window)
-    state, states = law.init(network), []
+    state, states, estimate = law.init(network), [], eqx.filter_jit(law.estimate)
     for k in range(9):
         states.append(state.x)
         sample = jax.tree.map(lambda leaf, k=k: leaf[k], samples)
-        g, state, _ = law.estimate(state, sample, jnp.array(0.2))
+        g, state, _ = estimate(state, sample, jnp.array(0.2))
     w, frozen = split(network)
 
     def last(w):
@@ -241,7 +242,7 @@ def test_a_sliding_window_is_the_gradient_of_the_present_loss_alone(getkey, wind
             x = x + 0.2 * net(x, u)
         return jnp.sum((net.readout(x, samples.input[8]) - samples.target[8]) ** 2) / 2
 
-    exact = jax.grad(last)(w)
+    exact = jax.jit(jax.grad(last))(w)
     for name, leaf in exact.items():
         np.testing.assert_allclose(g[name], leaf, atol=1e-13)
     assert (window == 1) == (not np.any(exact["weight"]))

@@ -106,7 +106,7 @@ def test_weights_descend_the_energy_and_voltages_foresee_it(getkey):
     law = NLA(rate=rate, nudging=BETA)
     state = law.init(net, x0=jax.random.normal(getkey(), (10,)))
     y, args = without_rest(state), (state.rest, signal())
-    d = law.vector_field(t, y, args)
+    d = eqx.filter_jit(law.vector_field)(t, y, args)
     assert set(d.w) == {"weight", "input_weight", "bias"}
     step, moved = 1e-5, []
     for s in (-step, step):
@@ -123,11 +123,10 @@ def test_a_batch_moves_as_its_streams_do(getkey):
     net, u = network(getkey()), jax.random.normal(getkey(), (3, 10))
     law = NLA(rate=0.1, nudging=BETA)
     x, y = jax.random.normal(getkey(), (3, 2)), jax.random.normal(getkey(), (3, 2))
-    batch, _ = law.step(
-        law.init(hl.Batch(net, 3), x0=u), hl.Sample(x, y), jnp.asarray(0.1)
-    )
+    step = eqx.filter_jit(law.step)
+    batch, _ = step(law.init(hl.Batch(net, 3), x0=u), hl.Sample(x, y), jnp.asarray(0.1))
     each = [
-        law.step(law.init(net, x0=u[k]), hl.Sample(x[k], y[k]), jnp.asarray(0.1))[0]
+        step(law.init(net, x0=u[k]), hl.Sample(x[k], y[k]), jnp.asarray(0.1))[0]
         for k in range(3)
     ]
     mean = np.mean([one.w["weight"] for one in each], axis=0)

@@ -131,7 +131,9 @@ def test_batch_weights_and_discount(getkey):
     network = hl.Batch(make(graph, getkey()), 3)
     samples = random_samples(getkey(), 100, 3, weighted=True)
     cost = hl.Cost()
-    value, wanted = unrolled(cost, network, samples, 0.05, discount=0.4)
+    value, wanted = jax.jit(
+        lambda n: unrolled(cost, n, samples, 0.05, discount=0.4)
+    )(network)  # fmt: skip
     got = law_gradient(cost, network, samples, 0.05, discount=0.4)
     assert_same(got, wanted, 1e-12)
     # The dissipation of the action is a discount of the other sign.
@@ -153,9 +155,10 @@ def test_law_updates_once_a_window(getkey):
     for k in range(2):
         w, frozen = split(network)
         g = law_gradient(law.cost, network, half(k), 0.05, x0=u)
+        step = jax.jit(lambda u, x, n=network: (n.readout(u, x), u + 0.05 * n(u, x)))
         for x in half(k).input:
-            outputs.append(network.readout(u, x))
-            u = u + 0.05 * network(u, x)
+            y, u = step(u, x)
+            outputs.append(y)
         network = join({name: w[name] - 0.1 * g[name] for name in w}, frozen)
     np.testing.assert_allclose(result.network.weight, network.weight, rtol=1e-12)
     np.testing.assert_allclose(result.output, outputs, rtol=1e-11, atol=1e-13)

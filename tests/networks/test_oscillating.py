@@ -1,5 +1,6 @@
 """Oscillators from one scalar: their step, its reversal, the laws that teach them."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -88,12 +89,13 @@ def test_all_states_at_once_are_those_one_by_one(getkey, theta):
         return (after := net.transition(x, u, DT)), after
 
     _, (q, p) = jax.lax.scan(step, x0, u)
-    found = oscillations(net, u, DT, x0)
+    at_once = eqx.filter_jit(oscillations)
+    found = at_once(net, u, DT, x0)
     np.testing.assert_allclose(found[0][1:], q, atol=1e-11)
     np.testing.assert_allclose(found[1][1:], p, atol=1e-11)
     np.testing.assert_array_equal(found[0][0], x0[0])
     # A frequency that dt does not see: sqrt(a) = omega without input or damping.
-    free = oscillations(
+    free = at_once(
         HamiltonianNetwork(Harmonic(jnp.ones(1) * 4), neurons=1, key=getkey()),
         jnp.zeros((1000, 0)), 1e-3, (jnp.ones(1), jnp.zeros(1)),
     )[0][:, 0]  # fmt: skip

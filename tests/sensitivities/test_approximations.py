@@ -140,10 +140,10 @@ def test_without_leak_rflo_is_bptt_of_one_step(getkey):
         after = x + DT * join(w, frozen)(x, samples.input[k])
         return running_cost(COST, network, after, at(k + 1))
 
-    x, total = network.initial_state(), jax.tree.map(jnp.zeros_like, w)
-    for k in range(11):
-        total = jax.tree.map(jnp.add, total, jax.grad(last_step)(w, x, k))
-        x = x + DT * network(x, samples.input[k])
+    step = lambda x, u: (x + DT * network(x, u), x)
+    x = jax.lax.scan(step, network.initial_state(), samples.input[:11])[1]
+    each = jax.vmap(jax.grad(last_step), (None, 0, 0))
+    total = jax.tree.map(lambda leaf: leaf.sum(0), jax.jit(each)(w, x, jnp.arange(11)))
     assert relative(g, total) < 1e-12
 
 
@@ -221,16 +221,22 @@ def test_laws_that_draw_do_so_afresh_for_each_stream_of_a_batch(getkey):
         state = law.init(Batch(network, 2), key=getkey())
         for k in range(3):
             now = jax.tree.map(lambda leaf, k=k: leaf[k], twice)
-            _, state, _ = law.estimate(state, now, jnp.asarray(DT))
+            _, state, _ = eqx.filter_jit(law.estimate)(state, now, jnp.asarray(DT))
         a = jax.tree.leaves(state.credit.memory)[0]
         assert not np.allclose(a[0], a[1])
         with pytest.raises(ValueError, match="`key` must be given"):
             law.init(network)
 
 
+@eqx.filter_jit
 def at_rest(network, u, steps=4000):
     settle = lambda x, _: (x + 0.05 * network(x, u), None)
     return jax.lax.scan(settle, network.initial_state(), None, length=steps)[0]
+
+
+@eqx.filter_jit
+def estimated(law, state, sample):
+    return law.estimate(state, sample, jnp.asarray(DT))[0]
 
 
 def test_recurrent_backprop_is_the_gradient_of_the_fixed_point(getkey):
@@ -245,16 +251,10 @@ def test_recurrent_backprop_is_the_gradient_of_the_fixed_point(getkey):
         return x - jnp.linalg.solve(jax.lax.stop_gradient(jax.jacfwd(f)(x)), f(x))
 
     ell = lambda w: running_cost(COST, join(w, frozen), rest(w), Sample(u, y))
-    exact = jax.grad(ell)(w)
-    law = RecurrentBackprop(COST)
-    state = law.init(network, x0=at_rest(network, u))
-    g, _, _ = law.estimate(state, Sample(u, y), jnp.asarray(DT))
-    assert relative(g, exact) < 1e-10
-    swept = Instantaneous(COST, sweeps=200)
-    g, _, _ = swept.estimate(
-        swept.init(network, x0=at_rest(network, u)), Sample(u, y), jnp.asarray(DT)
-    )
-    assert relative(g, exact) < 1e-10
+    exact = jax.jit(jax.grad(ell))(w)
+    for law in (RecurrentBackprop(COST), Instantaneous(COST, sweeps=200)):
+        state = law.init(network, x0=at_rest(network, u))
+        assert relative(estimated(law, state, Sample(u, y)), exact) < 1e-10
 
 
 def test_on_layers_instantaneous_is_backprop_of_an_mlp(getkey):
@@ -270,9 +270,8 @@ def test_on_layers_instantaneous_is_backprop_of_an_mlp(getkey):
         return 1.5 * jnp.sum((h - y) ** 2) / 2
 
     law = Instantaneous(COST)
-    state = law.init(network, x0=at_rest(network, u))
-    g, _, _ = law.estimate(state, Sample(u, y), jnp.asarray(DT))
-    exact = jax.grad(mlp)(W)
+    g = estimated(law, law.init(network, x0=at_rest(network, u)), Sample(u, y))
+    exact = jax.jit(jax.grad(mlp))(W)
     assert np.abs(g["weight"] - exact).max() < 1e-12
     assert np.abs(exact).max() > 1e-3
 
@@ -283,7 +282,7 @@ def test_feedback_alignment_is_backprop_with_its_own_weights_back(getkey):
     law = FeedbackAlignment(COST)
     state = law.init(network, key=getkey(), x0=at_rest(network, u))
     B = np.asarray(state.rest.fixed[1])[6:].reshape(2, 3)
-    g, _, _ = law.estimate(state, Sample(u, y), jnp.asarray(DT))
+    g = estimated(law, state, Sample(u, y))
     x = np.asarray(state.x)
     top = 1.5 * (x[5:] - np.asarray(y)) * (1 - x[5:] ** 2)
     hidden = B.T @ top * (1 - x[2:5] ** 2)
@@ -303,6 +302,6 @@ def test_online_laws_keep_their_size(getkey):
     for law in (RTRL(), SnAp1(), SnAp(order=2), flat, UORO(), KFRTRL()):
         state = law.init(network, key=getkey())
         now = jax.tree.map(lambda leaf: leaf[0], samples)
-        after, _ = law.step(state, now, jnp.asarray(DT))
+        after, _ = eqx.filter_eval_shape(law.step, state, now, jnp.asarray(DT))
         shapes = [jax.tree.map(jnp.shape, s) for s in (state.credit, after.credit)]
         assert shapes[0] == shapes[1]

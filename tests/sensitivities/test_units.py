@@ -28,7 +28,6 @@ def truth(net, dt=1.0):
     """dJ/dw by reverse mode through a loop written here."""
     w, frozen = hl.split(net)
 
-    @jax.jit
     def J(w):
         n = hl.join(w, frozen)
 
@@ -39,7 +38,7 @@ def truth(net, dt=1.0):
 
         return jax.lax.scan(step, n.initial_state(), (US, YS))[1].sum()
 
-    return jax.grad(J)(w)
+    return jax.jit(jax.grad(J))(w)
 
 
 def summed(law, net, dt=1.0):
