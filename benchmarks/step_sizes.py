@@ -1,7 +1,8 @@
 """Step sizes of the map of laws: `python -m benchmarks.step_sizes [GROUND ...]`.
 
 The least loss with weights held, on fresh samples, on a seed of its own that the map
-does not use; those of every ground are written as they are found.
+does not use. Those of every ground are written as they are found; what stood there is
+said where it was another one.
 """
 
 import json
@@ -20,13 +21,15 @@ def main() -> None:
     for ground in places:
         if sys.argv[1:] and ground.name not in sys.argv[1:]:
             continue
-        found = tuned(ground)
+        found, before = tuned(ground), sizes.get(ground.name, {})
         sizes[ground.name] = {name: rate for name, (rate, _) in found.items()}
         kept = {g.name: sizes[g.name] for g in places if g.name in sizes}
         PATH.write_text(json.dumps(kept, indent=1) + "\n")
         for name, (rate, tried) in found.items():
             losses = ", ".join(f"{r:g}: {loss:.3g}" for r, loss in tried.items())
             end = "  (at an end)" if rate in ends else ""
+            was = before.get(name, rate)
+            end += f"  (was {was:g})" if was != rate else ""
             print(f"{ground.name:12} {name:14} {rate:g}{end}   {losses}", flush=True)
 
 

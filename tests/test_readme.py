@@ -53,5 +53,6 @@ def test_the_first_picture_is_the_map_with_the_text_of_its_table():
     assert all((ROOT / picture).is_file() for picture in pictures)
     found = laws_map.recorded()
     assert set(found.grounds) == {ground.name for ground in grounds()}
+    assert found.seconds < 90  # on two cores, with nothing else running
     for name, whole in laws_map.TEXTS.items():
         assert laws_map.table(found, whole=whole) in (ROOT / name).read_text()

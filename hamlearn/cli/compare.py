@@ -60,7 +60,8 @@ def add_arguments(commands: Any) -> None:
     )
     add("--neurons", type=int, metavar="N", help="default 16")
     add("--seeds", type=int, metavar="N", help="default 5, of the map 3")
-    add("--tune", action="store_true", help="of the map: find the step sizes anew")
+    tune = "of the map: find the step sizes anew, some four minutes on two cores"
+    add("--tune", action="store_true", help=tune)
     shared.add_save(add, "the network of the law with the least loss")
     shared.add_out(add, "one JSON object per law")
     command.set_defaults(run=_run)
@@ -79,6 +80,9 @@ def _map(arguments: argparse.Namespace) -> int:
             wanted = f"`--task` must be given where `--{name}` is"
             raise ValueError(f"{wanted}, but is not.")
     seeds = 3 if arguments.seeds is None else arguments.seeds
+    if arguments.tune:
+        said = "step sizes anew, some four minutes on two cores; Ctrl-C keeps what is done"
+        print(said, file=sys.stderr, flush=True)
     found = landscape(seeds=seeds, tune=arguments.tune)
     shown = sys.stderr if arguments.json else sys.stdout
     print(found.text(max(shared.width(), 100)), file=shown)
@@ -86,6 +90,7 @@ def _map(arguments: argparse.Namespace) -> int:
     stem = arguments.out / "compare-map"
     record = stem.with_suffix(".json")
     text = {"spots": found.rows(), "floors": found.floors, "seconds": found.seconds}
+    text |= {"tuned": found.tuned, "not_reached": found.missing}
     text |= {"versions": shared.versions()}
     record.write_text(json.dumps(text, indent=1) + "\n")
     for path in [*shared.picture(found.plot, stem.with_suffix(".png")), record]:

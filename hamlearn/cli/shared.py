@@ -33,8 +33,9 @@ def add_reading(add: Any) -> None:
 
 
 def is_file(word: str) -> bool:
-    """Whether a word means a file of data."""
-    return Path(word).suffix.lower() in (".csv", ".tsv", ".txt", ".dat")
+    """Whether a word means a file of data: by how it ends, or because it is there."""
+    usual = (".csv", ".tsv", ".txt", ".dat")
+    return Path(word).suffix.lower() in usual or Path(word).is_file()
 
 
 def without_file(arguments: argparse.Namespace, option: str, *more: str) -> None:

@@ -16,9 +16,11 @@ from ..action.cost import Cost
 from ..networks.partition import join, split
 from ..run.guard import terminable
 from ..signals.signal import Sample
-from ..tasks import AbstractTask, halves
+from ..tasks import AbstractTask, Forecast, Recording, halves
+from ..tasks.recording import FrameLike
 from .comparison import Comparison, Entry, trivial_floor
 from .contenders import USUAL, Contender, contenders
+from .data import made_of
 from .lanes import Drawn, Runs, fitting, held_losses, lanes
 from .measures import cosines, price
 
@@ -33,7 +35,7 @@ TUNING_SEED = 1000
 
 
 def compare(
-    task: AbstractTask,
+    task: AbstractTask | Recording | FrameLike,
     laws: Mapping[str, Contender] | None = None,
     *,
     neurons: int = 16,
@@ -56,10 +58,12 @@ def compare(
     **Arguments:**
 
     - `task`: any of `hl.tasks`, or yours. Its loss is what laws go down on, its
-      metric is reported beside it.
+      metric is reported beside it. A data frame or series, or a `Recording` of
+      `hl.tasks.read`, is forecast one sample ahead, by its first column.
     - `laws`: by name, by default the usual ones of `hamlearn.jobs.contenders()`.
     - `neurons`: of every network; `seeds`: how many networks are scored; `rates`: the
-      step sizes; `most`: samples of the task that are used.
+      step sizes; `most`: samples of the task that are used; `progress`: whether a bar,
+      and how a frame was understood, are shown.
 
     **Returns:** a `Comparison`, which prints as a table and plots. For each law: the
     median loss over seeds beside that of a trivial answer; the cosine of its update
@@ -70,11 +74,12 @@ def compare(
     **Raises:** `ValueError` for an empty list of laws, step sizes that are not
     positive, and tasks that are too short or ask nothing.
     """
-    laws = _checked(task, laws, neurons, seeds, rates, most)
+    asked: AbstractTask = made_of(task, Forecast, progress=progress)
+    laws = _checked(asked, laws, neurons, seeds, rates, most)
     rates = tuple(float(rate) for rate in rates)
-    floors, streams = task.floors(), halves(task, most=most)
-    _check_enough(task, floors, streams)
-    setting, began = Setting(task, streams, neurons, seeds, rates), time.perf_counter()
+    floors, streams = asked.floors(), halves(asked, most=most)
+    _check_enough(asked, floors, streams)
+    setting, began = Setting(asked, streams, neurons, seeds, rates), time.perf_counter()
     bar = tqdm(laws.items(), unit=" laws", leave=False, disable=not progress)
     entries = []
     try:
@@ -89,7 +94,7 @@ def compare(
     first, second = (len(stream.target) for stream in streams)
     missing = tuple(laws)[len(entries) :]
     return Comparison(
-        task,
+        asked,
         tuple(entries),
         floors,
         neurons,

@@ -17,7 +17,7 @@ from ..run.tables import Table, brief_text, plain
 from ..tasks import floors_of
 from .grounds import CONTROLS, EXACT, ROWS, Ground, grounds
 from .lanes import Drawn, fitting, held_losses, lanes
-from .verdicts import which_to_take
+from .verdicts import other_sizes, which_to_take
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +50,8 @@ class Landscape:
 
     **Attributes:** `spots`: by (law, ground); `floors`: by ground, losses of predictors
     without a network; `grounds`, `laws`: their names; `seeds`, `seconds`; `missing`:
-    what was not reached before it was interrupted.
+    what was not reached before it was interrupted; `tuned`: whether step sizes were
+    found anew.
     """
 
     spots: dict[tuple[str, str], Spot]
@@ -60,6 +61,7 @@ class Landscape:
     seeds: int
     seconds: float
     missing: tuple[str, ...] = ()
+    tuned: bool = False
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -109,6 +111,7 @@ class Landscape:
             f"medians of {self.seeds} seeds\n"
         )
         foot = [*which_to_take(self)]
+        foot += [other_sizes(self.spots, step_sizes())] if self.tuned else []
         foot += [f"runs that diverged: {lost}"] if lost else []
         if self.missing:
             left = f", {len(self.missing)} to go" if self.missing[1:] else ""
@@ -188,9 +191,8 @@ def landscape(
     reached = [g for g in places if any(name == g.name for _, name in spots)]
     floors = {g.name: _floors(g) for g in reached}
     names = tuple(floors)
-    return Landscape(
-        spots, floors, names, ROWS, seeds, time.perf_counter() - began, missing
-    )
+    seconds = time.perf_counter() - began
+    return Landscape(spots, floors, names, ROWS, seeds, seconds, missing, tuned=tune)
 
 
 def step_sizes() -> dict[str, dict[str, float]]:

@@ -15,14 +15,16 @@ from ..laws.hamiltonian import HamiltonianLearning
 from ..mechanics.causal import AbstractPolicy
 from ..run.result import DivergenceWarning, Result
 from ..run.stream import resume, stream
-from ..tasks import Tracking
+from ..tasks import Recording, Tracking
+from ..tasks.recording import FrameLike
+from .data import made_of
 from .tracker import LEAST, NormalisedDrive, Settings, Stability, tracker
 
 LOOK = 4096  # steps, at most, between two looks at the stability
 
 
 def track(
-    target: Tracking,
+    target: Tracking | Recording | FrameLike,
     *,
     policy: AbstractPolicy | None = None,
     loss_weight: float | None = None,
@@ -47,7 +49,9 @@ def track(
     Time is counted in sampling intervals and the signal in parts of its range, so that
     no unit of either matters. The cost is `NormalisedDrive`'s.
 
-    **Arguments:** `target`: from `tasks`, held for 4 steps or more per interval;
+    **Arguments:** `target`: from `tasks`, held for 4 steps or more per interval; or a
+    data frame or series, or a `Recording` of `tasks.read`, of which the first column is
+    copied; `progress`: whether a bar, and how a frame was understood, are shown;
     `policy`: default `SignFlip`; `checkpoint`: a directory, with which an interrupted
     run saves and returns what was done; the others default to `Settings.suited_to`,
     per interval.
@@ -55,13 +59,15 @@ def track(
     Over gaps nothing is asked: weights go on with the motion that they have.
 
     **Returns:** the `Result`, at the times of the signal and in scaled values
-    (`target.ratios(result.output)` and `target.errors` judge them). `stats` holds how
-    near the run came to the end of its stability, of which it warns.
+    (`target.ratios(result.output)` and `target.errors` judge them; the target of a
+    frame is `tasks.from_frame(frame)`). `stats` holds how near the run came to the end
+    of its stability, of which it warns.
 
     **Raises:** `ValueError` for a target that is not held.
     """
-    _checks.instance("target", target, Tracking)
-    steps = target.steps
+    signal: Tracking = made_of(target, Recording.tracking, progress=progress)
+    _checks.instance("target", signal, Tracking)
+    steps = signal.steps
     if steps < LEAST:
         wanted = f"held for {LEAST} steps of `dt` or more per interval (40 are usual)"
         _checks.reject("target", wanted, f"one held for {steps:g}")
@@ -76,25 +82,25 @@ def track(
         seed=seed,
     )
     law = tracking_law(chosen, policy)
-    first = float((target.values[0] - target.offset) * target.scale)
+    first = float((signal.values[0] - signal.offset) * signal.scale)
     network, x0 = tracker(chosen.neurons, chosen.speed, chosen.seed, first)
     watch = Watch(Stability(), chosen.speed / steps)
     watch.look(network.weight)
-    chunk = _chunk(len(target.values))
+    chunk = _chunk(len(signal.values))
     options = {"dt": 1 / steps, "x0": x0, "chunk": chunk, "progress": progress}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DivergenceWarning)
         try:
             result = stream(
-                law, network, target.samples(), callback=watch, checkpoint=checkpoint,
+                law, network, signal.samples(), callback=watch, checkpoint=checkpoint,
                 **options,
             )  # fmt: skip
         except (KeyboardInterrupt, SystemExit):
             if checkpoint is None or not watch.done:
                 raise
-            samples = target.samples(steps=watch.done)
+            samples = signal.samples(steps=watch.done)
             result = resume(checkpoint, law, network, samples, **options)
-    result = _in_time(result, target, watch)
+    result = _in_time(result, signal, watch)
     for said in (watch.seen.warning(), result.diverged):
         if said is not None:
             kind = UserWarning if isinstance(said, str) else DivergenceWarning

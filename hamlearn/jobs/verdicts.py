@@ -1,7 +1,8 @@
 """What comparisons say, in words: what no law beats, and what learning was worth."""
 
 import math
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import _checks
@@ -35,6 +36,20 @@ def which_to_take(found: Any) -> list[str]:
     """One line for every ground of a map: the best law, the cheapest that comes near
     it, and what needs no learning in time."""
     return [line for g in found.grounds if (line := _taken(found, g)) is not None]
+
+
+def other_sizes(
+    spots: Mapping[tuple[str, str], Any], shipped: Mapping[str, Mapping[str, float]]
+) -> str:
+    """Which step sizes of a map that was tuned are others than those shipped."""
+    others = [
+        f"{law} on {ground.replace('_', ' ')} {spot.step_size:g} (shipped {known:g})"
+        for (law, ground), spot in spots.items()
+        if (known := shipped.get(ground, {}).get(law)) not in (None, spot.step_size)
+    ]
+    said = "step sizes found anew: as shipped"
+    text = f"{said}, but for {', '.join(others)}" if others else said
+    return textwrap.fill(text, 98, subsequent_indent="  ")
 
 
 def _taken(found: Any, ground: str) -> str | None:

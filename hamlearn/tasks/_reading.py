@@ -105,7 +105,7 @@ def timed(found: Columns, at: int | None, number: Number) -> tuple[Columns, Time
     bad = ~np.isfinite(times)
     if bad.any():
         k = int(np.argmax(bad))
-        wanted = f"a file with a number or a date in every row of {_name(found, at)}"
+        wanted = f"with a number or a date in every row of {_name(found, at)}"
         _refuse(found, k, wanted, stamps[k])
     order = slice(None)
     remarks: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ def only_numbers(found: Columns, at: int | None, number: Number) -> int:
     if len(others) == 1:
         return others[0]
     if not others:
-        _checks.reject("path", "a file with a column of numbers", found.place)
+        found.refuse("with a column of numbers", found.place)
     _checks.reject("column", f"one of {_listed(found)}", "not given")
 
 
@@ -145,18 +145,18 @@ def numbers_of(
     values = [number(cell) for cell in cells]
     for k, value in enumerate(values):
         if value is None or np.isinf(value):
-            wanted = f"a file of numbers in {_name(found, column)}"
+            wanted = f"of numbers in {_name(found, column)}"
             _refuse(found, k, f"{wanted} (leave a cell empty for a gap)", cells[k])
     found_any = np.array(values, float)
     if not np.isfinite(found_any).any():
-        wanted = f"a file of numbers in {_name(found, column)}"
-        _checks.reject("path", wanted, f"{found.place}, which has none there")
+        wanted = f"of numbers in {_name(found, column)}"
+        found.refuse(wanted, f"{found.place}, which has none there")
     return found_any
 
 
 def _refuse(found: Columns, k: int, wanted: str, cell: str) -> NoReturn:
     got = f"one with {cell.strip()!r} in row {found.rows[k]} of {found.place}"
-    _checks.reject("path", wanted, got)
+    found.refuse(wanted, got)
 
 
 def _check_rising(found, at, times, stamps, rows) -> None:
@@ -169,13 +169,13 @@ def _check_rising(found, at, times, stamps, rows) -> None:
     if np.any(steps <= 0):
         k = int(np.argmax(steps <= 0)) + 1
         way = "mend the row, or choose `time`: another column, or none to count rows"
-        wanted = f"a file with rising stamps in {_name(found, at)} ({way})"
-        _checks.reject("path", wanted, f"one with {at_which(k)}")
+        wanted = f"with rising stamps in {_name(found, at)} ({way})"
+        found.refuse(wanted, f"one with {at_which(k)}")
     if len(times) > 2 and spacing(times)[1][-1] > MOST * len(times) + 1000:
         k = int(np.argmax(steps)) + 1
         way = "part the file there, or choose `time` none to count rows"
-        wanted = f"a file with at most {MOST} missing rows for every row ({way})"
-        _checks.reject("path", wanted, f"one with {at_which(k)}")
+        wanted = f"with at most {MOST} missing rows for every row ({way})"
+        found.refuse(wanted, f"one with {at_which(k)}")
 
 
 def _clocks(found: Columns, at: int) -> list[str] | None:

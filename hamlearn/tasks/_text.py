@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from .. import _checks
 from ._cells import decimal_mark, empty, like_number
@@ -17,6 +18,8 @@ _BLANKS = {"tab": "\t", "\\t": "\t", "space": None, " ": None}
 _GROUPED = re.compile(r"\s*[+-]?\d{1,3}( \d{3})+([.,]\d*)?\s*")
 
 Row = tuple[int, list[str]]
+#: The `place` of columns that come from no file.
+FRAME = "the frame"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class Columns:
         names, units, numbers = map(cut, (self.names, self.units, self.numbers))
         rest = self.rows, self.decimal, self.place, self.remarks
         return Columns(names, units, numbers, cut(self.cells), *rest)
+
+    def refuse(self, wanted: str, got: str) -> NoReturn:
+        """**Raises:** `ValueError` that says what it has to be: a file, or a frame."""
+        frame = self.place == FRAME
+        name, kind = ("source", "a frame") if frame else ("path", "a file")
+        _checks.reject(name, f"{kind} {wanted}", got)
 
 
 def columns_of(path: Path, delimiter: str | None, decimal: str | None) -> Columns:

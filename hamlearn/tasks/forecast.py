@@ -8,7 +8,7 @@ from .._types import Array, Bool, Float, Values
 from ..signals.signal import Sample
 from ._units import Units
 from .floors import floors_of
-from .recording import Recording
+from .recording import FrameLike, Recording, is_frame, read
 from .task import AbstractTask, Facts, part
 from .tracking import Tracking
 
@@ -28,8 +28,9 @@ class Forecast(AbstractTask):
     **Arguments:**
 
     - `series`: values, one per sample, evenly spaced; or a `Recording`, as `read` makes
-      it, of which the first column is used; or a signal to track, such as
-      `heartbeat()`, of which the recorded samples are used.
+      it, of which the first column is used, or a data frame that `read` takes as it is;
+      or a signal to track, such as `heartbeat()`, of which the recorded samples are
+      used.
     - `ahead`: how many samples to predict over.
     - `changes`: whether the change is asked, or the value.
     - `name`: of an array of values; `most`: how many are used, from the start.
@@ -46,7 +47,7 @@ class Forecast(AbstractTask):
 
     def __init__(
         self,
-        series: Values | Recording | Tracking,
+        series: Values | Recording | FrameLike | Tracking,
         *,
         ahead: int = 1,
         changes: bool = True,
@@ -58,6 +59,8 @@ class Forecast(AbstractTask):
         _checks.at_least("most", most, 1)
         about = "one sample ahead" if ahead == 1 else f"{ahead} samples ahead"
         source, known = "", None
+        if is_frame(series):  # an index of times counts
+            series = read(series)
         if isinstance(series, Tracking | Recording):
             about += f", every {series.interval:.4g} {series.time_unit}"
             name, source = series.name, series.source

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -170,8 +170,9 @@ def read(
 
     **Arguments:**
 
-    - `source`: a path; or a data frame or series, whose index counts where it has
-      dates or a name.
+    - `source`: a path; or a data frame or series of pandas, polars or the like, whose
+      index is a column too where it has a name, dates, spans of time (in seconds) or
+      numbers that are not whole. Rows of a frame are counted from 0.
     - `columns`: by name, or number from 1; by default the only one with numbers.
     - `time`: the column of stamps, by default one of dates, of a name such as "time",
       or the first one if it rises; "none" where rows are evenly spaced.
@@ -187,8 +188,8 @@ def read(
     chosen = chosen or [only_numbers(found, at, number)]
     values = [numbers_of(found, k, number)[stamps.order] for k in chosen]
     if len(found.rows) < 2:
-        wanted = "a file with at least two samples"
-        _checks.reject("path", wanted, f"{found.place}, which has {len(found.rows)}")
+        wanted = "with at least two samples"
+        found.refuse(wanted, f"{found.place}, which has {len(found.rows)}")
     plain = found.place if isinstance(source, str | Path) else "frame"
     return Recording(
         Path(plain).stem,
@@ -231,6 +232,11 @@ def from_frame(
     """A column of a data frame as a signal to track; arguments as for `read`."""
     columns = () if column is None else (column,)
     return read(frame, *columns, time=time).tracking(dt=dt)
+
+
+def is_frame(data: object) -> TypeGuard[FrameLike]:
+    """Whether `read` takes it for a data frame or a series."""
+    return isinstance(data, Frame | Series)
 
 
 def _opened(source: Any, delimiter: str | None, decimal: str | None) -> Columns:

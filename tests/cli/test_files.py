@@ -6,7 +6,9 @@ import jax
 import numpy as np
 import pytest
 
+import hamlearn as hl
 from hamlearn.cli import main
+from hamlearn.jobs import contenders
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +100,14 @@ def test_errors_give_row_value_and_remedy(capsys, tmp_path, text, command):
     assert len(err.splitlines()) == 1
 
 
+def test_a_file_is_one_however_its_name_ends(capsys, tmp_path):
+    path = tmp_path / "level.log"
+    path.write_text("\n".join(f"{np.sin(k):.4f}" for k in range(60)))
+    status, out, _ = run(capsys, "track", path, "--out", tmp_path)
+    assert status == 0
+    assert "read level.log: 60 rows evenly spaced" in out
+
+
 SMALL = ("--seeds", 1, "--neurons", 4, "--laws", "rflo")
 
 
@@ -153,29 +163,81 @@ def test_options_that_would_do_nothing_are_refused(capsys, tmp_path, words):
     assert REFUSED[words] in err
 
 
-def test_data_frames_of_pandas_and_polars_are_tracked_and_compared(tmp_path):
-    """In Python, as files are: by columns, with a column or index of times."""
-    import pandas as pd
-    import polars as pl
+def frames_of(level):
+    """One series as frames and series of pandas and polars, and where it stands."""
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    days = pd.date_range("2024-01-01", periods=len(level), freq="D")
+    zoned = pd.date_range("2024-03-01", periods=len(level), freq="h", tz="Europe/Rome")
+    other = ["a"] * len(level)
+    return {
+        "index": pd.DataFrame({"level": level}, index=days),
+        "column": pd.DataFrame({"day": days, "level": level, "who": other}),
+        "series": pd.Series(level, index=days, name="level"),
+        "zone": pd.Series(level, index=zoned),
+        "spans": pd.Series(level, index=days - days[0]),
+        "period": pd.Series(level, index=days.to_period("D")),
+        "number": pd.Series(level, index=np.arange(len(level)) / 4),
+        "alone": pd.Series(level),
+        "polars": pl.DataFrame({"day": days.to_list(), "level": level}),
+        "dates": pl.DataFrame({"day": days.date.tolist(), "level": level}),
+        "polars alone": pl.Series("level", level),
+    }
 
-    import hamlearn as hl
-    from hamlearn.jobs import contenders
 
-    days = pd.date_range("2024-01-01", periods=300, freq="D")
+def test_data_frames_are_tracked_as_they_are(capsys):
+    """The same as of the values at their times, once it is said how they were read."""
+    level = np.cumsum(np.random.default_rng(0).normal(size=120))
+    day, hour = 86_400.0, 3600.0
+    interval = dict.fromkeys(frames_of(level), day)
+    interval |= {"zone": hour, "number": 0.25, "alone": 1.0, "polars alone": 1.0}
+    plain = hl.track(hl.tasks.recorded("level", np.arange(120), level), progress=False)
+    for name, frame in frames_of(level).items():
+        result = hl.track(frame)
+        said = capsys.readouterr().err
+        assert "read the frame: 120 rows " in said, name
+        assert result.dt == pytest.approx(interval[name] / 40), name
+        np.testing.assert_allclose(result.output, plain.output, rtol=0, atol=1e-5)
+    assert "evenly spaced; column level\n     no gaps" in said
+    quiet = hl.track(frames_of(level)["index"], progress=False)
+    assert capsys.readouterr().err == ""
+    np.testing.assert_allclose(quiet.output, plain.output, rtol=0, atol=1e-5)
+    whole = hl.tasks.read(frames_of(level)["column"], "level", time="day")
+    again = hl.track(whole, progress=False)
+    np.testing.assert_allclose(again.output, plain.output, rtol=0, atol=1e-5)
+
+
+def test_data_frames_are_compared_as_they_are():
     level = np.cumsum(np.random.default_rng(0).normal(size=300))
-    frames = (
-        pd.DataFrame({"level": level}, index=days),
-        pd.DataFrame({"day": days, "level": level, "who": ["a"] * 300}),
-        pl.DataFrame({"day": days.to_list(), "level": level}),
-    )
-    known, losses = contenders(), []
-    for frame in frames:
-        target = hl.tasks.from_frame(frame)
-        result = hl.track(target, progress=False)
-        assert max(target.ratios(result.output)) < 0.45
-        task = hl.tasks.Forecast(hl.tasks.read(frame, "level"))
-        found = hl.compare(
-            task, {"rflo": known["rflo"]}, neurons=4, seeds=1, progress=False
-        )
+    laws, losses = {"rflo": contenders()["rflo"]}, []
+    frames = frames_of(level)
+    whole = hl.tasks.Forecast(hl.tasks.read(frames["column"], "level"))
+    for task in (whole, frames["index"], frames["series"], frames["polars"]):
+        found = hl.compare(task, laws, neurons=4, seeds=1, progress=False)
         losses.append(found.entries[0].loss)
     np.testing.assert_allclose(losses, losses[0], rtol=1e-6)
+
+
+def test_an_index_says_where_a_frame_has_gaps():
+    """A row that is missing is not learned from, whichever way it is handed in."""
+    level = np.cumsum(np.random.default_rng(0).normal(size=120))
+    series = frames_of(level)["zone"].drop(frames_of(level)["zone"].index[[50, 51]])
+    assert hl.tasks.from_frame(series).held == 2
+    weight = hl.tasks.Forecast(series).samples().weight
+    assert (weight == 0).sum() == 3  # to, between and from two that are missing
+
+
+def test_frames_that_cannot_be_read_are_named():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame([[1.0, 2.0], [2.0, 3.0]], columns=["x", "x"])
+    wanted = "`source` must be a frame whose columns and index .* two called x"
+    with pytest.raises(ValueError, match=wanted):
+        hl.track(frame)
+    two = pd.DataFrame({"x": [1.0, 3.0, 2.0], "y": [3.0, 4.0, 5.0]})
+    with pytest.raises(ValueError, match="`column` must be one of x, y, but is not"):
+        hl.track(two)
+    late = pd.Series([1.0, 2.0, 3.0], index=pd.to_datetime(["2024-01-01"] * 3))
+    rising = "`source` must be a frame with rising .* in row 1 of the frame after .* row 0"
+    with pytest.raises(ValueError, match=rising):
+        hl.track(late)
+    with pytest.raises(ValueError, match="`target` must be a Tracking"):
+        hl.track(np.zeros(100))

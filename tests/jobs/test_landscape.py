@@ -1,12 +1,15 @@
 """The map: where a loss lies, what is said of it, and that a small one comes out whole."""
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
 import pytest
 
+from benchmarks import step_sizes as script
 from hamlearn import tasks
+from hamlearn.cli import main
 from hamlearn.jobs import grounds as places
 from hamlearn.jobs import landscape as maps
 from hamlearn.jobs.landscape import Landscape, Spot, _Runner
@@ -103,17 +106,83 @@ def test_laws_learn_on_networks_of_their_own(name):
             assert spot.diverged == 0
 
 
+def test_the_best_step_size_is_that_of_the_least_loss_on_a_seed_of_its_own():
+    """Lanes of one program: each as if it ran alone."""
+    (ground,) = [g for g in places.grounds() if g.name == "teacher"]
+    short = dataclasses.replace(ground, samples=400)
+    with jax.numpy_dtype_promotion("standard"):
+        runner = _Runner(short, "rtrl", {}, len(maps.RATES))
+        rate, tried = runner.best()
+        seed = maps._TUNING_SEED
+        alone, _, _ = _Runner(short, "rtrl", {}, 1).learned([seed], [rate], seed)
+    assert list(tried) == list(maps.RATES)
+    assert tried[rate] == min(tried.values())
+    assert alone[0] == pytest.approx(tried[rate], rel=1e-6)
+
+
+def without_runs(monkeypatch, spot):
+    """Nothing is compiled or run; 0.1 is the best step size of every law."""
+    monkeypatch.setattr(_Runner, "__init__", lambda self, ground, name, programs, width: (
+        setattr(self, "name", name)
+    ))  # fmt: skip
+    monkeypatch.setattr(_Runner, "best", lambda self: (0.1, {0.1: 0.0}))
+    monkeypatch.setattr(_Runner, "spot", spot)
+    floors = {"constant": 0.7, "linear taps": 0.6}
+    monkeypatch.setattr(maps, "_floors", lambda ground: floors)
+
+
+def test_step_sizes_found_anew_are_used_and_held_against_those_shipped(
+    monkeypatch, capsys, tmp_path
+):
+    spot = lambda self, rate, seeds: Spot(0.2, 0.2, 1.0, 0, rate)
+    without_runs(monkeypatch, spot)
+    shipped = maps.step_sizes()
+    usual = maps.landscape(progress=False)
+    assert all(
+        spot.step_size == shipped[ground][law]
+        for (law, ground), spot in usual.spots.items()
+    )
+    assert "found anew" not in repr(usual)
+    status = main(["compare", "--tune", "--out", str(tmp_path)])
+    out, err = capsys.readouterr()
+    assert status == 0
+    assert err.startswith("step sizes anew, some four minutes on two cores; Ctrl-C")
+    words = " ".join(out.split())
+    assert "found anew: as shipped, but for rtrl on cue lag 8 0.1 (shipped 0.01), " in words
+    assert "frozen on cue lag 8" not in words  # 0.1, as shipped
+    record = json.loads((tmp_path / "compare-map.json").read_text())
+    assert {spot["step_size"] for spot in record["spots"]} == {0.1}
+    assert record["tuned"] is True
+    monkeypatch.setattr(maps, "step_sizes", lambda: {g: dict.fromkeys(laws, 0.1) for g, laws in shipped.items()})
+    found = repr(maps.landscape(tune=True, progress=False))
+    assert "step sizes found anew: as shipped\n" in found
+
+
+def test_the_script_writes_what_the_map_reads(monkeypatch, capsys, tmp_path):
+    """One ground, and the others stay as they are."""
+    tried = {0.003: 0.5, 0.01: 0.7}
+    find = lambda ground: {name: (0.003, tried) for name in ground.laws}
+    path = tmp_path / "step_sizes.json"
+    monkeypatch.setattr(script, "tuned", find)
+    monkeypatch.setattr(script, "PATH", path)
+    monkeypatch.setattr("sys.argv", ["step_sizes", "teacher"])
+    script.main()
+    shipped, written = maps.step_sizes(), json.loads(path.read_text())
+    assert list(written) == list(shipped)
+    assert set(written.pop("teacher").values()) == {0.003}
+    assert set(shipped.pop("teacher")) == {
+        line.split()[1] for line in capsys.readouterr().out.splitlines()
+    }
+    assert written == shipped
+
+
 def test_interrupted_it_gives_what_it_has(monkeypatch):
     def spot(self, rate, seeds):
         if self.name == "snap1":
             raise KeyboardInterrupt
         return Spot(0.1, **SPOT)
 
-    monkeypatch.setattr(_Runner, "__init__", lambda self, ground, name, programs, width: (
-        setattr(self, "name", name)
-    ))  # fmt: skip
-    monkeypatch.setattr(_Runner, "best", lambda self: (0.1, {}))
-    monkeypatch.setattr(_Runner, "spot", spot)
+    without_runs(monkeypatch, spot)
     found = maps.landscape(progress=False)
     assert {law for law, _ in found.spots} == set(
         places.ROWS[: places.ROWS.index("snap1")]

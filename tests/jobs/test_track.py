@@ -3,6 +3,7 @@
 The whole table, with all sizes and seeds, is `python -m benchmarks.track`.
 """
 
+import json
 import warnings
 
 import equinox as eqx
@@ -12,6 +13,8 @@ import numpy as np
 import pytest
 
 import hamlearn as hl
+from benchmarks._record import RESULTS
+from benchmarks.track import signals
 from hamlearn import tasks
 from hamlearn.jobs import NormalisedDrive, Settings, Stability, by_sample, tracker
 from hamlearn.jobs.track import tracking_law
@@ -57,6 +60,23 @@ def test_every_tenth_is_far_better_than_the_last_value(name):
 def test_any_number_of_neurons(neurons):
     target, result = tracked(neurons=neurons)
     assert np.nanmax(target.ratios(result.output)) < LIMIT
+
+
+def test_the_whole_table_stays_below_the_limit():
+    """As it is recorded: every signal, 3 to 50 neurons, five seeds, every tenth."""
+    record = json.loads((RESULTS / "track-cpu.json").read_text())
+    rows = [row for row in record["rows"] if "signal" in row]
+    units = [row for row in record["rows"] if "unit" in row]
+    assert {row["signal"] for row in rows} == set(signals())
+    for row in rows:
+        assert set(row["worst_tenth"]) == {"3", "5", "10", "20", "50"}
+        assert (row["runs"], row["diverged"]) == (25, 0)
+        assert row["first_tenth"] <= row["worst"] < LIMIT
+        assert row["least_own_weight"] > -0.8
+        assert row["step"] < 2
+    one = np.array([row["rmse_over_std"] for row in units])
+    assert {row["unit"] for row in units} == {1e-6, 1e-3, 1.0, 1e3, 1e6}
+    assert np.ptp(one) < 0.01 * one.mean()
 
 
 def test_the_heartbeat_and_the_made_signals():
