@@ -7,7 +7,8 @@ import matplotlib.pyplot as plt
 import pytest
 from test_documentation import ROOT, python_of
 
-from benchmarks import laws_map
+from benchmarks import heartbeat, laws_map
+from hamlearn.jobs.contenders import USUAL
 from hamlearn.jobs.grounds import grounds
 
 README = ROOT / "README.md"
@@ -56,3 +57,13 @@ def test_the_first_picture_is_the_map_with_the_text_of_its_table():
     assert found.seconds < 90  # on two cores, with nothing else running
     for name, whole in laws_map.TEXTS.items():
         assert laws_map.table(found, whole=whole) in (ROOT / name).read_text()
+
+
+def test_the_quick_start_shows_the_laws_that_its_command_compares():
+    text = (ROOT / "docs" / "quickstart.md").read_text()
+    block = text.partition(heartbeat.FIRST)[2].partition(heartbeat.LAST)[0]
+    rows = [
+        line.split()[0] for line in block.splitlines() if re.search(r" k?B  ", line)
+    ]
+    assert sorted(rows) == sorted(USUAL)
+    assert max(map(len, block.splitlines())) <= heartbeat.WIDTH

@@ -81,7 +81,7 @@ def _map(arguments: argparse.Namespace) -> int:
             raise ValueError(f"{wanted}, but is not.")
     seeds = 3 if arguments.seeds is None else arguments.seeds
     if arguments.tune:
-        said = "step sizes anew, some four minutes on two cores; Ctrl-C keeps what is done"
+        said = "four minutes on two cores, or so; Ctrl-C keeps what is found by then"
         print(said, file=sys.stderr, flush=True)
     found = landscape(seeds=seeds, tune=arguments.tune)
     shown = sys.stderr if arguments.json else sys.stdout

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 #: Step sizes that `tune` tries.
 RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-_NEURONS, _TUNING_SEED = 16, 1000
+_NEURONS = 16
+#: Networks that step sizes are chosen with; others are scored.
+_TUNING_SEEDS = (1000, 1001, 1002)
+_TRIALS = len(RATES) * len(_TUNING_SEEDS)
 _FILE = "step_sizes.json"
 
 
@@ -164,8 +167,8 @@ def landscape(
     samples: online loss also rewards following the stream. Interrupted by Ctrl-C or
     SIGTERM, what is finished is returned.
 
-    **Arguments:** `seeds`: networks and streams; `tune`: find the step sizes anew, on
-    another seed, as those that are shipped were found.
+    **Arguments:** `seeds`: networks; `tune`: find the step sizes anew, with three other
+    networks on another stream, as those that are shipped were found.
     """
     _checks.at_least("seeds", seeds, 1)
     shipped = {} if tune else step_sizes()
@@ -180,7 +183,7 @@ def landscape(
             for ground, name in bar:
                 bar.set_description(f"{name} on {ground.name}")
                 rate = shipped.get(ground.name, {}).get(name)
-                width = seeds if rate is not None else max(seeds, len(RATES))
+                width = seeds if rate is not None else max(seeds, _TRIALS)
                 run = _Runner(ground, name, programs, width)
                 rate = run.best()[0] if rate is None else rate
                 spots[name, ground.name] = run.spot(rate, seeds)
@@ -202,9 +205,9 @@ def step_sizes() -> dict[str, dict[str, float]]:
 
 
 def tuned(ground: Ground) -> dict[str, tuple[float, dict[float, float]]]:
-    """By law of a ground, the best of `RATES`, and the loss at each of them."""
+    """By law of a ground, the best of `RATES`, and the mean loss at each of them."""
     names = [name for name in ROWS if name in ground.laws]
-    return {name: _Runner(ground, name, {}, len(RATES)).best() for name in names}
+    return {name: _Runner(ground, name, {}, _TRIALS).best() for name in names}
 
 
 class _Runner:
@@ -216,7 +219,7 @@ class _Runner:
         task = ground.task
         sizes = (name, task.inputs, task.outputs, self.contender.network)
         if sizes not in programs:
-            parts = Drawn(self.network(0), self.network(_TUNING_SEED))
+            parts = Drawn(self.network(0), self.network(_TUNING_SEEDS[0]))
             programs[sizes] = parts, lanes(self.contender, task, parts)
         self.parts, self.run = programs[sizes]
 
@@ -231,10 +234,12 @@ class _Runner:
         return fitting(self.contender, self.ground.task, stream)
 
     def best(self) -> tuple[float, dict[float, float]]:
-        """(the step size of the least loss with weights held, the loss at each)."""
-        count = len(RATES)
-        held, _, _ = self.learned([_TUNING_SEED] * count, list(RATES), _TUNING_SEED)
-        tried = dict(zip(RATES, held.tolist(), strict=True))
+        """(the step size of the least mean loss with weights held, that of each)."""
+        count, stream = len(_TUNING_SEEDS), _TUNING_SEEDS[0]
+        rates = [rate for rate in RATES for _ in range(count)]
+        held, _, _ = self.learned([*_TUNING_SEEDS] * len(RATES), rates, stream)
+        means = held.reshape(-1, count).mean(axis=1)
+        tried = dict(zip(RATES, means.tolist(), strict=True))
         return min(tried, key=tried.__getitem__), tried
 
     def spot(self, rate: float, seeds: int) -> Spot:

@@ -52,13 +52,18 @@ def price(
     low, median, high = (float(us) for us in np.percentile(paces, [25, 50, 75]))
     arrays = jax.tree.leaves(eqx.filter(state, eqx.is_array))
     carried = sum(leaf.nbytes for leaf in arrays)
-    return Price(median, (low, high), carried + _work(program), after.network)
+    work = _work(program, samples)
+    return Price(median, (low, high), carried + work, after.network)
 
 
-def _work(program: Any) -> int:
-    """Bytes that a compiled program needs for itself, where XLA says so."""
+def _work(program: Any, samples: Sample) -> int:
+    """Bytes that a compiled program needs for a sample, where XLA says so."""
     found = program.compiled.memory_analysis()
-    return 0 if found is None else int(found.temp_size_in_bytes)
+    if found is None:
+        return 0
+    # Targets that are not asked for are blanked in a copy, made once per stream.
+    copy = 0 if samples.weight is None else int(samples.target.nbytes)
+    return max(int(found.temp_size_in_bytes) - copy, 0)
 
 
 def cosines(

@@ -28,7 +28,7 @@ def comparison(found: Comparing) -> "Figure":
         _whole(whole, entry, k, look[entry.law])
     floors = [(found.trivial_name, found.trivial, "--")]
     if "linear" in found.floors:
-        floors.append(("linear", found.floors["linear"], ":"))
+        floors.append(("four linear taps", found.floors["linear"], ":"))
     for name, value, line in floors:
         along.axhline(value, color="0.4", ls=line, lw=1, label=name)
         whole.axvline(value, color="0.4", ls=line, lw=1)

@@ -70,8 +70,8 @@ def _days_and_months(cells: list[str]) -> np.ndarray:
     rising = [bool(np.all(np.diff(times) > 0)) for times in (days, months)]
     if rising[0] != rising[1]:
         return days if rising[0] else months
-    if np.array_equal(days, months, equal_nan=True):
-        return days
+    if np.array_equal(np.diff(days), np.diff(months), equal_nan=True):
+        return days  # the same, or all within one day
     wanted = "a column of dates such as 2024-12-31, in which days and months differ"
     _checks.reject("time", wanted, f"one with {cells[0].strip()!r}, which may be two")
 

@@ -236,7 +236,9 @@ def test_frames_that_cannot_be_read_are_named():
     with pytest.raises(ValueError, match="`column` must be one of x, y, but is not"):
         hl.track(two)
     late = pd.Series([1.0, 2.0, 3.0], index=pd.to_datetime(["2024-01-01"] * 3))
-    rising = "`source` must be a frame with rising .* in row 1 of the frame after .* row 0"
+    rising = (
+        "`source` must be a frame with rising .* in row 1 of the frame after .* row 0"
+    )
     with pytest.raises(ValueError, match=rising):
         hl.track(late)
     with pytest.raises(ValueError, match="`target` must be a Tracking"):

@@ -14,6 +14,7 @@ from hamlearn.jobs import Contender, contenders
 from hamlearn.jobs.compare import law_key
 from hamlearn.jobs.contenders import recurrent
 from hamlearn.jobs.lanes import fitting
+from hamlearn.jobs.measures import price
 
 KNOWN = contenders()
 
@@ -305,6 +306,21 @@ def test_step_sizes_at_an_end_of_those_tried_are_named(series):
     assert found.entries[0].at_edge
     assert "at an end of those tried: frozen" in " ".join(repr(found).split())
     assert not compared(series, "frozen", rates=(0.03,)).entries[0].at_edge
+
+
+def test_memory_is_that_of_a_sample_however_long_the_stream(series):
+    """Also where some steps are not asked, as of laws that are differential equations."""
+    contender, task = KNOWN["flip"], tasks.Forecast(series)
+    network = contender.network(jax.random.key(0), 4, 2, 1)
+    law, whole = contender.law(hl.Cost(), 0.03), fitted(task, contender)
+    assert whole.weight is not None
+    parts = [jax.tree.map(lambda leaf, n=n: leaf[:n], whole) for n in (200, 800)]
+    found = [
+        price(law, network, part, steps=4, key=law_key(0), repeats=1).memory_bytes
+        for part in parts
+    ]
+    assert found[0] == pytest.approx(found[1], abs=64)
+    assert found[1] > 8 * (4 * 4 + 4)  # two numbers per weight, at least
 
 
 def test_the_table_is_ranked_and_says_what_costs_nothing(found):
