@@ -40,6 +40,10 @@ def three(record: Record) -> list[str]:
         "step size that served another network best; (edge): at the end of the grid.",
         *sentences(record),
     ]
+    if record["environment"].get("device") == "cpu":
+        text.append(
+            "`--device gpu` measures the same on a GPU; none was at hand for this page."
+        )
     for kind, title in KINDS.items():
         if of(record, "cost", kind=kind):
             text += [f"**{title}**, 32 neurons", _together(record, kind)]
