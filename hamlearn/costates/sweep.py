@@ -40,13 +40,20 @@ def swept(
     return tuple(after), heard, tuple(met)
 
 
+def block_of(length: int) -> int:
+    """Samples of a block: without a short one at the end, which would be a program of
+    its own to compile, where a length near `BLOCK` divides."""
+    fits = (size for size in range(BLOCK, BLOCK // 2, -1) if length % size == 0)
+    return min(length, next(fits, BLOCK))
+
+
 def in_blocks(
     step: Callable[[Any, Any], Any], carry: Any, everything: Any, *,
     reverse: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
     """`lax.scan` over blocks of samples; the last block may be a short one."""
     length = jax.tree.leaves(everything)[0].shape[0]
-    size = min(BLOCK, length)
+    size = block_of(length)
     whole = size * (length // size)
     rest = jax.tree.map(lambda leaf: leaf[whole:], everything)
     blocks = jax.tree.map(

@@ -90,7 +90,7 @@ def echo_error(network: Any, samples: hl.Sample, memory: Any, dt: float = 0.1) -
 
 
 @jax.jit
-def published_error(dt: Any, epsilon: Any = 1e-4) -> Array:
+def published_error(dt: Any, seed: Any = 0, epsilon: Any = 1e-4) -> Array:
     """Of the echo whose force is that of the old position, against its own adjoint.
 
         q' = q + dt/2 p;   p <- p - dt dV/dq (q, c);   q <- q' + dt/2 p
@@ -98,7 +98,7 @@ def published_error(dt: Any, epsilon: Any = 1e-4) -> Array:
     as in the published code: the force is that of q, what is read for the gradient is
     that of q' (models/NonlinHRU.py, `state_update`, of guillaumepourcel/rhel).
     """
-    network = layer(jax.random.key(0))
+    network = layer(jax.random.key(seed))
     stream = noise(jax.random.key(1), 100, outputs=16)
     w, frozen = eqx.partition(network, eqx.is_inexact_array)
 

@@ -166,14 +166,14 @@ EXHIBITS = (
         "The gradient is the difference of two runs played back; no state is stored, "
         "no Jacobian taken, and it equals BPTT.",
         "16 oscillators with log cosh wells, 100 samples, dt = 0.1; inputs and "
-        "targets are noise; one layer, and two with tanh between them",
+        "targets are noise; claims of one layer, and of two with tanh between them",
         ("echo_",),
     ),
     Exhibit(
         "echo", "The published step", "echo_step.png",
         "The network is reversible, and so its echo the gradient.",
-        "the step of the published code beside one with the force halfway; 100 "
-        "samples, dt from 1e-4, as published, to 0.1",
+        "the step of the published code (median of five networks) beside one with the "
+        "force halfway; 100 samples, dt from 1e-4, as published, to 0.1",
         ("published_step",),
     ),
     Exhibit(

@@ -55,14 +55,13 @@ def run(out: Path, *, quick: bool = False) -> Iterator[Claim]:
 
 
 def _exact(out: Path) -> Iterator[Claim]:
-    """Error against eps, one layer and two, double and single precision."""
+    """Error against eps, double and single precision; two layers as eps is chosen."""
     key, samples = jax.random.key(0), noise(jax.random.key(1), 100)
     one, two = read_layer(key), two_layers(key)
     epsilons = np.logspace(-6, 0, 7)
     error = lambda network, eps: echo_error(network, samples, Playback(eps))
     curves = {
         "one layer": [error(one, eps) for eps in epsilons],
-        "two layers": [error(two, eps) for eps in epsilons],
         "one layer, float32": [_single_error(one, samples, eps) for eps in epsilons],
     }
     _draw_errors(out, epsilons, curves)
@@ -102,11 +101,15 @@ def _single_error(network: Any, samples: hl.Sample, eps: float | None) -> float:
 def _published(out: Path) -> Iterator[Claim]:
     """The force at the old position, as in the published code."""
     samples = noise(jax.random.key(1), 100)
-    theirs = [float(published_error(dt)) for dt in STEPS]
+    every = np.array([[published_error(dt, k) for k in range(5)] for dt in STEPS])
+    theirs = np.median(every, axis=1).tolist()
     network = read_layer(jax.random.key(0))
     ours = [echo_error(network, samples, Playback(), dt) for dt in STEPS]
     figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
-    names = {"force before the drift, as published": theirs, "force halfway": ours}
+    names: dict[str, Any] = {
+        "force before the drift, as published": theirs,
+        "force halfway": ours,
+    }
     for k, (name, errors) in enumerate(names.items()):
         axis.loglog(STEPS, errors, "os"[k] + "-", color=COLOURS[k], label=name)
     axis.set(xlabel="dt", ylabel="error of the gradient against BPTT")
@@ -117,10 +120,12 @@ def _published(out: Path) -> Iterator[Claim]:
         "holds if dt is as small as theirs: the published code takes the force before "
         "the drift, which is no reversible step",
     )  # fmt: skip
+    low, high = every[-1].min(), every[-1].max()
     yield Claim(
         "published_step_at_0.1", theirs[-1], 0.05, None,
         "does not hold for the published step at dt = 0.1: its echo is not the "
-        "gradient; with the force halfway it is",
+        f"gradient ({low:.2f} to {high:.2f} over five networks); with the force "
+        "halfway it is",
     )  # fmt: skip
 
 
@@ -141,7 +146,7 @@ def _damped(out: Path) -> Iterator[Claim]:
     verdict = "holds if damping is one for all neurons and e^{theta T} is moderate"
     yield Claim("damped_echo_at_10", errors[1], None, 1e-6, verdict)
     verdict = "does not hold far beyond: refused from 1e-2 over the unit roundoff on"
-    yield Claim("damped_echo_at_the_bound", errors[-1], 0.1, None, verdict)
+    yield Claim("damped_echo_at_the_bound", errors[-1], 1e-3, None, verdict)
 
 
 def _memory() -> Claim:
@@ -204,10 +209,10 @@ def _at_rest() -> Iterator[Claim]:
         COST, Dynamical(), w, frozen, x, jnp.zeros_like(x), None, sample,
         jnp.asarray(0.1), output, COST.loss(output, sample.target),
     )  # fmt: skip
-    wanted = FixedPoint().step(instant, None, None)[0]
 
     @jax.jit
     def error(beta):
+        wanted = FixedPoint().step(instant, None, None)[0]
         found = NudgedRest(beta, sweeps=2000).step(instant, None, None)[0]
         return jnp.linalg.norm(found - wanted) / jnp.linalg.norm(wanted)
 

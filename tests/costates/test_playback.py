@@ -70,6 +70,13 @@ def test_single_precision(getkey):
     assert apart(as_double, exact) < 1e-4
 
 
+@pytest.mark.parametrize(("gain", "most"), [(1e6, 1e-6), (1e12, 1e-2)])
+def test_pushes_grow_with_what_damping_makes_of_rounding(getkey, gain, most):
+    network = read_layer(getkey(), dissipation=np.log(gain) / (100 * DT))
+    found, exact = both(network, stream(getkey(), 100), Playback())
+    assert apart(found.w, exact.w) < most
+
+
 def test_damped_while_the_mantissa_lasts(getkey):
     samples = stream(getkey(), 100)
     network = read_layer(getkey(), dissipation=np.log(10) / (100 * DT))
