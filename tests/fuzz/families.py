@@ -8,6 +8,7 @@ import optax
 
 import hamlearn as hl
 from hamlearn.graph.nodes import NodeSet
+from hamlearn.laws.hamiltonian_flow import LearningHamiltonian
 
 from .streams import KEY
 
@@ -30,8 +31,13 @@ def _voltage(key):
 
 def _prospective(key):
     options = {"membrane_time_constant": 1.0, "prospective_time_constant": 0.4}
-    graph = hl.Digraph.layered([2, 1])
-    return hl.VoltageNetwork(graph, inputs=1, outputs=[2], key=key, **options)
+    return _layers(hl.VoltageNetwork, [2, 1], key, **options)
+
+
+def _layers(kind, sizes, key, **options):
+    graph, nodes = hl.Digraph.layered(sizes), list(range(sum(sizes)))
+    options = {"inputs": 1, "outputs": nodes[-1:], "input_nodes": nodes} | options
+    return kind(graph, key=key, **options)
 
 
 def _diagonal(key):
@@ -54,6 +60,17 @@ def _stack(key):
         UNITS, inputs=UNITS, classes=1, time_constant=(0.5, 5.0), key=c
     )
     return hl.Stack([below, above])
+
+
+def _deep(key):
+    a, b, c = jax.random.split(key, 3)
+    middle, above = (
+        hl.DiagonalNetwork(
+            UNITS, inputs=UNITS, classes=1, time_constant=(0.5, 5.0), head=head, key=b
+        )
+        for head in (hl.networks.OwnHead(UNITS, inputs=UNITS, key=a), None)
+    )
+    return hl.Stack([_stack(c).layers[0], middle, above])
 
 
 def _spiking(key):
@@ -101,25 +118,96 @@ MAKE = {
     "oscillators": _hamiltonian,
     "own": _own,
 }
-RTRL, BPTT = hl.RTRL(update=SGD), hl.BPTT(update=SGD, window=2)
-FLIP = hl.HamiltonianLearning(dissipation=3.0)
-LAWS = {
-    "rate": {"RTRL": RTRL, "e-prop": hl.EProp(update=SGD), "flip": FLIP},
-    "voltage": {"RTRL": RTRL, "SnAp-1": hl.SnAp1(update=SGD), "BPTT": BPTT},
-    "prospective": {"GLE": hl.GLE(update=SGD), "BPTT": BPTT},
-    "diagonal": {"traces": hl.laws.DiagonalRTRL(update=SGD), "BPTT": BPTT},
-    "gated": {"traces": hl.laws.DiagonalRTRL(update=SGD), "RTRL": RTRL},
-    "stack": {"traces": hl.laws.DiagonalRTRL(update=SGD), "BPTT": BPTT},
-    "spiking": {"e-prop": hl.laws.SpikingEProp(update=SGD), "BPTT": BPTT},
-    "oscillators": {"RTRL": RTRL, "BPTT": BPTT},
-    "own": {"RTRL": RTRL, "flip": FLIP},
+LAYERS = {
+    "layers": lambda key: _layers(hl.RateNetwork, [2, 2, 1], key),
+    "still": lambda key: _layers(
+        hl.VoltageNetwork, [2, 2, 1], key, prospective_time_constant=0.0
+    ),
+    "latent": lambda key: _layers(
+        hl.VoltageNetwork, [2, 2, 1], key, prospective_time_constant=1.0
+    ),
+    "deep": _deep,
 }
+"""For laws that take no other network."""
+RTRL, BPTT = hl.RTRL(update=SGD), hl.BPTT(update=SGD, window=2)
+
+
+def _flip(**options):
+    return hl.HamiltonianLearning(dissipation=3.0, **options)
+
+
+def _less_far_away(network, x, sample):
+    return hl.Cost(loss_weight=1 / (1 + jnp.sum(x**2)))
+
+
+def _flow():
+    scalar = LearningHamiltonian(hl.Cost(), 1.0)
+    return hl.laws.HamiltonianFlow(None, scalar, hl.costates.HamiltonianSign(), 3.0)
+
+
+LAWS = {
+    "rate": {
+        "RTRL": RTRL,
+        "RTRL, a flow": hl.RTRL(
+            update=hl.updates.GradientFlow(0.1), solver=hl.mechanics.Euler()
+        ),
+        "SnAp": hl.SnAp(update=SGD, order=2),
+        "RFLO": hl.RFLO(update=SGD),
+        "EProp": hl.EProp(update=SGD),
+        "UORO": hl.laws.UORO(update=SGD),
+        "KFRTRL": hl.laws.KFRTRL(update=SGD),
+        "Hops": hl.laws.Hops(update=SGD, order=2),
+        "SpatialTrace": hl.laws.SpatialTrace(update=SGD, sweeps=1),
+        "Filtered": hl.laws.Filtered(update=SGD, sweeps=1),
+        "DNI": hl.laws.DNI(update=SGD),
+        "BPLambda": hl.laws.BPLambda(update=SGD),
+        "Instantaneous": hl.laws.Instantaneous(update=SGD, sweeps=1),
+        "FeedbackAlignment": hl.laws.FeedbackAlignment(update=SGD, sweeps=1),
+        "RecurrentBackprop": hl.laws.RecurrentBackprop(update=SGD),
+        "SlidingBPTT": hl.laws.SlidingBPTT(update=SGD, window=2),
+        "HamiltonianLearning": _flip(),
+        "HamiltonianLearning, smooth": _flip(policy=hl.costates.SmoothSign(0.5)),
+        "HamiltonianLearning, held": _flip(policy=hl.costates.HysteresisSign(0.1)),
+        "HamiltonianLearning, reset": _flip(policy=hl.costates.CostateReset(0.1)),
+        "HamiltonianFlow": _flow(),
+        "CostAlong": hl.laws.CostAlong(_flip(), _less_far_away),
+    },
+    "voltage": {
+        "SnAp1": hl.SnAp1(update=SGD),
+        "RTRL, block": hl.RTRL(update=SGD, block=2),
+    },
+    "prospective": {"GLE": hl.GLE(update=SGD), "VLE": hl.VLE(update=SGD, window=2)},
+    "layers": {
+        "STLP": hl.STLP(inertia=1.0, dissipation=3.0, neuron_mass=0.1),
+        "HamiltonianLearning, reversal": _flip(policy=hl.costates.TimeReversal()),
+    },
+    "still": {"NLA": hl.laws.NLA()},
+    "latent": {"LE": hl.LE(update=SGD)},
+    "diagonal": {"DiagonalRTRL": hl.laws.DiagonalRTRL(update=SGD), "BPTT": BPTT},
+    "gated": {"DiagonalRTRL": hl.laws.DiagonalRTRL(update=SGD)},
+    "stack": {
+        "DiagonalRTRL": hl.laws.DiagonalRTRL(update=SGD),
+        "DiagonalFiltered": hl.laws.DiagonalFiltered(update=SGD),
+    },
+    "deep": {"MeanSlopeRTRL": hl.laws.MeanSlopeRTRL(update=SGD)},
+    "spiking": {"SpikingEProp": hl.laws.SpikingEProp(update=SGD)},
+    "oscillators": {"RTRL": RTRL, "Echo": hl.laws.Echo(update=SGD, window=2)},
+    "own": {"RTRL": RTRL},
+}
+"""Every law at least once."""
 PAIRS = [(family, law) for family, laws in LAWS.items() for law in laws]
+WITHIN = [[1, 0, 2, 3, 4], [0, 1, 3, 2, 4], [1, 0, 3, 2, 4]]
+ORDERS = {"prospective": [[1, 0, 2]], **dict.fromkeys(LAYERS, WITHIN), "deep": []}
+"""In which orders units may stand, where not in all: layers stay layers."""
+NORMAL = ("RFLO", "FeedbackAlignment")
+"""Laws that draw numbers which are others in another precision."""
+DRAWN = (*NORMAL, "UORO", "KFRTRL")
+"""Laws that draw a number for each unit by its place: in another order, others."""
 
 
 def made(family, seed=0):
     """The network of a seed."""
-    return MAKE[family](jax.random.fold_in(KEY, seed))
+    return (MAKE | LAYERS)[family](jax.random.fold_in(KEY, seed))
 
 
 def permuted(family, net, order):
@@ -134,6 +222,15 @@ def permuted(family, net, order):
         if family == "voltage":
             return change(lambda n: n.output_nodes, net, NodeSet(np.argsort(order)[:1]))
         return _read(net, order)
+    if family in ORDERS:
+        graph = net.graph
+        at = np.asarray(graph.receivers), np.asarray(graph.senders)
+        dense = np.zeros((order.size, order.size))
+        dense[at] = np.ravel(net.weight)
+        weight = dense[order][:, order][at].reshape(graph.edge_shape)
+        weight = jnp.asarray(weight, net.weight.dtype)
+        parts = [weight, net.input_weight[order], net.bias[order]]
+        return change(rows("weight", "input_weight", "bias"), net, parts)
     if family == "spiking":
         where = rows("weight", "input_weight", "beta")
         w, b, beta = where(net)

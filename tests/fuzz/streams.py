@@ -3,6 +3,7 @@
 from functools import cache
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -30,6 +31,16 @@ def signals(inputs=1, outputs=1, steps=STEPS):
     t = np.arange(steps)[:, None]
     u = np.sin(t + np.arange(inputs))
     return u, 0.5 * np.cos(0.7 * t + np.arange(outputs))
+
+
+@cache
+def jets():
+    """A signal that moves fast, with its rates, for laws that ask for them."""
+    signal = hl.Signal(
+        lambda t: jnp.sin(5 * t + jnp.arange(1.0)),
+        lambda t: 0.5 * jnp.cos(4 * t + jnp.arange(1.0)),
+    )
+    return jax.tree.map(np.asarray, signal.jets(DT * np.arange(STEPS)))
 
 
 def losses(u, y, weight=None, rate=0.1):

@@ -134,15 +134,6 @@ def test_the_last_loss_has_derivatives(name):
         np.testing.assert_allclose(found[k], wanted, rtol=2e-4)
 
 
-@pytest.mark.parametrize("name", LAWS)
-def test_seeds_side_by_side_are_the_single_runs(name):
-    keys = jax.random.split(jax.random.key(3), 3)
-    run = lambda key: last_loss(name, 1.0, 3.0, key)
-    together, single = jax.jit(jax.vmap(run))(keys), jax.jit(run)
-    for key, value in zip(keys, together, strict=True):
-        np.testing.assert_allclose(value, single(key), rtol=1e-9)
-
-
 def test_states_at_different_places_of_a_window_can_run_side_by_side():
     """Lanes whose updates are due at different times."""
     law, net = hl.BPTT(COST, SGD, window=4, overlap=2), rate_network()
