@@ -14,6 +14,8 @@ from hamlearn.plot import Look, looks
 from . import _figures_three
 from ._tables import Record
 
+_TITLE: Any = {"loc": "left", "fontsize": 10}
+
 
 def cost(record: Record) -> Figure:
     """Time and memory per sample against n."""
@@ -34,6 +36,8 @@ def cost(record: Record) -> Figure:
     left.plot(n, base, color="0.5", ls="--", label="forward + outer product")
     left.set_ylabel("time per sample (µs)")
     right.set_ylabel("state and scratch (bytes)")
+    left.set_title("Time grows as the network does, that of RTRL faster", **_TITLE)
+    right.set_title("What is carried, and scratch", **_TITLE)
     for axis in (left, right):
         axis.set_xlabel("neurons n, complete network")
         axis.set_xscale("log", base=2)
@@ -52,6 +56,7 @@ def length(record: Record) -> Figure:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("samples T in one stream (n = 32)")
+    axis.set_title("Memory is flat, but for that of BPTT", **_TITLE)
     axis.set_ylabel("state and scratch (bytes)")
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
     return figure
@@ -68,6 +73,7 @@ def sparse(record: Record) -> Figure:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("edges, ten per neuron")
+    axis.set_title("Time grows as the edges do", **_TITLE)
     axis.set_ylabel("time per sample (µs)")
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
     return figure
@@ -101,8 +107,7 @@ def quality(record: Record) -> Figure:
         right.set_xscale("log")
         left.set_title(
             f"{task}; dashed: {trivial_floor(floors)[0]}, dotted: linear",
-            loc="left",
-            fontsize=10,
+            **_TITLE,
         )
         left.set_ylabel("mean loss so far")
         left.set_xlabel("samples learned from")

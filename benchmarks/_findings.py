@@ -33,9 +33,9 @@ def length(record: Record) -> str:
     }
     return (
         f"The memory of {len(flat)} laws that update at every sample is flat up to "
-        f"{top:,} samples ({need['snap1']} for snap1), where that of BPTT grows as "
-        f"T^{exponents['bptt']:.2f} to {need['bptt']}, and with √T checkpoints as "
-        f"T^{exponents['bptt-sqrt']:.2f} to {need['bptt-sqrt']}."
+        f"{top:,} samples ({need['snap1']} for snap1); that of BPTT grows as "
+        f"T^{exponents['bptt']:.2f} (to {need['bptt']}), with √T checkpoints as "
+        f"T^{exponents['bptt-sqrt']:.2f}."
     )
 
 
@@ -67,13 +67,11 @@ def quality(record: Record) -> str:
             r for r in record["rows"] if r["task"] == task and r["loss"] is not None
         ]
         best = min(rows, key=lambda row: row["loss"])
-        linear = best["floors"]["linear"]
-        text = f"{task} {linear:.3g} against {best['loss']:.3g} of {best['law']}"
-        (won if best["loss"] < linear else lost).append(text)
+        (won if best["loss"] < best["floors"]["linear"] else lost).append(task)
     return (
         f"Four linear taps fitted beforehand beat every law on {len(lost)} of "
-        f"{len(won) + len(lost)} tasks ({'; '.join(lost)}) and lose on the other "
-        f"{len(won)} ({'; '.join(won)})."
+        f"{len(won) + len(lost)} tasks ({', '.join(lost)}) and lose on "
+        f"the other {len(won)} ({', '.join(won)})."
     )
 
 

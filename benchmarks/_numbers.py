@@ -5,7 +5,6 @@ between `<!-- numbers NAME -->` and `<!-- /numbers -->` are written by
 `python -m benchmarks.report`.
 """
 
-import json
 import math
 import re
 from collections.abc import Callable
@@ -15,47 +14,24 @@ from typing import Any
 
 import hamlearn as hl
 
-from ._record import RESULTS
+from . import _numbers_learning, _numbers_theory
+from ._numbers_read import (
+    ZERO,
+    Said,
+    claims,
+    dot,
+    power,
+    record,
+    rows,
+    short,
+    span,
+    the,
+    verdicts,
+)
 from ._tables import table
 
 DOCS = Path(__file__).parents[1] / "docs"
 MARKED = re.compile(r"<!-- numbers (\w+) -->\n.*?<!-- /numbers -->", re.DOTALL)
-
-
-def rows(name: str) -> list[dict[str, Any]]:
-    """The rows of a file of results."""
-    text = (RESULTS / name).read_text()
-    if name.endswith(".jsonl"):
-        return [json.loads(line) for line in text.splitlines()]
-    return json.loads(text)["rows"]
-
-
-def claims() -> dict[str, float]:
-    """What `hamlearn reproduce all` measured of the claims of the papers, by name."""
-    return {row["name"]: row["value"] for row in rows("claims.jsonl")}
-
-
-def dot(value: float, digits: int = 2) -> str:
-    """.22"""
-    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}")
-
-
-def power(value: float, digits: int = 0) -> str:
-    """5.6e-4, 1e27"""
-    mantissa, exponent = f"{value:.{digits}e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
-
-
-def short(value: float) -> str:
-    """1644, 91.7"""
-    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def span(runs: list[float], digits: int = 1) -> str:
-    """5.1 (4.0 to 9.0)"""
-    return (
-        f"{median(runs):.{digits}f} ({min(runs):.{digits}f} to {max(runs):.{digits}f})"
-    )
 
 
 def _ratios() -> dict[tuple[str, str, float, str], list[float]]:
@@ -155,6 +131,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "quadratic": quadratic,
     "solve": solve,
     "window": window,
+    **_numbers_learning.TABLES,
+    **_numbers_theory.TABLES,
 }
 
 
@@ -182,14 +160,11 @@ def sentences() -> list[tuple[str, str]]:
             ("theory/hamiltonian.md", _hamiltonian()),
             ("theory/stlp.md", _stlp()),
             ("theory/latent_equilibrium.md", _filters()),
+            *_numbers_learning.sentences(),
+            *_numbers_theory.sentences(),
         )
         for text, *values in parts
     ]
-
-
-#: RMSE of predicting zero on a sine of amplitude a half.
-ZERO = f"{math.sqrt(1 / 8):.3f}"
-Said = list[tuple[str, *tuple[str, ...]]]
 
 
 def _limits() -> Said:
@@ -243,7 +218,7 @@ def _limits() -> Said:
 
 def _claims() -> Said:
     k = claims()
-    mnist = json.loads((RESULTS / "mnist1d_gle.json").read_text())["epochs"]
+    mnist = record("mnist1d_gle.json")["epochs"]
     patched = hl.tasks.patched()
     over = "mackey-glass, error over that of "
     gain = "gle gain, in units of the adjoint's over |H|^2"
@@ -340,8 +315,9 @@ def _causal() -> Said:
         ),
         ("Jumps cost {}", f"{middle('settled', 'patched', 10.0):.1f}"),
         (
-            "three seeds): settled sine {} (",
+            "three seeds): settled sine {} ({}),",
             f"{k['flip_over_optimum_settled_sine']:.2f}",
+            verdicts()["flip_over_optimum_settled_sine"].partition("seeds ")[2],
         ),
         ("patched {}; cold", f"{k['flip_over_optimum_settled_patched']:.2f}"),
         (
@@ -388,40 +364,19 @@ def _stlp() -> Said:
 
 
 def _filters() -> Said:
-    def found(law: str, part: str, omega: float, gain: float = 1.0) -> dict[str, Any]:
-        name = "alignment_filters" + ("" if gain == 1 else f"_gain_{gain:g}")
-        (row,) = [
-            r
-            for r in rows(f"{name}.json")
-            if (r["law"], r["part"], r["omega_tau"], r["tau_r"])
-            == (law, part, omega, 0.1)
-            and r["gain"] == gain
-        ]
-        return row
-
+    filters = rows("alignment_filters.json")
     first = [
         r
-        for r in rows("alignment_filters.json")
-        if (r["law"], r["part"], r["tau_r"], r["gain"])
-        == ("GLE", "input_weight", 0.1, 1.0)
+        for r in filters
+        if (r["law"], r["part"], r["tau_r"]) == ("GLE", "input_weight", 0.1)
     ]
-    whole = [found(law, "all", 4.0)["mean"] for law in ("GLE", "instantaneous")]
-    inst, flip = (
-        found(law, "input_weight", 0.7) for law in ("instantaneous", "sign flip")
-    )
+    whole = [
+        the(filters, law=law, part="all", omega_tau=4.0, tau_r=0.1)["mean"]
+        for law in ("GLE", "instantaneous")
+    ]
     return [
         ("least {} at every frequency", dot(min(r["mean"] for r in first))),
         ("(the worst of 8 seeds: {} at", dot(min(r["least"] for r in first))),
         ("GLE falls to {} at", dot(whole[0])),
         ("wrong in the first, score {}.", dot(whole[1])),
-        (
-            "{} here ({} to {} over seeds)",
-            dot(inst["mean"]),
-            dot(inst["least"]),
-            dot(inst["greatest"]),
-        ),
-        (
-            "{} here ({} to {}).",
-            *map(dot, (flip["mean"], flip["least"], flip["greatest"])),
-        ),
     ]

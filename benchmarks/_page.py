@@ -70,7 +70,6 @@ FINDINGS: dict[str, Callable[[Record], str]] = {
     "hops": _findings.hops,
     "cost": _findings.cost,
     "length": _findings.length,
-    "batch": _findings.batch,
 }
 
 #: Pictures that stand beside the findings; the others stand in their sections.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from . import _sections_laws
+from . import _findings, _sections_laws
 from ._tables import Record, growth, size, slope, spread, table, us
 
 
@@ -142,6 +142,7 @@ def batch(record: Record) -> list[str]:
         if "us_per_sample" in row  # a run cut short holds those of memory beside
     ]
     return [
+        _findings.batch(record),
         "Time of one step of all streams; BPTT updates once per window, the others "
         "once per sample.",
         table(("n", "streams", "law", "µs per step", "/ √T-checkpointed BPTT"), timed),

@@ -233,10 +233,14 @@ def drawn() -> Any:
     for file in files:
         rows += json.loads(file.read_text())["rows"]
     tasks = [name for name in known.cases() if any(r["task"] == name for r in rows)]
+    number = {task: sum(r["task"] == task for r in rows) for task in tasks}
+    tasks.sort(key=lambda task: -number[task])  # so that bars are of one height
+    highest = [number[task] for task in tasks[::3]]
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(
-            -(-len(tasks) // 3), 3, figsize=(14, 12), layout="constrained"
-        )
+            len(highest), 3, figsize=(14, 0.24 * sum(highest) + 0.7 * len(highest)),
+            height_ratios=[n + 0.5 for n in highest], layout="constrained",
+        )  # fmt: skip
         for axis in axes.ravel()[len(tasks) :]:
             axis.remove()
         for axis, task in zip(axes.ravel(), tasks, strict=False):
@@ -249,7 +253,9 @@ def drawn() -> Any:
             worst = [max(r["accuracy"]["min"], low) for r in mine]
             axis.barh(names, median, color=colours, height=0.6)
             axis.plot(worst, range(len(mine)), "|", color="0.6", ms=10, mew=2)
-            axis.set(title=task, xlim=(low, 1.0))
+            top = len(mine) - 0.5
+            bottom = top - highest[tasks.index(task) // 3]
+            axis.set(title=task, xlim=(low, 1.0), ylim=(bottom, top))
             axis.tick_params(axis="y", labelsize=8)
             if low:
                 axis.axvline(0.5, color="0.5", lw=0.8, ls=":")

@@ -1,4 +1,4 @@
-"""Run the recipes and the examples of the API, all in one process, as a reader would.
+"""Run the recipes, the API's examples and one's own parts, in one process, as a reader.
 
 python -m tests.recipes [--write] [NAME ...]
 
@@ -14,6 +14,7 @@ import importlib.util
 import io
 import os
 import re
+import runpy
 import sys
 import tempfile
 import time
@@ -24,9 +25,15 @@ from pathlib import Path
 import numpy as np
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted([*DOCS.glob("recipes/*.md"), *DOCS.glob("api/*.md")])
+OWN = DOCS / "your_own.md"
+PAGES = sorted([*DOCS.glob("recipes/*.md"), *DOCS.glob("api/*.md"), OWN])
 BLOCK = re.compile(
     r"```python\n(?P<code>.*?)```\n(?:\n```text\n(?P<output>.*?)```\n)?", re.DOTALL
+)
+#: A script of the examples, parts of which are shown, and what it prints.
+SCRIPT = re.compile(
+    r"\(`(?P<script>examples/\w+\.py)`\)(?:(?!^## ).)*?```text\n(?P<output>.*?)```",
+    re.DOTALL | re.MULTILINE,
 )
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?")
 
@@ -108,6 +115,21 @@ def run(path: Path) -> tuple[str, list[str]]:
     return made + text[end:], wrong
 
 
+def scripts(path: Path) -> tuple[str, list[str]]:
+    """The same of a page that shows parts of scripts."""
+    text, wrong, made, end = path.read_text(), [], "", 0
+    for found in SCRIPT.finditer(text):
+        heard = io.StringIO()
+        with contextlib.redirect_stdout(heard):
+            runpy.run_path(str(DOCS.parent / found["script"]), run_name="__main__")
+        printed = heard.getvalue()
+        if not same(printed, found["output"]):
+            wrong.append(f"{found['script']} printed\n{printed}")
+        made += text[end : found.start("output")] + printed
+        end = found.end("output")
+    return made + text[end:], wrong
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.recipes")
     parser.add_argument("names", nargs="*")
@@ -125,7 +147,7 @@ def main() -> int:
         began = time.process_time()
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             try:
-                text, wrong = run(path)
+                text, wrong = scripts(path) if path == OWN else run(path)
             except Exception:
                 text, wrong = path.read_text(), [f"{path}: {traceback.format_exc()}"]
         if options.write:

@@ -18,6 +18,7 @@ def test_recipes_print_what_they_show():
     assert found.returncode == 0, found.stderr[-4000:]
     assert found.stdout.count("recipes/") > 12
     assert found.stdout.count("api/") > 11
+    assert "your_own.md" in found.stdout
 
 
 def test_other_words_and_numbers_are_told():

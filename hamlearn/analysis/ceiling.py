@@ -18,6 +18,7 @@ from ..costates.window import pulled_back
 from ..laws.base import AbstractLaw, State
 from ..laws.law import Law
 from ..networks.base import NetworkLike
+from ..run.patience import Patience
 from ..run.scan import scan
 from ..run.tables import Table
 from ..sensitivities.filtered import FilteredTraces, SplitTraces
@@ -39,6 +40,7 @@ def filter_alignment(
     window: int | None = None,
     rounds: int = 2,
     key: Array | None = None,
+    progress: bool = True,
 ) -> Table:
     """Laws beside the ceiling of a filter's features, layer by layer, on fresh samples.
 
@@ -53,7 +55,7 @@ def filter_alignment(
     the first of which names the features; `network`: of one stream, at most one layer
     of it above another where these are of modes; `samples`: the stream; `fitted`: how
     many of them the fit sees; `window`: of `alignment`; `rounds`: of the fit; `key`:
-    for `init`.
+    for `init`; `progress`: say after two seconds what is being scored.
 
     **Returns:** a table with one row per law and part: `cosine`, that of the
     `ceiling`, and the `fraction` of it.
@@ -67,19 +69,20 @@ def filter_alignment(
     assert isinstance(learned, Law)
     _, samples, _ = begun(learned, network, samples, dt, None, key)
     first = jax.tree.map(lambda leaf: leaf[:fitted], samples)
-    best = best_filter(learned, network, first, dt=dt, rounds=rounds)
+    options: Any = {"dt": dt, "skip": fitted, "window": window, "key": key}
     score = lambda law: {
         row["part"]: row["cosine"]
-        for row in alignment(
-            law, network, samples, dt=dt, skip=fitted, window=window, key=key
-        ).rows()
+        for row in alignment(law, network, samples, progress=False, **options).rows()
     }
-    ceiling = score(best)
     rows = []
-    for name, law in laws.items():
-        for part, cosine in score(law).items():
-            most = ceiling[part]
-            rows.append((name, part, cosine, most, cosine / most))
+    with Patience("filters", len(laws) + 1, progress=progress) as patience:
+        patience.at("their ceiling")
+        ceiling = score(best_filter(learned, network, first, dt=dt, rounds=rounds))
+        for name, law in laws.items():
+            patience.at(name)
+            for part, cosine in score(law).items():
+                most = ceiling[part]
+                rows.append((name, part, cosine, most, cosine / most))
     columns = ("law", "part", "cosine", "ceiling", "fraction")
     return Table("Filters of the costate and their ceiling", columns, tuple(rows))
 

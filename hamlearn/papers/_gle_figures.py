@@ -16,6 +16,8 @@ _STYLE = {
     name: {"color": look.colour, "ls": look.dashes, "label": name}
     for name, look in looks(CLOSURES).items()
 }
+#: Of axes over two decades.
+_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 Losses = dict[str, np.ndarray]
 
 
@@ -27,7 +29,10 @@ def filters(path: Path, w: np.ndarray, exact: np.ndarray, measured: Losses) -> N
         for name, response in measured.items():
             axis.plot(w, value(response), **_STYLE[name])
         axis.set(xscale="log", xlabel="frequency × membrane time constant (rad)")
+        axis.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     gain.set(yscale="log", ylabel="gain of the error filter")
+    gain.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
+    gain.minorticks_off()
     gain.set_title("gain: that of GLE is one over the exact one", fontsize=10)
     phase.set(ylabel="phase of the error filter (degrees)")
     phase.set_title("phase: that of GLE is exact", fontsize=10)
@@ -74,8 +79,9 @@ def latent_equilibrium(
     step.legend(title="prospective time (ms): settled", frameon=False, fontsize=8)
     end = int(runs["LE"]["taught"])
     last = {name: _part(run, slice(end - 40_000, end)) for name, run in runs.items()}
-    for (name, run), colour in zip(last.items(), COLOURS, strict=False):
-        saw.plot(run["time"], run["output"], color=colour, label=name)
+    look = looks(last)
+    for name, run in last.items():
+        saw.plot(run["time"], run["output"], color=look[name].colour, label=name)
     shown = last["LE"]
     saw.plot(shown["time"], shown["target"], color="0.4", label="target")
     saw.set(xlabel="time (ms)", ylabel="output")

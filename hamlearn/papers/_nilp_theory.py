@@ -14,7 +14,7 @@ import optax
 
 import hamlearn as hl
 
-from ..plot import COLOURS
+from ..plot import looks
 from ._claim import Claim
 from ._save import save
 
@@ -120,13 +120,15 @@ def _forward_error(c: float = 10.0, duration: float = 6.0) -> float:
 
 def _draw_limit(out: Path, flipped, backward) -> None:
     figure, axis = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
-    axis.loglog(SPEEDS, flipped, "o-", color=COLOURS[0], label="sign flip, forward")
-    name = "true costate, backward"
-    axis.loglog(SPEEDS, backward, "s-", color=COLOURS[1], label=name)
+    curves = {"sign flip": flipped, "BPTT": backward}
+    labels = "sign flip, forward", "true costate, backward"
+    for (name, look), label in zip(looks(curves).items(), labels, strict=True):
+        style = {"color": look.colour, "marker": look.mark, "label": label}
+        axis.loglog(SPEEDS, curves[name], **style)
     axis.loglog(SPEEDS, 2 / np.array(SPEEDS), "--", color="0.5", label="slope -1")
     axis.set_xlabel("propagation speed c (1/time)")
-    axis.set_ylabel("relative error of c p\nagainst Backprop's deltas")
-    axis.set_title("Costates tend to Backprop's errors as 1/c", fontsize=10)
+    axis.set_ylabel("relative error of c p\nagainst backprop's errors")
+    axis.set_title("Costates tend to backprop's errors as 1/c", fontsize=10)
     axis.legend(frameon=False, loc="upper right")
     save(figure, out / "limit.png")
 

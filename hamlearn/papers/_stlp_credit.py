@@ -1,7 +1,8 @@
 """What the paper on spatiotemporal local propagation lacks: how good its credit is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,12 +12,24 @@ import numpy as np
 
 import hamlearn as hl
 
-from ..plot import COLOURS
+from ..plot import COLOURS, looks
 from ._claim import Claim
 from ._save import save
 
 THETA = 100.0
 DT = 0.01  # of the step whose credit is looked at; it does not matter
+
+
+class Exchanged(NamedTuple):
+    """Errors of the credit by exchanges; `depth` of the graph in edges.
+
+    `plain`: conjugate gradients; `swept`: with sweeps; `backprop`: its gradient.
+    """
+
+    depth: int
+    plain: dict[int, float]
+    swept: dict[int, float]
+    backprop: float
 
 
 def run(out: Path, *, quick: bool = False) -> list[Claim]:
@@ -91,12 +104,15 @@ def _credit(out: Path, quick: bool) -> list[Claim]:
         for name, moving in {"moving": True, "constant": False}.items()
     }
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    for (name, values), colour in zip(errors.items(), COLOURS, strict=False):
-        axis.loglog(ratios, values, "o-", color=colour, label=f"{name} input")
+    look = looks(["STLP"])["STLP"]
+    fills = {"moving": look.colour, "constant": "white"}
+    for name, values in errors.items():
+        style = {"color": look.colour, "marker": look.mark, "mfc": fills[name]}
+        axis.loglog(ratios, values, label=f"{name} input", **style)
     axis.loglog(ratios, 10 * ratios, color="0.45", ls="--", lw=1, label="slope 1")
     axis.set_xlabel("mass of a neuron / mass of a weight (1)")
     axis.set_ylabel("relative error of the gradient (1)")
-    title = "STLP's gradient is Backprop's where the ratio of masses vanishes"
+    title = "STLP's gradient is backprop's where the ratio of masses vanishes"
     axis.set_title(title, fontsize=10)
     axis.legend(frameon=False)
     save(figure, out / "stlp_credit.png")
@@ -111,26 +127,40 @@ def _credit(out: Path, quick: bool) -> list[Claim]:
     ]
 
 
-def _exchanges(out: Path, quick: bool) -> list[Claim]:
-    """The credit after a number of exchanges between neighbours."""
+def exchanged(counts: Sequence[int], rounds: Sequence[int]) -> Exchanged:
+    """The credit of forty neurons after a number of exchanges, `counts` and `rounds`
+    being steps of conjugate gradients alone and with sweeps.
+
+    A product with A is two exchanges, across and along; a sweep is as many as deep.
+    """
     (network, sample), ratio = _dag(40, 4), 1e-4
-    counts = [1, 4, 16, 64] if quick else [1, 2, 4, 8, 16, 32, 64]
     deep = network.graph.depth() or 1
     credit = lambda gram: _found(_law(ratio, gram), network, sample(True))
     exact = credit(hl.mechanics.LocalCholesky())
     error = lambda gram: _relative(credit(gram), exact)
-    cg = hl.mechanics.ConjugateGradients
-    plain = [error(cg(max_steps=k)) for k in counts]
-    sweep, rounds = hl.mechanics.NeumannSweeps(deep), (1, 2, 3, 4)
-    swept = [error(cg(sweep, max_steps=k)) for k in rounds]
+    cg, sweep = hl.mechanics.ConjugateGradients, hl.mechanics.NeumannSweeps(deep)
+    return Exchanged(
+        deep,
+        {2 * k: error(cg(max_steps=k)) for k in counts},
+        {(2 + 2 * deep) * k: error(cg(sweep, max_steps=k)) for k in rounds},
+        _relative(_true_gradient(network, sample(True)), exact),
+    )
+
+
+def _exchanges(out: Path, quick: bool) -> list[Claim]:
+    """The credit after a number of exchanges between neighbours."""
+    counts = [1, 4, 16, 64] if quick else [1, 2, 4, 8, 16, 32, 64]
+    found = exchanged(counts, (1, 2, 3, 4))
+    curves = {
+        "conjugate gradients": (found.plain, "o"),
+        "with a forward and a backward sweep each": (found.swept, "s"),
+    }
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    # A product with A is two exchanges, across and along; a sweep is as many as deep.
-    axis.loglog([2 * k for k in counts], plain, "o-", color=COLOURS[0],
-                label="conjugate gradients")  # fmt: skip
-    axis.loglog([(2 + 2 * deep) * k for k in rounds], swept, "s-", color=COLOURS[1],
-                label="with a forward and a backward sweep each")  # fmt: skip
-    backprop = _relative(_true_gradient(network, sample(True)), exact)
-    axis.axhline(backprop, color="0.45", ls="--", lw=1, label="Backprop's gradient")
+    for (name, (errors, mark)), colour in zip(curves.items(), COLOURS, strict=False):
+        style = {"marker": mark, "color": colour, "label": name}
+        axis.loglog(list(errors), list(errors.values()), **style)
+    line = {"color": "0.45", "ls": "--", "lw": 1, "label": "backprop's gradient"}
+    axis.axhline(found.backprop, **line)
     axis.set_xlabel("exchanges with neighbours (each one hop, all neurons at once)")
     axis.set_ylabel("relative error of the credit (1)")
     title = "Credit is a solve over the graph: right after many exchanges"
@@ -140,7 +170,8 @@ def _exchanges(out: Path, quick: bool) -> list[Claim]:
     verdict = (
         "holds if the multipliers are given: these are a linear solve over the graph"
     )
+    first, last = min(found.plain), max(found.swept)
     return [
-        Claim("stlp_locality", plain[0], 1e-2, None, verdict),
-        Claim("stlp_sweeps", swept[-1], None, 1e-6, verdict),
+        Claim("stlp_locality", found.plain[first], 1e-2, None, verdict),
+        Claim("stlp_sweeps", found.swept[last], None, 1e-6, verdict),
     ]

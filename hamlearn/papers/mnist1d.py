@@ -33,7 +33,7 @@ import hamlearn as hl
 
 from .. import _checks
 from .._types import Array, Params, PyTree, Scalar
-from ..plot import COLOURS
+from ..plot import looks
 from ._claim import Claim
 from ._mnist1d_net import DT, STEPS, network
 from ._save import save
@@ -210,12 +210,11 @@ def draw(out: Path, rows: list[dict[str, Any]]) -> None:
     epochs = [row["epoch"] for row in rows]
     axis.axhspan(90.9, 92.5, color="0.85", label="published, 150 epochs")
     axis.axhline(65.0, color="0.5", ls=":", label="published, perceptron")
-    axis.plot(
-        epochs, [row["test_now"] for row in rows], color=COLOURS[5], label="weights"
-    )
-    axis.plot(
-        epochs, [row["test"] for row in rows], color=COLOURS[0], label="mean weights"
-    )
+    gle = looks(["GLE"])["GLE"].colour
+    kinds = {"test_now": ("weights", 0.4), "test": ("mean weights", 1.0)}
+    for name, (label, alpha) in kinds.items():
+        values = [row[name] for row in rows]
+        axis.plot(epochs, values, color=gle, alpha=alpha, label=label)
     axis.set(xlabel="epoch", ylabel="test accuracy (%)", ylim=(0, 100))
     axis.legend(frameon=False, fontsize=8, loc="lower right")
     save(figure, out / "mnist1d.png")

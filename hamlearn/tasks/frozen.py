@@ -89,7 +89,7 @@ def readout_only(
 
 def _last_tenth(law: Law, network: AbstractNetwork, samples: Sample, dt: Any) -> float:
     """The mean loss over the last tenth of a stream, over what is asked there."""
-    losses = stream(law, network, samples, dt=dt, progress=False).loss
+    losses = stream(law, network, samples, dt=dt).loss
     end = slice(-max(1, len(losses) // 10), None)
     weight = np.ones(len(losses)) if samples.weight is None else samples.weight
     return float(np.sum(losses[end]) / np.sum(np.asarray(weight)[end]))

@@ -1,31 +1,47 @@
 """The built site in a browser: on a telephone and a desk, in the light and in the dark."""
 
+import html
 import os
+import re
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from itertools import product
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from browser import PROGRAM, Browser
 
 ROOT = Path(__file__).parents[2]
+WIDTHS = (390, 1440)
 SCHEMES = {"light": "default", "dark": "slate"}
+
+#: Which colours are shown, and how large all that is written comes out.
+SHAPE = """
+(async () => {
+  const frame = () => new Promise(requestAnimationFrame);
+  await frame(), await frame();  // the theme hears of a change of size or scheme
+  const article = document.querySelector("article"), page = document.documentElement;
+  const box = article.getBoundingClientRect();
+  return {
+    scheme: document.body.dataset.mdColorScheme,
+    shape: [page.scrollWidth, page.scrollHeight, box.width, box.height],
+  };
+})()
+"""
 
 #: Elements that are wider than what holds them, or cut off by it, and pictures
 #: that did not load. What scrolls on purpose is code, and the search and menus of the
 #: theme, which lie outside the article.
 LOOK = """
 (async () => {
-  const frame = () => new Promise(requestAnimationFrame);
-  await frame(), await frame();  // the theme hears of a change of size or scheme
   const pictures = [...document.images];
   for (const picture of pictures) picture.loading = "eager";
-  await Promise.all(pictures.map(p => p.decode().catch(() => null)));
+  await Promise.all(pictures.map(
+    p => p.complete || new Promise(done => { p.onload = p.onerror = done; })));
   const name = e => e.outerHTML.slice(0, 120);
   const wide = [], page = document.documentElement;
   if (page.scrollWidth > page.clientWidth) wide.push("the page");
@@ -48,7 +64,7 @@ LOOK = """
   for (const article of document.querySelectorAll("article"))
     down(article, article.getBoundingClientRect());
   const broken = pictures.filter(p => !p.naturalWidth).map(p => p.src);
-  return {wide: wide.slice(0, 5), broken, scheme: document.body.dataset.mdColorScheme};
+  return {wide: wide.slice(0, 5), broken};
 })()
 """
 
@@ -116,15 +132,50 @@ def test_pages_fit_and_load(site, browser):
     with served(site) as address:
         for page in pages:
             browser.open(f"{address}{page}/".replace("./", ""))
-            for width, (scheme, theirs) in product((390, 1440), SCHEMES.items()):
+            for width in WIDTHS:
                 browser.size(width)
-                browser.scheme(scheme)
-                seen = browser.run(LOOK)
-                assert seen.pop("scheme") == theirs
-                seen["errors"] = errors(browser.events, address)
-                if any(seen.values()):
-                    found[f"{page} {width} {scheme}"] = seen
+                shapes = []
+                for scheme, theirs in SCHEMES.items():
+                    browser.scheme(scheme)
+                    shown = browser.run(SHAPE)
+                    assert shown["scheme"] == theirs
+                    # Colours change no sizes: what fits in the light fits in the dark.
+                    same = shown["shape"] in shapes
+                    seen = {} if same else browser.run(LOOK)
+                    shapes.append(shown["shape"])
+                    seen["errors"] = errors(browser.events, address)
+                    if any(seen.values()):
+                        found[f"{page} {width} {scheme}"] = seen
     assert found == {}
+
+
+def identities(text):
+    return {html.unescape(name) for name in re.findall(r'\bid="?([^"\s>]+)', text)}
+
+
+def lost(site):
+    """Addresses within the site that lead to no file, or to no place in it."""
+    texts = {p: p.read_text() for p in site.rglob("index.html")}
+    known, found = {p: identities(text) for p, text in texts.items()}, []
+    for page, text in texts.items():
+        for address in set(re.findall(r'\b(?:href|src)="?([^"\s>]+)', text)):
+            path, _, place = html.unescape(address).partition("#")
+            if re.match(r"[a-z]+:", path):
+                continue
+            target = (page.parent / unquote(path)).resolve() if path else page
+            target = target / "index.html" if target.is_dir() else target
+            there = known.get(target, {place} if target.exists() else set())
+            if place not in {*there, ""} or not target.exists():
+                found.append((str(page.parent.relative_to(site)), address))
+    return found
+
+
+def test_links_lead_somewhere(site, tmp_path):
+    assert lost(site) == []
+    (tmp_path / "index.html").write_text(
+        '<h1 id=here>A</h1><a href=#here>a</a><a href="no/">c</a><a href=#away>d</a>'
+    )
+    assert {address for _, address in lost(tmp_path)} == {"#away", "no/"}
 
 
 def test_what_is_wrong_is_seen(tmp_path, browser):
@@ -138,6 +189,7 @@ def test_what_is_wrong_is_seen(tmp_path, browser):
     browser.size(390)
     with served(tmp_path) as address:
         browser.open(address)
+        browser.run(SHAPE)
         seen = browser.run(LOOK)
         assert any("<table" in one for one in seen["wide"])
         assert seen["broken"] == [f"{address}nothing.png"]
