@@ -116,13 +116,13 @@ def hamlearn(installed, tmp_path):
 
 def test_every_command_runs_from_the_wheel(hamlearn, tmp_path):
     (tmp_path / "cells.py").write_text(CELL)
-    rows = "\n".join(f"{k},{(k * k) % 17}" for k in range(100))
+    rows = "\n".join(f"{k},{(k * k) % 17}" for k in range(280))
     (tmp_path / "series.csv").write_text(f"t,value\n{rows}\n")
     version = re.search(
         r'^version = "(.*)"', (ROOT / "pyproject.toml").read_text(), re.M
     )
     assert hamlearn("--version").strip() == version[1]
-    shown = re.findall(r"^    (\w+)  ", hamlearn("--help"), re.M)
+    shown = re.findall(r"^    (\w+)\s", hamlearn("--help"), re.M)
     assert set(shown) == COMMANDS
 
     assert json.loads(hamlearn("track", "series.csv", "--json"))["target"] == "series"

@@ -77,7 +77,7 @@ class Browser:
         self.call("Page.navigate", url=address)
         self.wait("Page.loadEventFired")
 
-    def size(self, width, height=900):
+    def size(self, width, height=300):
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
