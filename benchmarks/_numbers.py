@@ -319,9 +319,9 @@ def _causal() -> Said:
             f"{k['flip_over_optimum_settled_sine']:.2f}",
             verdicts()["flip_over_optimum_settled_sine"].partition("seeds ")[2],
         ),
-        ("patched {}; cold", f"{k['flip_over_optimum_settled_patched']:.2f}"),
         (
-            "; cold {} and {}.",
+            "patched {}; cold {} and {}.",
+            f"{k['flip_over_optimum_settled_patched']:.2f}",
             f"{k['flip_over_optimum_cold_sine']:.1f}",
             f"{k['flip_over_optimum_cold_patched']:.1f}",
         ),

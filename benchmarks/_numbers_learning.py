@@ -29,7 +29,7 @@ def recurrent() -> str:
         for gain in gains
         for law in found[0]["medians"]
     ]
-    return table(("omega tau", *[f"{omega:g}" for omega in omegas]), lines)
+    return table(("law", *[f"omega tau {omega:g}" for omega in omegas]), lines)
 
 
 #: Laws of the benchmark of quality, by what they are called in the code.
@@ -94,8 +94,8 @@ def digits() -> str:
 #: (task, what is said of it, the laws in its blanks).
 SLOW_SAID: tuple[tuple[Any, ...], ...] = (
     ("chain", "`Hops(order=5)` ({} of `RTRL`)", "hops, 5"),
-    ("chain", "| `SlidingBPTT(window=16)` {} |", "sliding BPTT, 16"),
-    ("chain", "| `EProp` {}, `SnAp1` {},", "RFLO, symmetric", "SnAp-1"),
+    ("chain", "`SlidingBPTT(window=16)` {} |", "sliding BPTT, 16"),
+    ("chain", "`EProp` {}, `SnAp1` {},", "RFLO, symmetric", "SnAp-1"),
     ("chain", "`SpatialTrace` {}, sign flip {} |", "spatial trace", "sign flip"),
     ("dense", "`SnAp1` ({}), `EProp` or `RFLO` ({})", "SnAp-1", "RFLO, symmetric"),
     ("dense", "`Hops` and `SlidingBPTT` {} |", ("hops, 5", "sliding BPTT, 16")),

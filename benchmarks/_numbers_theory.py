@@ -28,14 +28,14 @@ def pushes() -> str:
     found = [r for r in rows("echo_errors.json") if r["part"] == "pushes"]
     cases = dict.fromkeys(r["case"] for r in found)
     epsilons = dict.fromkeys(r["epsilon"] for r in found)
-    head = ["chosen" if eps is None else power(eps) for eps in epsilons]
+    head = ["chosen" if eps is None else f"ε = {power(eps)}" for eps in epsilons]
 
     def cell(case: str, eps: float | None) -> str:
         made = the(found, case=case, epsilon=eps)["error"]
         return ranged(made) if eps is None else error(made["median"])
 
     lines = [(case, *[cell(case, eps) for eps in epsilons]) for case in cases]
-    return table((r"$\epsilon$", *head), lines)
+    return table(("run", *head), lines)
 
 
 def damping() -> str:

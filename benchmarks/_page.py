@@ -69,7 +69,6 @@ FINDINGS: dict[str, Callable[[Record], str]] = {
     "cue": _findings.cue,
     "hops": _findings.hops,
     "cost": _findings.cost,
-    "length": _findings.length,
 }
 
 #: Pictures that stand beside the findings; the others stand in their sections.

@@ -77,6 +77,7 @@ def length(record: Record) -> list[str]:
     ]
     head = ("law", *[f"T = {t:,}" for t in lengths], "exponent")
     return [
+        _findings.length(record),
         "State and scratch of one compiled program, n = 32. What comes in and goes out "
         "once per sample (inputs, targets, reported losses) is not counted. "
         "`bptt-diffrax` is `diffeqsolve` with its recursive checkpointing.",

@@ -74,7 +74,7 @@ WHOLE = {
         "30 weights",  # settings of benchmarks/two_point_gap.py
         "accuracy 100",
         "over 16 samples one seed of five",  # of benchmarks/memory.py
-        "at omega tau = .2",  # of benchmarks/alignment_recurrent.py
+        "omega tau = .2",  # of benchmarks/alignment_recurrent.py
     ),
     "theory/echo.md": (
         "passes 1e-2 over the unit roundoff",  # held by tests/laws/test_echo.py
