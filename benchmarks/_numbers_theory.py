@@ -174,6 +174,20 @@ def _echo() -> Said:
     epochs = str(record("echo_learning.json")["epochs"])
     return [
         ("The slope is {}.", f"{claims()['echo_slope']:.0f}"),
+        (
+            "the worst has {}; their median is {}.",
+            *[
+                error(the(measured, part="hundred")["error"][k])
+                for k in ("max", "median")
+            ],
+        ),
+        (
+            "{} in the median of ten networks of 16 oscillators ({} to {}) after 100",
+            *[
+                dot(the(measured, part="published")["error"][k])
+                for k in ("median", "min", "max")
+            ],
+        ),
         ("after {} samples of noise", thousands(apart["samples"])),
         ("the error is {} at best", dot(apart["error"]["min"])),
         ("comes home to {}.", power(apart["retrace"])),

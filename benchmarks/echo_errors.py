@@ -20,7 +20,14 @@ import numpy as np
 
 import hamlearn as hl
 from hamlearn.costates import Checkpoints, Playback
-from hamlearn.papers._echo_run import apart, noise, read_layer, single, two_layers
+from hamlearn.papers._echo_run import (
+    apart,
+    noise,
+    published_error,
+    read_layer,
+    single,
+    two_layers,
+)
 
 from ._record import spread, write
 from .echo import cast, problem
@@ -95,6 +102,26 @@ def chaotic() -> list[dict[str, Any]]:
     return [row | {"error": spread(errors)}]
 
 
+def hundred() -> list[dict[str, Any]]:
+    """Fifty networks of one layer and fifty of two, in single precision."""
+    errors = []
+    for k in range(100):
+        samples = noise(jax.random.key(1000 + k), 100)
+        network = (read_layer, two_layers)[k % 2](jax.random.key(k))
+        exact = gradient(network, samples).w
+        found = gradient(single(network), single(samples), Playback())
+        errors.append(apart(found.w, exact))
+    rows = [{"part": "hundred", "error": spread(errors)}]
+    print(rows, flush=True)
+    return rows
+
+
+def published() -> list[dict[str, Any]]:
+    """The step of the published code over ten networks."""
+    errors = [float(published_error(DT, seed)) for seed in range(10)]
+    return [{"part": "published", "dt": DT, "error": spread(errors)}]
+
+
 def timed(repeats: int = 5) -> list[dict[str, Any]]:
     """Time of the processor over that of checkpoints, in turn; harmonic wells."""
     rows, (network, stream) = [], problem("harmonic", 256, TIMED)
@@ -125,7 +152,7 @@ def processor(run: Callable[[], Any]) -> float:
 def main() -> None:
     """Write results/echo_errors.json."""
     jax.config.update("jax_enable_x64", True)
-    rows = pushed() + damped() + chaotic() + timed()
+    rows = pushed() + damped() + chaotic() + hundred() + published() + timed()
     write("echo_errors", rows, dtype="float64", networks=NETWORKS)
 
 
