@@ -28,8 +28,8 @@ def run(out: Path, *, quick: bool = False) -> Iterator[Claim]:
     yield from _nilp_waves.run(out)
     yield from _tracking(out, quick)
     yield from _nilp_optimum.run(quick=quick)
-    yield from _nilp_theory.run(out)
-    yield from _nilp_forward.run(out)
+    yield from _nilp_theory.run(out, quick=quick)
+    yield from _nilp_forward.run(out, quick=quick)
 
 
 def _tracking(out: Path, quick: bool) -> Iterator[Claim]:
