@@ -121,12 +121,13 @@ def test_the_balance_of_stlp_closes_while_constraints_move(getkey):
             solver=RungeKutta4(),
         )  # fmt: skip
         for dt in (0.01, 0.005):
-            t = dt * jnp.arange(1.0 / dt)[:, None]
+            t = dt * jnp.arange(200.0)[:, None]  # one program serves both
             u = (jnp.sin(2 * t), 2 * jnp.cos(2 * t), -4 * jnp.sin(2 * t))
             y = [jnp.tile(part, 2) for part in u]
             sample = Sample(u[0], y[0], None, u[1], y[1], u[2], y[2])
             found = energy_balance(law, network, sample, dt=dt)
-            left.append(float(np.abs(np.cumsum(found.residual)).max()))
+            residual = np.cumsum(found.residual)[: round(1 / dt) - 1]
+            left.append(float(np.abs(residual).max()))
         moved = [
             jnp.abs(jnp.cumsum(part)).max() for part in (found.work, found.exchanged)
         ]

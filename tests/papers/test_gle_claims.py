@@ -1,5 +1,6 @@
 """Lessons of latent equilibrium go as a plain loop over samples says."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,10 +18,11 @@ def test_students_follow_a_teacher_that_does_not_learn():
     asked = hl.GLE(update=optax.set_to_zero(), closure=closure)
     pupil, master = law.init(lesson.student), asked.init(lesson.teacher)
     dt, found = jnp.asarray(lesson.dt), []
+    teach, learn = eqx.filter_jit(asked.step), eqx.filter_jit(law.step)
     for k in range(20):
         x = lesson.signal(jnp.asarray(k))
-        master, answer = asked.step(master, hl.Sample(x, jnp.zeros((3, 1))), dt)
-        pupil, info = law.step(pupil, hl.Sample(x, answer.output), dt)
+        master, answer = teach(master, hl.Sample(x, jnp.zeros((3, 1))), dt)
+        pupil, info = learn(pupil, hl.Sample(x, answer.output), dt)
         found.append(info.loss)
     wanted = np.reshape(found, (4, 5)).mean(axis=1)
     np.testing.assert_allclose(losses, wanted, rtol=1e-10)

@@ -164,20 +164,26 @@ def test_an_immediate_derivative_reaches_one_step_back(getkey):
     )
     leaves, rest = eqx.partition(network, network.trainable())
     x, before, losses = jnp.zeros(4), None, []
-    for k in range(40):
 
-        def cost(leaves, before=before, x=x, k=k):
-            now = eqx.combine(leaves, rest)
-            met = x
+    @jax.jit
+    def learned(leaves, before, x, heard, u, y):
+        """(loss, weights and state after a sample)."""
+
+        def cost(leaves):
+            now, met = eqx.combine(leaves, rest), x
             if before is not None:
-                moved = now.transition(before, u[k - 1], dt)
+                moved = now.transition(before, heard, dt)
                 met = x + moved - jax.lax.stop_gradient(moved)
-            return jnp.sum((now.readout(met, u[k]) - y[k]) ** 2) / 2
+            return jnp.sum((now.readout(met, u) - y) ** 2) / 2
 
         loss, g = jax.value_and_grad(cost)(leaves)
+        after = eqx.combine(leaves, rest).transition(x, u, dt)
+        return loss, jax.tree.map(lambda w, g: w - 0.05 * g, leaves, g), after
+
+    for k in range(40):
+        loss, leaves, after = learned(leaves, before, x, u[k - 1], u[k], y[k])
         losses.append(float(loss))
-        x, before = eqx.combine(leaves, rest).transition(x, u[k], dt), x
-        leaves = jax.tree.map(lambda w, g: w - 0.05 * g, leaves, g)
+        x, before = after, x
     assert np.isclose(found, np.mean(losses[-4:]), rtol=1e-10)
 
 
