@@ -75,11 +75,22 @@ def as_number(value: Any) -> Float[Array, "..."]:
 def output_loss(
     cost: Cost, output: Float[Array, "*batch outputs"], sample: Sample
 ) -> Scalar:
-    """loss(output, target), times the weight of the sample, averaged over a batch."""
+    """loss(output, target), times the weight of the sample, averaged over a batch.
+
+    **Raises:** `ValueError` for a loss that is not one real number, such as a vector of
+    one number per output, which would be averaged without a word.
+    """
     loss = cost.loss
     for _ in range(output.ndim - 1):
         loss = jax.vmap(loss)
     losses = loss(output, sample.target)
+    if jnp.shape(losses) != output.shape[:-1] or jnp.iscomplexobj(losses):
+        kind = "complex" if jnp.iscomplexobj(losses) else "real"
+        got = (
+            f"returning {kind} numbers of shape {jnp.shape(losses)[output.ndim - 1 :]}"
+        )
+        wanted = "returning one real number, such as the sum over all outputs"
+        _checks.reject("loss", wanted, got)
     return jnp.mean(losses if sample.weight is None else sample.weight * losses)
 
 

@@ -32,10 +32,12 @@ def main() -> int:
     tally, began, core = Tally(), time.perf_counter(), time.process_time()
     here = str(Path(__file__).parent)
     status = pytest.main(["-q", "-p", "no:cacheprovider", here], plugins=[tally])
-    from benchmarks._record import environment
+    from benchmarks._record import command, environment
 
+    here = environment()
+    here["command"] = command().replace("benchmarks", "tests.fuzz", 1)
     found = {
-        "environment": environment(),
+        "environment": here,
         "times": options.times,
         **sys.modules["fuzz.wrong"].TRIED,  # as pytest calls it
         "tests": tally.passed,

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import hamlearn as hl
@@ -53,6 +54,12 @@ MISTAKES = {
     ),
     "`readout` must be returning real numbers": lambda: streamed(
         net=cell(readout=lambda x: 1j * x)
+    ),
+    r"`loss` must be .*the sum over all outputs, .*real numbers of shape \(1,\)": lambda: (
+        streamed(hl.RTRL(hl.Cost(loss=optax.l2_loss)))
+    ),
+    "`loss` must be returning one real number.*complex": lambda: streamed(
+        hl.RTRL(hl.Cost(loss=lambda y, target: 1j * jnp.sum(y)))
     ),
     "`samples` must be .*pair, or an iterable of those": lambda: streamed(
         samples=[U, U]
