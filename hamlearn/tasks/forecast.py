@@ -62,12 +62,13 @@ class Forecast(AbstractTask):
         if is_frame(series):  # an index of times counts
             series = read(series)
         if isinstance(series, Tracking | Recording):
-            about += f", every {series.interval:.4g} {series.time_unit}"
             name, source = series.name, series.source
         if isinstance(series, Tracking):
+            about += f", every {series.interval:.4g} {series.time_unit}"
             known = series.asked[:: max(1, round(series.steps))]
             series = series.recording()
         elif isinstance(series, Recording):
+            about += f", {series.pace}"
             source += f", column {series.columns[0] or 1}"
             values, recorded = series.even()
             series, known = values[:, 0], recorded[:, 0]

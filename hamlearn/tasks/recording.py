@@ -120,19 +120,23 @@ class Recording:
             source=self.source,
         )
 
-    def __repr__(self) -> str:
-        every = f"every {self.interval:.6g} {self.time_unit}"
-        if self.time_unit == "s" and self.interval >= 3600:
-            every = f"every {self.interval / 3600:.4g} h"
+    @property
+    def pace(self) -> str:
+        """How often there is a row, in words."""
         if self.time_unit == "samples":
-            every = "evenly spaced"
+            return "evenly spaced"
+        if self.time_unit == "s" and self.interval >= 3600:
+            return f"every {self.interval / 3600:.4g} h"
+        return f"every {self.interval:.6g} {self.time_unit}"
+
+    def __repr__(self) -> str:
         since = f", first {self.first}" if self.first else ""
         named = _checks.listed(name or "1" for name in self.columns)
         held = f"samples held over gaps: {self.held:,}"
         below = "; ".join([held if self.held else "no gaps", *self.remarks])
         plural = "" if len(self.columns) == 1 else "s"
         return (
-            f"read {self.source}: {len(self.times):,} rows {every}{since}; "
+            f"read {self.source}: {len(self.times):,} rows {self.pace}{since}; "
             f"column{plural} {named}\n     {below}"
         )
 
