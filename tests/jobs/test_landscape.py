@@ -149,11 +149,12 @@ def test_step_sizes_found_anew_are_used_and_held_against_those_shipped(
     assert status == 0
     assert err.startswith("four minutes on two cores, or so; Ctrl-C keeps")
     words = " ".join(out.split())
-    assert (
-        "found anew: as shipped, but for rtrl on cue lag 8 0.1 (shipped 0.01), "
-        in words
-    )
-    assert "frozen on cue lag 8" not in words  # 0.1, as shipped
+    on_cue = shipped["cue_lag_8"]
+    (other, was), *_ = [(k, rate) for k, rate in on_cue.items() if rate != 0.1]
+    same = next(law for law, rate in on_cue.items() if rate == 0.1)
+    assert "found anew: as shipped, but for " in words
+    assert f" {other} on cue lag 8 0.1 (shipped {was:g})" in words
+    assert f" {same} on cue lag 8 0.1 " not in words
     record = json.loads((tmp_path / "compare-map.json").read_text())
     assert {spot["step_size"] for spot in record["spots"]} == {0.1}
     assert record["tuned"] is True
