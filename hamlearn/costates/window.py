@@ -1,7 +1,6 @@
 """Costates over a window of past samples: the adjoint, exact and not causal."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from ..networks.batch import first_stream, single, streams_of
 from ..networks.partition import join
 from ..signals.signal import Sample
 from .base import AbstractWindow
+from .transposed import transposed
 
 
 class Past(eqx.Module):
@@ -248,31 +248,6 @@ def pulled_back(
     if after is None:
         after = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), x)
     return jax.lax.scan(back, after, (ell_x, each, begins), reverse=True)
-
-
-def transposed(
-    network: AbstractNetwork, x: PyTree, samples: Sample, dt: Scalar
-) -> tuple[Callable[[PyTree, PyTree], PyTree], PyTree]:
-    """((dx_{k+1}/dx_k)^T p as a function of (this, p), `this` of every sample).
-
-    Of neurons that know their slopes these are found for all samples together, and
-    one product is left for each; others are linearised on the way.
-    """
-    neurons = network.neurons()
-    if neurons is None:
-
-        def vjp(now, p):
-            x, u = now
-            return jax.vjp(lambda x: network.transition(x, u, dt), x)[1](p)[0]
-
-        return vjp, (x, samples.input)
-
-    transpose = neurons.graph.back(neurons.weight)
-
-    def through(now, p):
-        return now.leak * p + now.felt(transpose(now.slope * p))
-
-    return through, jax.vmap(lambda x, u: neurons.slopes(x, u, dt))(x, samples.input)
 
 
 def number_of_inputs(network: AbstractNetwork, given: int | None = None) -> int:

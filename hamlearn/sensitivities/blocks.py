@@ -14,7 +14,8 @@ from ..action.action import Point, credit_over_time
 from ..action.cost import Cost
 from ..action.residual import AbstractResidual
 from ..action.trees import scaled
-from ..costates.window import AbstractPast, Past, pulled_back, transposed
+from ..costates.transposed import transposed
+from ..costates.window import AbstractPast, Past, pulled_back
 from ..networks.base import AbstractNetwork
 from ..networks.batch import first_stream, over_mean, per_stream, single
 from ..networks.neurons import leaving_readout
