@@ -40,7 +40,7 @@ _FEW = 16  # numbers per number of the state that may be kept for each sample
 def _of_any(network, x, samples, dt) -> Transposed:
     """Linearised at all samples together; what does not change is there once.
 
-    Where that takes many numbers a sample, each is linearised on the way.
+    Where that takes many numbers per sample, each is linearised on the way.
     """
 
     def pull(now):
