@@ -32,7 +32,8 @@ def filters(path: Path, w: np.ndarray, exact: np.ndarray, measured: Losses) -> N
         axis.set_xticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
     gain.set(yscale="log", ylabel="gain of the error filter")
     gain.set_yticks(_TICKS, [f"{tick:g}" for tick in _TICKS])
-    gain.minorticks_off()
+    for axis in (gain, phase):
+        axis.minorticks_off()
     gain.set_title("gain: that of GLE is one over the exact one", fontsize=10)
     phase.set(ylabel="phase of the error filter (degrees)")
     phase.set_title("phase: that of GLE is exact", fontsize=10)
