@@ -7,6 +7,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -42,13 +43,23 @@ class Learner:
 
 @dataclass(frozen=True)
 class Case:
-    """A task for one pass of so many samples; `record`: where its rows are kept."""
+    """A task for one pass of so many samples; `record`: where its rows are kept;
+    `anew`: whether each of its trials starts from rest."""
 
     task: Any
     samples: int
     learners: dict[str, Learner]
     record: str
     dt: float = 1.0
+    anew: bool = False
+
+    def stream(self, key: Any, steps: int) -> hl.Sample:
+        """Samples of the task."""
+        made = self.task.samples(key, steps)
+        if not self.anew:
+            return made
+        start = jnp.arange(steps) % self.task.episode == 0
+        return hl.Sample(made.input, made.target, made.weight, start=start)
 
 
 def adam(rate: Any) -> Any:
@@ -219,18 +230,20 @@ def deep(task: Any, samples: int, longest: float) -> Case:
 
 
 def spiking(task: Any, samples: int) -> Case:
-    """Spiking neurons, half of them with thresholds that adapt; 10 ms per sample."""
+    """Spiking neurons, half of them with thresholds that adapt; 10 ms per sample.
+
+    As published each trial starts from rest: adaptation would carry one into the next.
+    """
     make = lambda key: SpikingNetwork(
         100, inputs=task.inputs, outputs=task.outputs, adaptive=50, threshold=0.3,
         adaptation=0.3, time_constant=20.0, adaptation_time_constant=400.0,
         readout_time_constant=20.0, key=key,
     )  # fmt: skip
-    rates = (3e-4, 1e-3, 3e-3)
     learners = {
-        "e-prop": Learner(by_adam(SpikingEProp), make, rates),
-        "frozen": Learner(frozen, make, rates),
+        "e-prop": Learner(by_adam(SpikingEProp), make, (1e-4, 2e-4, 4e-4)),
+        "frozen": Learner(frozen, make, (3e-4, 1e-3, 3e-3)),
     }
-    return Case(task, samples, learners, "memory_spiking", dt=10.0)
+    return Case(task, samples, learners, "memory_spiking", dt=10.0, anew=True)
 
 
 def cases() -> dict[str, Callable[[], Case]]:
@@ -275,7 +288,7 @@ def cases() -> dict[str, Callable[[], Case]]:
         stack, match(32, 8, 0.25), 150_000, 150.0, product=True
     )
     made["three layers, flag, lag 32"] = partial(deep, flag(32), 100_000, 100.0)
-    made["evidence, 7 cues"] = partial(spiking, t.EvidenceAccumulation(), 100_000)
+    made["evidence, 7 cues"] = partial(spiking, t.EvidenceAccumulation(), 400_000)
     return made
 
 

@@ -106,7 +106,8 @@ def stack(record: Record) -> list[str]:
 def spiking(record: Record) -> list[str]:
     return [
         "Which side had more cues, by 100 spiking neurons, half of them with adaptive "
-        "thresholds. Right answers as above.",
+        f"thresholds: {record['rows'][0]['samples']:,} samples of one stream, an "
+        "update per sample, each trial from rest. Right answers as above.",
         _accuracy(record),
         *_held(record),
     ]
@@ -144,7 +145,15 @@ def _held(record: Record) -> list[str]:
     if len(rows) < len(record["rows"]):
         text += " (laws and tasks that are missing here ran with one fixed step size"
         text += ", on stacks over 60,000 samples)"
-    return [f"{text}:", _accuracy(record | {"rows": rows}, "held")]
+    found = [f"{text}:", _accuracy(record | {"rows": rows}, "held")]
+    cooled = [row for row in rows if "cooled" in row]
+    if cooled:
+        found += [
+            "The same after a fifth of the pass more, in which the step size falls to "
+            "a hundredth:",
+            _accuracy(record | {"rows": cooled}, "cooled"),
+        ]
+    return found
 
 
 def add(record: Record) -> list[str]:

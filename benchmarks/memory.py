@@ -6,8 +6,9 @@
 
 One pass, one update per sample. The step size is the best of three on two other seeds;
 a choice at the end of its grid is marked. Two scores: of the answers asked in the last
-fifth of the pass, from before each taught anything, and of the weights as they are at
-its end, on a fresh stream. Seeds and step sizes are lanes of one `hl.scan`.
+fifth of the pass, from before each taught anything; and of the weights on a fresh
+stream, as they are at its end and after as much again of a fifth, in which the step
+size falls to a hundredth. Seeds and step sizes are lanes of one `hl.scan`.
 """
 
 import argparse
@@ -56,10 +57,12 @@ LAWS = {
     "three layers, BPTT of two trials": "bptt",
 }
 TUNED_ON, SEEDS, PARTS = (0, 1), (100, 101, 102, 103, 104), 50
+COOLING = np.geomspace(0.6, 0.01, 10)
 
 
 def program_of(case: known.Case, learner: known.Learner) -> Any:
-    """A function of (keys, step sizes): the scores of every lane, in parts and held."""
+    """A function of (keys, step sizes): the scores of every lane, in parts, held as
+    they are and held after cooling."""
     task, steps = case.task, case.samples
     score = task.loss if task.metric is None else task.metric
     cost = hl.Cost(loss=task.loss)
@@ -68,18 +71,32 @@ def program_of(case: known.Case, learner: known.Learner) -> Any:
         asked = jnp.ones(()) if sample.weight is None else sample.weight
         return asked * score(info.output, sample.target), asked
 
+    def held(network: Any, fresh: Any) -> Any:
+        sgd = hl.updates.Optax(optax.sgd, learning_rate=0.0)
+        still = hl.Law(cost, Immediate(), sgd)
+        found, asked = hl.scan(still, still.init(network), fresh, case.dt, record)[1]
+        return found.sum() / asked.sum()
+
     def one(key: Any, rate: Any) -> Any:
         a, b, c, d = jax.random.split(key, 4)
         law = learner.law(cost, rate)
         state = law.init(learner.network(b), key=c)
-        state, found = hl.scan(law, state, task.samples(a, steps), case.dt, record)
-        sgd = hl.updates.Optax(optax.sgd, learning_rate=0.0)
-        still = hl.Law(cost, Immediate(), sgd)
-        fresh = task.samples(d, steps // 5)
-        at_rest = still.init(state.network)
-        held, asked = hl.scan(still, at_rest, fresh, case.dt, record)[1]
+        state, found = hl.scan(law, state, case.stream(a, steps), case.dt, record)
+        more = len(COOLING) * (steps // 5 // len(COOLING))
+        more = case.stream(jax.random.fold_in(a, 1), more)
+        parts = jax.tree.map(
+            lambda leaf: leaf.reshape(len(COOLING), -1, *leaf.shape[1:]), more
+        )
+
+        def cooled(state: Any, now: Any) -> Any:
+            share, some = now
+            law = learner.law(cost, rate * share)
+            return hl.scan(law, state, some, case.dt, lambda *_: None)[0], None
+
+        cool, _ = jax.lax.scan(cooled, state, (jnp.asarray(COOLING, rate.dtype), parts))
+        fresh = case.stream(d, steps // 5)
         part = lambda leaf: leaf[: steps - steps % PARTS].reshape(PARTS, -1).sum(1)
-        return *map(part, found), held.sum() / asked.sum()
+        return *map(part, found), held(state.network, fresh), held(cool.network, fresh)
 
     return eqx.filter_jit(jax.vmap(one))
 
@@ -93,10 +110,10 @@ def learned(case: known.Case, learner: known.Learner) -> dict[str, Any]:
 
     def lanes(seeds: Any, rates: Any) -> Any:
         keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-        got, asked, held = map(np.asarray, go(keys, jnp.asarray(rates)))
+        got, asked, *held = map(np.asarray, go(keys, jnp.asarray(rates)))
         late = slice(-PARTS // 5, None)
         final = got[:, late].sum(1) / asked[:, late].sum(1)
-        return better(got / np.maximum(asked, 1)), better(final), better(held)
+        return better(got / np.maximum(asked, 1)), better(final), *map(better, held)
 
     each = [(seed, rate) for rate in rates for seed in TUNED_ON]
     final = lanes(*zip(*each, strict=True))[1].reshape(len(rates), -1)
@@ -105,7 +122,7 @@ def learned(case: known.Case, learner: known.Learner) -> dict[str, Any]:
     # As many lanes as before, so that nothing compiles again.
     seeds = (*SEEDS, *[SEEDS[-1]] * (len(each) - len(SEEDS)))
     began = time.perf_counter()
-    curve, final, held = lanes(seeds, [rates[best]] * len(seeds))
+    curve, final, held, cooled = lanes(seeds, [rates[best]] * len(seeds))
     number = len(SEEDS)
     return {
         "rate": rates[best],
@@ -113,6 +130,7 @@ def learned(case: known.Case, learner: known.Learner) -> dict[str, Any]:
         and best in (0, len(rates) - 1),
         "accuracy": spread(final[:number]),
         "held": spread(held[:number]),
+        "cooled": spread(cooled[:number]),
         "seeds": [round(float(v), 4) for v in final[:number]],
         "curve": [round(float(v), 3) for v in np.median(curve[:number], axis=0)],
         "seconds": round(time.perf_counter() - began, 1),
@@ -129,10 +147,11 @@ def run(names: list[str], laws: list[str]) -> None:
             line = {"task": name, "law": law, "samples": case.samples}
             line |= learned(case, learner)
             keep(case.record, line)
-            text, held = line["accuracy"], line["held"]
+            text, held, cool = (line[key] for key in ("accuracy", "held", "cooled"))
             print(
                 f"{name:28} {law:32} {text['median']:.3f} [{text['min']:.3f}]"
-                f" held {held['median']:.3f} [{held['min']:.3f}] at {line['rate']:g}"
+                f" held {held['median']:.3f} [{held['min']:.3f}]"
+                f" cooled {cool['median']:.3f} [{cool['min']:.3f}] at {line['rate']:g}"
                 f"{' (edge)' if line['at the edge'] else ''} {line['seconds']:.0f} s",
                 flush=True,
             )
