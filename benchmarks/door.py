@@ -9,9 +9,9 @@ taken round by round.
 
 - `stream_over_scan`: at the longer of the streams, over `law.init` and `scan`, which a
   user of `scan` calls; `stream_over_loop`: over the compiled scan alone.
-- `fixed_ms`: of one call of `stream`, beyond the scan: what the short stream takes more
-  than as many samples of the long scan; `fixed_beyond_ms`: less what filling the law's
-  memory (`init`) and one pass over the samples take by themselves.
+- `fixed_ms`: what a short stream takes more than the compiled scan of the same
+  samples; `fixed_beyond_ms`: less what filling the law's memory (`init`) and one pass
+  over the samples take by themselves.
 - `scan_over_floor`: to the same equations in plain JAX (`_floors`), where they exist.
 - `seeds`: 8 networks under `jax.vmap` over 8 times one, both through `scan`.
 """
@@ -196,6 +196,7 @@ def measure(name: str, make: Any, n: int, batch: int, repeats: int) -> dict[str,
         "scan": scanned(law, network, long),
         "stream": lambda: hl.stream(law, network, long, **key),
         "short": lambda: hl.stream(law, network, samples, **key),
+        "short_scan": scanned(law, network, samples),
         "filling": lambda: law.init(network, key=jax.random.key(0)).credit,
         "pass": lambda: [np.isfinite(a).all() for a in jax.tree.leaves(samples)],
     }
@@ -203,8 +204,8 @@ def measure(name: str, make: Any, n: int, batch: int, repeats: int) -> dict[str,
     if plain is not None:
         programs["floor"] = plain
     times = _in_turn(programs, repeats)
-    per = {k: v / (SHORT if k == "short" else length) * 1e6 for k, v in times.items()}
-    fixed = (times["short"] - times["scan"] * SHORT / length) * 1e3
+    per = {k: v / (SHORT if "short" in k else length) * 1e6 for k, v in times.items()}
+    fixed = (times["short"] - times["short_scan"]) * 1e3
     beyond = fixed - (times["filling"] + times["pass"]) * 1e3
     row = {"law": name, "neurons": n, "batch": batch, "samples": length}
     row |= {"scan_us": spread(per["scan"]), "stream_us": spread(per["stream"])}

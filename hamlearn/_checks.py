@@ -81,7 +81,7 @@ def within(name: str, array: np.ndarray, dtype: Any = None) -> None:
     """
     dtype = _default() if dtype is None else dtype
     limit = float(jnp.finfo(dtype).max)
-    beyond = np.isfinite(array) & (np.abs(array) > limit)
+    beyond = np.isfinite(array) & (np.abs(array).astype(float) > limit)
     if np.any(beyond):
         wanted = f"at most {limit:.3g}, the largest {np.dtype(dtype).name}"
         reject(name, wanted, _offender(array, beyond))

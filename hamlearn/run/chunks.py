@@ -102,7 +102,7 @@ def chunk_size(chunk: int | None, every: int, state: State, total: int | None) -
     length would be a second program.
     """
     numbers = max(sum(leaf.size for leaf in _samples.floats(state)), 1)
-    wanted = chunk or int(np.clip(2**29 // numbers, 256, 32768))
+    wanted = chunk or int(np.clip(2**29 // numbers, 512, 32768))
     wanted = -(-wanted // every) * every
     if chunk is not None or total is None:
         return wanted
@@ -121,8 +121,9 @@ def healthy(infos: PyTree, finite: np.ndarray, count: int) -> int:
     for leaf in _samples.floats(infos):
         known = np.issubdtype(leaf.dtype, np.inexact)
         leaf = leaf if known else np.asarray(leaf, np.float32)  # bfloat16
-        bad = ~np.isfinite(leaf).reshape(count, -1).all(axis=1)
-        if bad.any():
+        good = np.isfinite(leaf)
+        if not good.all():
+            bad = ~good.reshape(count, -1).all(axis=1)
             fine = min(fine, int(np.argmax(bad)))
     return fine
 

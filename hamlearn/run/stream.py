@@ -64,7 +64,7 @@ def stream(
     - `callback`: called as `callback(state, samples_seen)` between chunks.
     - `x0`, `key`: see `law.init`; not with a state.
     - `record_every`: keep the info of every k-th sample.
-    - `chunk`: samples per compiled call; 256 to 32768 by default, more for small nets.
+    - `chunk`: samples per compiled call; 512 to 32768 by default, more for small nets.
     - `checkpoint`: a new folder to save to, and that no other process may save to at
       the same time: at the start, after about `every` samples or `every_seconds`,
       whichever comes first, and when the run ends or is interrupted, by SIGTERM too.
