@@ -94,7 +94,7 @@ def costates(network, samples):
 
         return jnp.sum(jax.lax.scan(step, network.initial_state(), (samples, kicks))[1])
 
-    p = jax.grad(J)(jax.tree.map(jnp.zeros_like, states(network, samples)))
+    p = jax.jit(jax.grad(J))(jax.tree.map(jnp.zeros_like, states(network, samples)))
     later = jax.tree.map(lambda a: jnp.concatenate([a[1:], 0 * a[:1]]), p)
     return p, later
 
