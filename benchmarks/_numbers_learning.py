@@ -164,6 +164,11 @@ def _causal() -> Said:
     trace = the(
         rows("memory_cue.json"), task="trace conditioning, 40", law="exact traces"
     )
+    spiking = {
+        r["law"]: r["cooled"]["median"]
+        for r in rows("memory_spiking.json")
+        if r["task"] == "evidence, 7 cues"
+    }
     return [
         *_memory(),
         *said,
@@ -173,6 +178,17 @@ def _causal() -> Said:
             "a skill of {} while it learns and of {} with",
             dot(trace["accuracy"]["median"]),
             dot(trace["held"]["median"]),
+        ),
+        (
+            "it is {} (median of five, the worst {})",
+            dot(trace["cooled"]["median"]),
+            dot(trace["cooled"]["min"]),
+        ),
+        (
+            "wrong in {} of trials, once the step size has decayed | readout "
+            "alone {} |",
+            dot(1 - spiking["e-prop"], 3),
+            dot(1 - spiking["frozen"]),
         ),
     ]
 
