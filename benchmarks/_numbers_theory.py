@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from ._numbers_read import (
     Said,
     claims,
@@ -219,8 +221,15 @@ def _echo() -> Said:
 
 def _costate() -> Said:
     made = record("filters.json")
-    noise = the(
-        made["rows"], problem="stack, noise, .9 to .99", law="learned", part="layers.0"
+    below = lambda law, name: the(
+        made["rows"], problem=f"stack, noise, .9 to .99{name}", law=law, part="layers.0"
+    )
+    short = [
+        below("learned", name)["ceiling"] - below("learned", name)["cosine"]
+        for name in ("", ", LRU")
+    ]
+    less = np.subtract(
+        below("learned", "")["seeds"], below("instantaneous", "")["seeds"]
     )
     return [
         (
@@ -228,8 +237,9 @@ def _costate() -> Said:
             f"{made['fitted']:,}",
             f"{made['scored']:,}",
         ),
-        ("on noise it stays {} below", dot(noise["ceiling"] - noise["cosine"])),
-        ("and above: {} samples are", f"{made['fitted']:,}"),
+        ("with noise {} and {} below", *map(dot, short)),
+        ("one seed of five is {} below the instantaneous", dot(-less.min())),
+        ("where {} samples are a few memories", f"{made['fitted']:,}"),
     ]
 
 

@@ -1,12 +1,14 @@
 """Filters of the costate beside their ceiling: alignment, recovery, cost, learning.
 
-    python -m benchmarks.filters [stack rate voltage switch cost learn] [--seeds 3]
+    python -m benchmarks.filters [stack rate voltage switch cost learn] [--seeds 5]
 
-`stack`: two layers of 12 complex modes, |a| and phase per sample as said, OwnHead
-below; the part is the lower layer. `rate`: 12 fully recurrent tanh neurons, gain .9,
-own-leak traces. `voltage`: 1-8-8-1, tau_r = .1 tau_m, GLE's own schedule. Weights are
-held; what learns has 20,000 samples to, the ceiling is fitted on the same ones, and all
-are scored on 4000 fresh ones against the exact gradient through the whole past.
+`stack`: two layers of 12 complex modes, |a| and phase per sample as said, time
+constants log-uniform or |a| uniform in the area between the two circles, as LRUs are
+drawn, OwnHead below; the part is the lower layer. `rate`: 12 fully recurrent tanh
+neurons, gain .9, own-leak traces. `voltage`: 1-8-8-1, tau_r = .1 tau_m, GLE's own
+schedule. Weights are held; what learns has 20,000 samples to, the ceiling is fitted on
+the same ones, and all are scored on 4000 fresh ones against the exact gradient through
+the whole past.
 `switch`: another teacher from the middle on; how many samples until the learned filter
 is back within .05 of where it ends. `cost`: time per sample over that of GLE. `learn`:
 5 seeds, Adam; then the weights are frozen and the loss is that on a fresh stream.
@@ -47,13 +49,18 @@ CLOSURES: dict[str, Any] = {
     "sign flipped": SignFlipped(),
     "learned": Learned(),
 }
-#: name: (target, shortest and longest |a|, most radians per sample, alignment wanted)
-STACKS = {
-    "teacher, .9 to .99": ("teacher", 0.9, 0.99, 0.3),
-    "teacher, .9 to .99, turning": ("teacher", 0.9, 0.99, 3.0),
-    "teacher, .99 to .999": ("teacher", 0.99, 0.999, 0.1),
-    "noise, .9 to .99": ("noise", 0.9, 0.99, 0.3),
+#: name: (target, shortest and longest |a|, most radians per sample, as LRUs are drawn)
+STACKS: dict[str, tuple[str, float, float, float, bool]] = {
+    "teacher, .9 to .99": ("teacher", 0.9, 0.99, 0.3, False),
+    "teacher, .9 to .99, turning": ("teacher", 0.9, 0.99, 3.0, False),
+    "teacher, .99 to .999": ("teacher", 0.99, 0.999, 0.1, False),
+    "noise, .9 to .99": ("noise", 0.9, 0.99, 0.3, False),
+    "teacher, .9 to .99, LRU": ("teacher", 0.9, 0.99, 0.3, True),
+    "teacher, .99 to .999, LRU": ("teacher", 0.99, 0.999, 0.1, True),
+    "noise, .9 to .99, LRU": ("noise", 0.9, 0.99, 0.3, True),
 }
+#: Of the keys, which nothing was chosen on.
+FRESH = 100
 
 
 def smooth(key: Any, steps: int, channels: int, keep: float = 0.9) -> jax.Array:
@@ -63,20 +70,30 @@ def smooth(key: Any, steps: int, channels: int, keep: float = 0.9) -> jax.Array:
     return jax.lax.scan(step, noise[0], noise)[1]
 
 
-def modes(key: Any, inputs: int, low: float, high: float, turn: float, **options: Any):
-    """12 modes, |a| log-uniform in its time constant, radians per sample uniform."""
+def modes(
+    key: Any, inputs: int, low: float, high: float, turn: float, area: bool,
+    **options: Any,
+) -> hl.DiagonalNetwork:  # fmt: skip
+    """12 modes, |a| log-uniform in its time constant or uniform in its `area`, radians
+    per sample uniform."""
     a, b = jax.random.split(key)
     tau = float(-1 / np.log(low)), float(-1 / np.log(high))
     layer = hl.DiagonalNetwork(12, inputs=inputs, time_constant=tau, key=a, **options)
     turns = jax.random.uniform(b, (12,), minval=1e-3 * turn, maxval=turn)
-    return eqx.tree_at(lambda n: n.log_frequency, layer, jnp.log(turns))
+    layer = eqx.tree_at(lambda n: n.log_frequency, layer, jnp.log(turns))
+    if not area:
+        return layer
+    square = jax.random.uniform(
+        jax.random.fold_in(key, 1), (12,), minval=low**2, maxval=high**2
+    )
+    drawn = jnp.log(-jnp.log(square) / 2), jnp.log1p(-square) / 2
+    return eqx.tree_at(lambda n: (n.log_decay, n.log_gain), layer, drawn)
 
 
-def stacked(key: Any, low: float, high: float, turn: float) -> hl.Stack:
+def stacked(key: Any, *poles: Any) -> hl.Stack:
     a, b, c = jax.random.split(key, 3)
     head = OwnHead(12, inputs=3, key=a)
-    below = modes(b, 3, low, high, turn, head=head)
-    return hl.Stack([below, modes(c, 12, low, high, turn, outputs=2)])
+    return hl.Stack([modes(b, 3, *poles, head=head), modes(c, 12, *poles, outputs=2)])
 
 
 def recurrent(key: Any, leak: float) -> hl.RateNetwork:
@@ -118,7 +135,7 @@ def table(laws: Any, make: Any, seeds: int, dt: float, **what: Any):
     """Rows of mean cosines over seeds, with the ceiling, for every part."""
     found: dict[Any, list[Any]] = {}
     for seed in range(seeds):
-        network, samples = make(jax.random.key(seed))
+        network, samples = make(jax.random.key(FRESH + seed))
         rows = filter_alignment(laws, network, samples, dt=dt, fitted=FITTED).rows()
         for row in rows:
             if row["part"].count(".") > 1:
@@ -182,7 +199,7 @@ def voltage(seeds: int) -> list[dict[str, Any]]:
 
 def switch(seeds: int) -> list[dict[str, Any]]:
     """Cosines of the lower layer in windows of 500 samples around a new teacher."""
-    poles, window, rows = (0.9, 0.99, 0.3), 500, []
+    poles, window, rows = (0.9, 0.99, 0.3, False), 500, []
     for name, closure in {
         "instantaneous": Unfiltered(),
         "learned": Learned(),
@@ -190,7 +207,7 @@ def switch(seeds: int) -> list[dict[str, Any]]:
     }.items():
         curves = []
         for seed in range(seeds):
-            a, b, c, d = jax.random.split(jax.random.key(seed), 4)
+            a, b, c, d = jax.random.split(jax.random.key(FRESH + seed), 4)
             u = smooth(d, 2 * FITTED, 3)
             make = lambda key: stacked(key, *poles)
             parts = [taught(make(key), u, 1.0) for key in (b, c)]
@@ -276,7 +293,7 @@ def cost(repeats: int) -> list[dict[str, Any]]:
         rows.append(
             {
                 "problem": "cost", "neurons": neurons, "ratio": ratio,
-                "us_learned": 1e6 * min(learned) / 2000, 
+                "us_learned": 1e6 * min(learned) / 2000,
                 "us_gle": 1e6 * min(gle) / 2000,
             }
         )  # fmt: skip
@@ -294,7 +311,7 @@ def learn(seeds: int) -> list[dict[str, Any]]:
             law = DiagonalFiltered(update=adam, closure=CLOSURES[law_name])
             losses = []
             for seed in range(seeds):
-                a, b, c, d, e = jax.random.split(jax.random.key(100 + seed), 5)
+                a, b, c, d, e = jax.random.split(jax.random.key(FRESH + seed), 5)
                 net, teacher = make(a), make(b)
 
                 def drawn(key, steps, teacher=teacher, e=e, target=target):
@@ -332,7 +349,7 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", default=list(PARTS))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     for part in given.parts:
         rows = PARTS[part](5 if part in ("learn", "cost") else given.seeds)

@@ -96,7 +96,6 @@ WHOLE = {
         "to 1e-12 (tested)",  # held by tests/costates/test_filtered.py
         "25 per neuron, 81 complex ones",  # squares of the numbers of features
         "two layers of 12 modes",  # settings of benchmarks/filters.py
-        "at $\\lvert a\\rvert$ of .99",
         "within .05 of where",  # as benchmarks/filters.py counts
         "after 40,000 samples of Adam",
     ),
