@@ -58,7 +58,7 @@ def chunks(
     of it, all through one program.
     """
     dtype, ready, error = _samples.state_dtype(state), None, None
-    most, since = size if patience is None else 1, 0.0
+    most, since, took = size if patience is None else 1, 0.0, 0.0
     here = lambda: min(most, size - position % size)  # ends as chunks of `size` would
     source = _samples.blocks(samples, size, position, patience, here)
     while True:
@@ -84,8 +84,9 @@ def chunks(
             yield ready
             now = time.monotonic()
             if patience is not None:
-                took = max(now - since, 1e-9) / ready.count
-                fits = max(patience / 10, SHORT) / took
+                # One computed while another was saved seems to take no time.
+                before, took = took, max(now - since, 1e-9) / ready.count
+                fits = max(patience / 10, SHORT) / max(took, before)
                 most = int(np.clip(fits, 1, min(GROWTH * most, size)))
             since = now
         ready = Chunk(block, count, state, infos, finite)
