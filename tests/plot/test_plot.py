@@ -189,7 +189,8 @@ def test_comparison_draws_what_it_was_given():
     along, whole = plot.comparison(found).axes
     np.testing.assert_allclose(lines(along)[0], [3.0, 2.0])
     np.testing.assert_allclose(along.lines[0].get_xdata(), [25.0, 75.0])
-    assert [line.get_label() for line in along.lines] == ["rtrl", "no change", "linear"]
+    labels = [line.get_label() for line in along.lines]
+    assert labels == ["rtrl", "no change", "four linear taps"]
     assert [line.get_ydata()[0] for line in along.lines[1:]] == [4.0, 0.7]
     np.testing.assert_allclose(whole.lines[0].get_xdata(), [1.0, 3.0, 2.0])
     assert whole.lines[1].get_xdata()[0] == 2.0
