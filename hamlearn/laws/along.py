@@ -35,9 +35,7 @@ class CostAlong(AbstractLaw):
 
     def __init__(self, law: Law | HamiltonianFlow, cost_at: CostAt):
         _checks.instance("law", law, (Law, HamiltonianFlow))
-        if not callable(cost_at):
-            wanted = "a function of network, state and sample that returns a Cost"
-            _checks.reject("cost_at", wanted, cost_at)
+        _checks.function("cost_at", cost_at, "network, state and sample")
         self.law, self.cost_at = law, cost_at
 
     @property

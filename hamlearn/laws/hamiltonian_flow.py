@@ -77,9 +77,7 @@ class HamiltonianFlow(AbstractFlow):
         name: str = "Hamiltonian flow",
     ):
         self.cost = Cost() if cost is None else cost
-        if not callable(scalar):
-            wanted = "a function H(network, x, p_x, p_w, sample)"
-            _checks.reject("hamiltonian", wanted, scalar)
+        _checks.function("hamiltonian", scalar, "network, x, p_x, p_w and sample")
         _checks.instance("policy", policy, AbstractPolicy)
         _checks.non_negative("dissipation", dissipation)
         if solver is not None:

@@ -99,6 +99,8 @@ def vector(name: str, value: Any) -> Float[Array, "neurons"]:
     """`value` as finite numbers of a floating-point type along one axis."""
     _checks.finite(name, value)
     _checks.shape(name, value, ("neurons",))
+    if np.size(value) == 0:
+        _checks.reject(name, "of at least one neuron", "empty")
     value = value if isinstance(value, Tracer) else _checks.real(name, value)
     array = jnp.asarray(value)
     return array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)

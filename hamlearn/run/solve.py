@@ -129,7 +129,7 @@ def _check_times(t0, t1, dt0, saveat) -> None:
     for name, value in (("t0", t0), ("t1", t1)):
         _checks.known(name, value)
         _checks.number(name, value)
-    if not t1 > t0:
+    if not float(t1) > float(t0):
         _checks.reject("t1", f"later than `t0` = {t0}", t1)
     if dt0 is not None:
         _checks.known("dt0", dt0)

@@ -111,7 +111,10 @@ def _as_arrays(samples: Any) -> Any:
     """Samples with a leading axis of time as NumPy arrays; None for an iterable."""
     pair = isinstance(samples, tuple) and len(samples) == 2
     if not pair and not isinstance(samples, Sample):
-        if not isinstance(samples, Iterable) or isinstance(samples, str | bytes | dict):
+        alone = isinstance(samples, str | bytes | dict) or (
+            isinstance(samples, np.ndarray | jax.Array) and samples.ndim == 0
+        )
+        if not isinstance(samples, Iterable) or alone:
             wanted = "a Sample, (inputs, targets) or iterable"
             _checks.reject("samples", wanted, _checks.shown(samples))
         return None

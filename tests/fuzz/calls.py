@@ -169,8 +169,7 @@ CALLS = {
             "t0": number | st.sampled_from([1.0, 2.0, 1e300, np.zeros(2)]),
             "t1": number | st.sampled_from([0.0, -1.0, np.ones(2)]),
             "dt0": optional(positive),
-            "solver": optional(thing)
-            | st.sampled_from([optax.sgd, dfx.Kvaerno5(), dfx.ItoMilstein()]),
+            "solver": optional(thing) | st.sampled_from([optax.sgd, dfx.ItoMilstein()]),
             "controller": optional(thing) | st.just(dfx.ConstantStepSize()),
             "saveat": optional(thing)
             | st.sampled_from(

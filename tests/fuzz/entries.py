@@ -274,7 +274,7 @@ ENTRIES = {
         lambda: {"drift": lambda x, u: -x, "initial_state": jnp.zeros(2)},
         {
             "drift": callable_,
-            "initial_state": number,
+            "initial_state": number.filter(lambda v: not isinstance(v, dict) or not v),
             "readout": optional_callable | st.just(linear(3)),
             "inputs": optional(count(0)),
         },
@@ -314,7 +314,7 @@ ENTRIES = {
             "inertia": optional(positive),
             "dissipation": optional(non_negative),
             "neuron_mass": optional(positive),
-            "weight_mass": optional(positive),
+            "weight_mass": optional(positive).filter(lambda v: not isinstance(v, dict)),
             "slack": optional(thing),
             "potential": optional_callable,
             "stabilisation": optional(thing),
