@@ -26,6 +26,7 @@ from .fingerprint import Fingerprint
 from .guard import guarded
 from .records import Records
 from .result import DivergenceWarning, Result
+from .saved import files
 from .scan import strong
 from .seen import Seen
 
@@ -133,7 +134,7 @@ def resume(
         dt, record_every, chunk, checkpoint, every, every_seconds, progress, callback
     )
     saved = _checkpoint(law, start, state, head, options)
-    if not Path(checkpoint).is_dir():
+    if not files(Path(checkpoint)):
         _checks.reject("checkpoint", "the folder of an earlier run", str(checkpoint))
     with guarded(checkpoint):
         at, records = saved.restore(state)

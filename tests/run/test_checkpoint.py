@@ -168,6 +168,10 @@ def test_what_cannot_be_written_to_is_refused(tmp_path):
     with pytest.raises(ValueError, match="the folder of an earlier run"):
         resumed(tmp_path / "none")
     assert not (tmp_path / "none").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="the folder of an earlier run"):
+        resumed(tmp_path / "empty")
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_what_cannot_be_saved_fails_before_the_first_sample(tmp_path):
