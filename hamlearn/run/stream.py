@@ -135,7 +135,8 @@ def resume(
     )
     saved = _checkpoint(law, start, state, head, options)
     if not files(Path(checkpoint)):
-        _checks.reject("checkpoint", "the folder of an earlier run", str(checkpoint))
+        got = _checks.shown(str(checkpoint))
+        _checks.reject("checkpoint", "the folder of an earlier run", got)
     with guarded(checkpoint):
         at, records = saved.restore(state)
         samples = _skipped(samples, at)
