@@ -380,7 +380,9 @@ def test_resume_after_an_exception(tmp_path, at, error):
 
 
 def test_checkpoints_of_other_runs_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"`checkpoint` must be a folder with a whole"):
+    with pytest.raises(
+        ValueError, match=r"`checkpoint` must be the folder of an earlier run"
+    ):
         resume(tmp_path, LAW, small_network(), wave(10), dt=DT)
     quietly(LAW, small_network(), wave(10), checkpoint=tmp_path)
     other = RateNetwork(Digraph.complete(4, self_loops=True), inputs=1, key=KEY)
