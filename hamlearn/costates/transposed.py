@@ -1,6 +1,7 @@
 """The transposed derivative of a step by the state, at many samples."""
 
 from collections.abc import Callable
+from itertools import compress
 from typing import Any
 
 import jax
@@ -53,17 +54,13 @@ def _of_any(network, x, samples, dt) -> Transposed:
     changes = _dependent(program.jaxpr)
     sizes = [leaf.size for leaf in jax.tree.leaves(shapes)]
     state = sum(jnp.size(leaf) for leaf in jax.tree.leaves(first[0]))
-    if (
-        sum(size for size, one in zip(sizes, changes, strict=True) if one)
-        > _FEW * state
-    ):
+    if sum(compress(sizes, changes)) > _FEW * state:
         return lambda now, p: pull(now)(p)[0], every
 
     leaves, tree = jax.tree.flatten(pull(first))
 
     def kept(now):
-        found = zip(jax.tree.leaves(pull(now)), changes, strict=True)
-        return [leaf for leaf, one in found if one]
+        return list(compress(jax.tree.leaves(pull(now)), changes))
 
     def through(now, p):
         now = iter(now)

@@ -152,7 +152,7 @@ def _products(shapes, weight, sent):
 def _products_and_tangents(shapes, primals, tangents):
     (weight, sent), (weight_dot, sent_dot) = primals, tangents
     there = _products(shapes, weight, sent)
-    terms = [jax.tree.map(jnp.zeros_like, there)]
+    terms = [[jnp.zeros_like(sum_) for sum_ in there]]
     if not isinstance(weight_dot, SymbolicZero):
         terms.append(_multiplied(_cut(shapes, weight_dot), sent))
     if not all(isinstance(dot, SymbolicZero) for dot in sent_dot):
@@ -161,7 +161,7 @@ def _products_and_tangents(shapes, primals, tangents):
         alone = len(shapes) == 1 or weight.size < _LARGE
         blocks = _cut(shapes, weight) if alone else _copied(shapes, weight)
         terms.append(_multiplied(blocks, sent_dot))
-    return there, jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), *terms)
+    return there, [sum(parts[1:], parts[0]) for parts in zip(*terms, strict=True)]
 
 
 _LARGE = 4096  # edges from which a copy is quicker than strides
